@@ -1,0 +1,20 @@
+//! The records that travel on the anomalies stream, their JSON and their deterministic id.
+//!
+//! Everything here is pure: no I/O, no clock. The rules compiler writes these records (in SQL), the alerter reads them.
+
+mod error;
+pub mod event;
+pub mod id;
+mod poison;
+mod record;
+mod rule_meta;
+mod severity;
+mod timestamp;
+
+pub use error::RecordError;
+pub use id::AnomalyId;
+pub use poison::{Poison, PoisonReason};
+pub use record::{Anomaly, PROBE_RULE, Record};
+pub use rule_meta::{RuleMeta, Stage};
+pub use severity::Severity;
+pub use timestamp::Timestamp;

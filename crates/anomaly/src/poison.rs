@@ -1,0 +1,67 @@
+//! Events that are no events, on their way to quarantine.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use crate::RecordError;
+
+/// A record of the events stream that is no event. The program writes it to the anomalies stream, the alerter moves it to
+/// quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// The stream on which it arrived.
+    pub stream: String,
+    /// What is wrong with it.
+    pub reason: PoisonReason,
+    /// The record's bytes, base64; one part of them when `parts` is more than 1.
+    pub raw: String,
+    /// Which part this is, from 1.
+    pub part: u32,
+    /// Of how many.
+    pub parts: u32,
+    /// When the stream accepted the record, as the program wrote it.
+    pub arrival_time: Option<String>,
+}
+
+/// What is wrong with a poison record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoisonReason {
+    /// Not UTF-8.
+    NotUtf8,
+    /// Not one JSON object.
+    NotJson,
+    /// No `timestamp`, or one that is neither RFC 3339 nor epoch milliseconds.
+    BadTimestamp,
+    /// No `value`, or one that is not a finite number.
+    BadValue,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl PoisonReason {
+    /// The word used in records, metrics and quarantine messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "not_utf8",
+            Self::NotJson => "not_json",
+            Self::BadTimestamp => "bad_timestamp",
+            Self::BadValue => "bad_value",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl Poison {
+    /// The bytes of this part.
+    ///
+    /// # Errors
+    /// When `raw` is not base64.
+    pub fn raw_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        STANDARD
+            .decode(&self.raw)
+            .map_err(|e| RecordError::invalid("raw", e.to_string()))
+    }
+}

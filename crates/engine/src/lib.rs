@@ -1,0 +1,3 @@
+//! The embedded engine: plans and runs Arroyo SQL programs in-process.
+
+pub mod connectors;

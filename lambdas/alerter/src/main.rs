@@ -1,0 +1,2 @@
+//! The alerter Lambda.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The heartbeat Lambda.
+fn main() {}
