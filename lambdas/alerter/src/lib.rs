@@ -1,0 +1,1 @@
+//! The alerter: persists each anomaly once and alerts what is new.
