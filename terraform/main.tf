@@ -1,0 +1,105 @@
+module "streams" {
+  source = "./modules/streams"
+
+  encrypted   = !local.emulated
+  kms_key_arn = var.kms_key_arn
+  mode        = var.stream_mode
+  streams = {
+    anomalies = {
+      name            = "${var.name_prefix}-anomalies"
+      retention_hours = var.anomalies_retention_hours
+      shard_count     = var.anomalies_shard_count
+    }
+    events = {
+      name            = "${var.name_prefix}-events"
+      retention_hours = var.events_retention_hours
+      shard_count     = var.events_shard_count
+    }
+  }
+}
+
+module "store" {
+  source = "./modules/store"
+
+  deletion_protection    = var.deletion_protection
+  kms_key_arn            = var.kms_key_arn
+  name                   = "${var.name_prefix}-anomalies"
+  point_in_time_recovery = var.point_in_time_recovery
+}
+
+module "alerts" {
+  source = "./modules/alerts"
+
+  alerter = {
+    architecture         = var.lambda_architecture
+    log_retention_days   = var.log_retention_days
+    memory_mb            = var.alerter_memory_mb
+    reserved_concurrency = var.alerter_reserved_concurrency
+    timeout_seconds      = var.alerter_timeout_seconds
+    tracing_enabled      = var.tracing_enabled
+    zip_path             = local.zip.alerter
+
+    environment = merge(local.function_environment, {
+      WEIR_DEDUP_DEFAULT_SECONDS = tostring(var.dedup_default_seconds)
+      WEIR_RETENTION_DAYS        = tostring(var.retention_days)
+      WEIR_SEVERITY_FLOOR        = var.severity_floor
+      WEIR_STORM_CAP             = tostring(var.storm_cap)
+    })
+  }
+  anomalies_stream_arn = module.streams.arns["anomalies"]
+  event_source = {
+    batch_size                 = var.alerter_batch_size
+    batching_window_seconds    = var.alerter_batching_window_seconds
+    bisect_on_error            = var.alerter_bisect_on_error
+    maximum_record_age_seconds = var.alerter_maximum_record_age_seconds
+    maximum_retry_attempts     = var.alerter_maximum_retry_attempts
+    parallelization_factor     = var.alerter_parallelization_factor
+  }
+  inbox             = var.inbox
+  kms_key_arn       = var.kms_key_arn
+  name_prefix       = var.name_prefix
+  require_tls       = !local.emulated
+  schedules_enabled = var.schedules_enabled
+  subscriptions     = var.subscriptions
+  table_arn         = module.store.table_arn
+  table_name        = module.store.table_name
+}
+
+module "heartbeat" {
+  source = "./modules/lambda"
+
+  architecture         = var.lambda_architecture
+  description          = "Keeps event time moving and probes the path end to end."
+  kms_key_arn          = var.kms_key_arn
+  log_retention_days   = var.log_retention_days
+  memory_mb            = var.heartbeat_memory_mb
+  name                 = "${var.name_prefix}-heartbeat"
+  reserved_concurrency = var.heartbeat_reserved_concurrency
+  timeout_seconds      = var.heartbeat_timeout_seconds
+  tracing_enabled      = var.tracing_enabled
+  zip_path             = local.zip.heartbeat
+
+  environment = merge(local.function_environment, {
+    WEIR_EVENTS_STREAM  = module.streams.names["events"]
+    WEIR_HEARTBEAT_TIME = var.heartbeat_time
+    WEIR_TABLE_NAME     = module.store.table_name
+  })
+
+  policy_statements = {
+    # One control record per open shard, put under that shard's hash key.
+    PutHeartbeats = {
+      actions   = ["kinesis:ListShards", "kinesis:PutRecord", "kinesis:PutRecords"]
+      resources = [module.streams.arns["events"]]
+    }
+    # Did the last probe arrive, and when.
+    ReadProbes = {
+      actions   = ["dynamodb:GetItem"]
+      resources = [module.store.table_arn]
+    }
+  }
+
+  schedules = {
+    heartbeat = { expression = "rate(1 minute)", input = "{}" }
+  }
+  schedules_enabled = var.schedules_enabled
+}

@@ -1,0 +1,49 @@
+output "alerter_dlq_arn" {
+  description = "ARN of the queue that names the batches the alerter gave up on."
+  value       = aws_sqs_queue.this["alerter-dlq"].arn
+}
+
+output "alerter_dlq_url" {
+  description = "URL of the queue that names the batches the alerter gave up on."
+  value       = aws_sqs_queue.this["alerter-dlq"].url
+}
+
+output "alerter_function_arn" {
+  description = "ARN of the alerter."
+  value       = module.alerter.function_arn
+}
+
+output "alerter_function_name" {
+  description = "Name of the alerter."
+  value       = module.alerter.function_name
+}
+
+output "alerter_policy_json" {
+  description = "The permissions of the alerter, as JSON."
+  value       = module.alerter.policy_json
+}
+
+output "event_source_mapping_id" {
+  description = "Id of the mapping from the anomalies stream to the alerter."
+  value       = aws_lambda_event_source_mapping.anomalies.uuid
+}
+
+output "inbox_queue_url" {
+  description = "URL of the queue that receives every alert, or null without `inbox`."
+  value       = one([for key, queue in aws_sqs_queue.this : queue.url if key == "inbox"])
+}
+
+output "quarantine_queue_arn" {
+  description = "ARN of the quarantine queue."
+  value       = aws_sqs_queue.this["quarantine"].arn
+}
+
+output "quarantine_queue_url" {
+  description = "URL of the quarantine queue."
+  value       = aws_sqs_queue.this["quarantine"].url
+}
+
+output "topic_arn" {
+  description = "ARN of the alerts topic."
+  value       = aws_sns_topic.alerts.arn
+}

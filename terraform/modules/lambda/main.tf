@@ -1,0 +1,66 @@
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${var.name}"
+  kms_key_id        = var.kms_key_arn
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "this" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+
+  architectures                  = [var.architecture]
+  filename                       = var.zip_path
+  handler                        = "bootstrap"
+  kms_key_arn                    = var.kms_key_arn
+  memory_size                    = var.memory_mb
+  reserved_concurrent_executions = var.reserved_concurrency
+  runtime                        = "provided.al2023"
+  # Null when the zip is gone, so that `destroy` still works after `dist/` was cleaned.
+  source_code_hash = fileexists(var.zip_path) ? filebase64sha256(var.zip_path) : null
+  timeout          = var.timeout_seconds
+
+  environment {
+    variables = var.environment
+  }
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  tracing_config {
+    mode = var.tracing_enabled ? "Active" : "PassThrough"
+  }
+
+  lifecycle {
+    precondition {
+      condition     = fileexists(var.zip_path)
+      error_message = "No Lambda package at ${var.zip_path}: build it first (`make lambdas`)."
+    }
+  }
+
+  # The first call must find its permissions in place.
+  depends_on = [aws_iam_role_policy.this]
+}
+
+# Schedules come again by themselves: a retry of a call that failed would only run beside its successor.
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = aws_lambda_function.this.function_name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
+}
+
+# A wrong configuration fails the deploy, not the first record.
+resource "aws_lambda_invocation" "check" {
+  count = var.check_input == null ? 0 : 1
+
+  function_name = aws_lambda_function.this.function_name
+  input         = var.check_input
+
+  triggers = {
+    code        = aws_lambda_function.this.source_code_hash
+    environment = sha256(jsonencode(aws_lambda_function.this.environment[0].variables))
+    permissions = sha256(aws_iam_role_policy.this.policy)
+  }
+}

@@ -1,0 +1,94 @@
+output "alerter_dlq_arn" {
+  description = "ARN of the queue that names the batches the alerter gave up on."
+  value       = module.alerts.alerter_dlq_arn
+}
+
+output "alerter_dlq_url" {
+  description = "URL of the queue that names the batches the alerter gave up on."
+  value       = module.alerts.alerter_dlq_url
+}
+
+output "alerter_function_arn" {
+  description = "ARN of the alerter."
+  value       = module.alerts.alerter_function_arn
+}
+
+output "alerter_function_name" {
+  description = "Name of the alerter."
+  value       = module.alerts.alerter_function_name
+}
+
+output "anomalies_stream_arn" {
+  description = "ARN of the anomalies stream."
+  value       = module.streams.arns["anomalies"]
+}
+
+output "anomalies_stream_name" {
+  description = "Name of the anomalies stream."
+  value       = module.streams.names["anomalies"]
+}
+
+output "endpoint_url" {
+  description = "Endpoint of the local emulator, or null on AWS."
+  value       = var.endpoint_url
+}
+
+output "event_source_mapping_id" {
+  description = "Id of the mapping from the anomalies stream to the alerter."
+  value       = module.alerts.event_source_mapping_id
+}
+
+output "events_stream_arn" {
+  description = "ARN of the events stream."
+  value       = module.streams.arns["events"]
+}
+
+output "events_stream_name" {
+  description = "Name of the events stream."
+  value       = module.streams.names["events"]
+}
+
+output "heartbeat_function_arn" {
+  description = "ARN of the heartbeat."
+  value       = module.heartbeat.function_arn
+}
+
+output "heartbeat_function_name" {
+  description = "Name of the heartbeat."
+  value       = module.heartbeat.function_name
+}
+
+output "inbox_queue_url" {
+  description = "URL of the queue that receives every alert, or null without `inbox`."
+  value       = module.alerts.inbox_queue_url
+}
+
+output "quarantine_queue_arn" {
+  description = "ARN of the quarantine queue."
+  value       = module.alerts.quarantine_queue_arn
+}
+
+output "quarantine_queue_url" {
+  description = "URL of the quarantine queue."
+  value       = module.alerts.quarantine_queue_url
+}
+
+output "region" {
+  description = "AWS region of the stack."
+  value       = var.region
+}
+
+output "table_arn" {
+  description = "ARN of the anomalies table."
+  value       = module.store.table_arn
+}
+
+output "table_name" {
+  description = "Name of the anomalies table."
+  value       = module.store.table_name
+}
+
+output "topic_arn" {
+  description = "ARN of the alerts topic."
+  value       = module.alerts.topic_arn
+}

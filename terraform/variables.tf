@@ -1,0 +1,334 @@
+# Limits that AWS sets are checked in the modules; limits that Weir sets are checked here.
+
+variable "alerter_batch_size" {
+  description = "Most records in one call of the alerter."
+  type        = number
+  default     = 500
+  nullable    = false
+}
+
+variable "alerter_batching_window_seconds" {
+  description = "Longest wait for a fuller batch: it adds to the latency of an alert, and saves calls."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "alerter_bisect_on_error" {
+  description = "Halve a batch that failed as a whole."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "alerter_maximum_record_age_seconds" {
+  description = "Age at which the alerter gives an anomaly up and names it in the dead-letter queue; below the stream's retention, so that it can still be read again."
+  type        = number
+  default     = 21600
+  nullable    = false
+
+  validation {
+    condition     = var.alerter_maximum_record_age_seconds < var.anomalies_retention_hours * 3600
+    error_message = "alerter_maximum_record_age_seconds must be below anomalies_retention_hours, or a failed batch is gone before anyone can read it again."
+  }
+}
+
+variable "alerter_maximum_retry_attempts" {
+  description = "Retries of a failing batch. Age is the limit that matters: an outage of the store must not use the retries up."
+  type        = number
+  default     = 1000
+  nullable    = false
+}
+
+variable "alerter_memory_mb" {
+  description = "Memory of the alerter in MiB; CPU grows with it."
+  type        = number
+  default     = 256
+  nullable    = false
+}
+
+variable "alerter_parallelization_factor" {
+  description = "Batches of one shard that run at a time."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "alerter_reserved_concurrency" {
+  description = "Concurrency kept for the alerter; -1 reserves none. At least shards times the parallelization factor."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.alerter_reserved_concurrency == -1 || var.alerter_reserved_concurrency > var.anomalies_shard_count * var.alerter_parallelization_factor
+    error_message = "alerter_reserved_concurrency must be above anomalies_shard_count * alerter_parallelization_factor (one more for the sweep), or -1."
+  }
+}
+
+variable "alerter_timeout_seconds" {
+  description = "Longest run of one call of the alerter."
+  type        = number
+  default     = 60
+  nullable    = false
+}
+
+variable "alerter_zip" {
+  description = "Package of the alerter, relative to the repository."
+  type        = string
+  default     = "dist/alerter.zip"
+  nullable    = false
+}
+
+variable "anomalies_retention_hours" {
+  description = "Hours that anomalies stay on their stream: how long a failed batch can be read again."
+  type        = number
+  default     = 24
+  nullable    = false
+}
+
+variable "anomalies_shard_count" {
+  description = "Shards of the anomalies stream."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "dedup_default_seconds" {
+  description = "Dedup period of rules that name none: one alert a rule and key in each."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.dedup_default_seconds >= 1 && var.dedup_default_seconds <= 604800 && floor(var.dedup_default_seconds) == var.dedup_default_seconds
+    error_message = "dedup_default_seconds is a whole number from 1 to 604800 (a week)."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete what holds data."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "endpoint_url" {
+  description = "Endpoint of a local emulator, which then gets every call; null means AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.endpoint_url == null || can(regex("^https?://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?/?$", var.endpoint_url))
+    error_message = "endpoint_url is on this machine (http://127.0.0.1:4566), or null: with it set, Terraform sends test credentials and skips TLS."
+  }
+}
+
+variable "events_retention_hours" {
+  description = "Hours that events stay on their stream: the longest outage of the engine that loses nothing."
+  type        = number
+  default     = 24
+  nullable    = false
+}
+
+variable "events_shard_count" {
+  description = "Shards of the events stream: each takes 1 MB/s or 1,000 events/s."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "heartbeat_memory_mb" {
+  description = "Memory of the heartbeat in MiB."
+  type        = number
+  default     = 128
+  nullable    = false
+}
+
+variable "heartbeat_reserved_concurrency" {
+  description = "Concurrency kept for the heartbeat; -1 reserves none."
+  type        = number
+  default     = -1
+  nullable    = false
+}
+
+variable "heartbeat_time" {
+  description = "wall: heartbeats carry the present; none: they carry no time, for replays of old data."
+  type        = string
+  default     = "wall"
+  nullable    = false
+
+  validation {
+    condition     = contains(["none", "wall"], var.heartbeat_time)
+    error_message = "heartbeat_time is wall or none."
+  }
+}
+
+variable "heartbeat_timeout_seconds" {
+  description = "Longest run of one heartbeat; below the minute between two."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.heartbeat_timeout_seconds < 60
+    error_message = "heartbeat_timeout_seconds is below 60: heartbeats must not overlap."
+  }
+}
+
+variable "heartbeat_zip" {
+  description = "Package of the heartbeat, relative to the repository."
+  type        = string
+  default     = "dist/heartbeat.zip"
+  nullable    = false
+}
+
+variable "inbox" {
+  description = "Add a queue that receives every alert: for the demo, for tests, for people who look by hand."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed KMS key that encrypts everything; null uses AWS-managed keys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn is the ARN of a key (not of an alias)."
+  }
+}
+
+variable "lambda_architecture" {
+  description = "Instruction set the packages were built for."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "Log level of the functions."
+  type        = string
+  default     = "info"
+  nullable    = false
+
+  validation {
+    condition     = contains(["debug", "error", "info", "trace", "warn"], var.log_level)
+    error_message = "log_level is trace, debug, info, warn or error."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "name_prefix" {
+  description = "First part of every name; two stacks in one account need two."
+  type        = string
+  default     = "weir"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,23}$", var.name_prefix)) && !endswith(var.name_prefix, "-")
+    error_message = "name_prefix is 1 to 24 lower-case letters, digits and hyphens; it starts with a letter and does not end with a hyphen."
+  }
+}
+
+variable "point_in_time_recovery" {
+  description = "Keep continuous backups of the table for 35 days."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "region" {
+  description = "AWS region. No default: data must not land in a region that nobody chose."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is the name of an AWS region, as in eu-central-1."
+  }
+}
+
+variable "retention_days" {
+  description = "Days that an anomaly stays in the table."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = var.retention_days >= 1 && var.retention_days <= 3650 && floor(var.retention_days) == var.retention_days
+    error_message = "retention_days is a whole number from 1 to 3650."
+  }
+}
+
+variable "schedules_enabled" {
+  description = "Run the sweep and the heartbeat each minute."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "severity_floor" {
+  description = "Lowest severity that alerts; what is below is stored only."
+  type        = string
+  default     = "info"
+  nullable    = false
+
+  validation {
+    condition     = contains(["critical", "info", "warning"], var.severity_floor)
+    error_message = "severity_floor is info, warning or critical."
+  }
+}
+
+variable "storm_cap" {
+  description = "Alerts of one rule in one minute before a summary takes their place."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.storm_cap >= 1 && floor(var.storm_cap) == var.storm_cap
+    error_message = "storm_cap is a whole number of at least 1."
+  }
+}
+
+variable "stream_mode" {
+  description = "Capacity mode of the streams, PROVISIONED or ON_DEMAND. Arroyo's source fails when shards come and go by themselves."
+  type        = string
+  default     = "PROVISIONED"
+  nullable    = false
+}
+
+variable "subscriptions" {
+  description = "Who receives alerts. filter_policy is JSON over the message attributes rule, severity and key."
+  type = list(object({
+    endpoint             = string
+    filter_policy        = optional(string)
+    protocol             = string
+    raw_message_delivery = optional(bool, false)
+  }))
+  default  = []
+  nullable = false
+}
+
+variable "tags" {
+  description = "Further tags for every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "tracing_enabled" {
+  description = "Send traces to X-Ray."
+  type        = bool
+  default     = true
+  nullable    = false
+}
