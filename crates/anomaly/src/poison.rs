@@ -1,9 +1,19 @@
 //! Events that are no events, on their way to quarantine.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::RecordError;
+
+/// SQL's `encode(…, 'base64')` writes no padding, people's tools do: both are read.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A record of the events stream that is no event. The program writes it to the anomalies stream, the alerter moves it to
 /// quarantine.
@@ -60,7 +70,7 @@ impl Poison {
     /// # Errors
     /// When `raw` is not base64.
     pub fn raw_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        STANDARD
+        BASE64
             .decode(&self.raw)
             .map_err(|e| RecordError::invalid("raw", e.to_string()))
     }

@@ -1,1 +1,12 @@
-//! cloud
+//! Thin AWS adapters of the command line: streams, store, inbox and quarantine.
+//!
+//! Nothing here decides anything: each function is one call, its paging and its retries, and an error that says what to do.
+
+mod client;
+mod error;
+pub mod queue;
+pub mod store;
+pub mod stream;
+
+pub use client::Clients;
+pub use error::CloudError;

@@ -1,1 +1,26 @@
-//! rules
+//! Reads rule files and environments, and compiles a pack into one Arroyo SQL program.
+//!
+//! The author of a rule writes a header and one `SELECT`. Connectors, `INSERT`s, ids and watermarks are added here.
+
+mod compile;
+mod environment;
+mod error;
+mod header;
+mod interval;
+mod pack;
+mod parameter;
+mod projection;
+mod rule;
+mod source_map;
+mod template;
+pub mod testfile;
+
+pub use compile::{Program, compile};
+pub use environment::{Environment, Streams, TimeMode};
+pub use error::RuleError;
+pub use header::Header;
+pub use interval::Interval;
+pub use pack::Pack;
+pub use parameter::{Parameter, ParameterType, ParameterValue};
+pub use rule::Rule;
+pub use source_map::{Origin, SourceMap};

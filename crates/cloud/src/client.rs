@@ -1,0 +1,62 @@
+//! One set of clients for a command.
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+
+use std::time::Duration;
+
+/// Tries for one call, the first included. The SDK's standard mode backs off up to 20 s between them.
+const ATTEMPTS: u32 = 6;
+/// A connection that takes longer will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One try of one call. SQS long polls for at most 20 s.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Where a command works when nothing says otherwise; the local emulator takes any region.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Clients that share one configuration and one HTTP connector. Region, credentials and `AWS_ENDPOINT_URL` come from the
+/// environment, as for every AWS tool.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    pub(crate) kinesis: aws_sdk_kinesis::Client,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+}
+
+
+impl Clients {
+    /// From the process's environment.
+    pub async fn from_env() -> Self {
+        Self::connect(None).await
+    }
+
+    /// At an emulator's endpoint, with the credentials that it takes.
+    pub async fn at(endpoint: &str) -> Self {
+        Self::connect(Some(endpoint)).await
+    }
+
+    async fn connect(endpoint: Option<&str>) -> Self {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let region = aws_config::meta::region::RegionProviderChain::default_provider().or_else(Region::new(DEFAULT_REGION));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .region(region)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
+            );
+        if let Some(url) = endpoint {
+            let test = aws_sdk_kinesis::config::Credentials::new("test", "test", None, None, "local stack");
+            loader = loader.endpoint_url(url).credentials_provider(test);
+        }
+        let config = loader.load().await;
+        Self {
+            kinesis: aws_sdk_kinesis::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+        }
+    }
+}

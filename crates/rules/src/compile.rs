@@ -1,0 +1,254 @@
+//! Compiles a pack into one Arroyo SQL program: the tables, then one `INSERT` a rule.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use weir_anomaly::{RuleMeta, Stage};
+
+use crate::{
+    Environment, Pack, Rule, RuleError, SourceMap,
+    projection::{Identity, Projection},
+    template::{Output, quote},
+};
+
+/// A compiled pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The program, the same bytes for the same pack and environment.
+    pub sql: String,
+    /// From its lines back to the files.
+    pub map: SourceMap,
+    /// The rules in it.
+    pub rules: Vec<CompiledRule>,
+}
+
+/// A rule of a compiled pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompiledRule {
+    /// Its name.
+    pub name: String,
+    /// Twelve hex digits over what matters in it.
+    pub version: String,
+}
+
+/// Compiles a pack for an environment. Rules at stage `off` are left out.
+///
+/// # Errors
+/// Every fault that was found.
+pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<RuleError>> {
+    let mut errors = unknown_parameters(pack, environment);
+    let mut out = Output::default();
+    out.generated("-- Compiled by weir. Edit the rule files, not this.");
+    if let Err(error) = out.written(&pack.tables_file, 1, &pack.tables, &environment.table_values()) {
+        errors.push(error);
+    }
+    let mut rules = Vec::new();
+    for rule in pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
+        match compile_rule(rule, environment, &mut out) {
+            Ok(version) => rules.push(CompiledRule {
+                name: rule.header.name.clone(),
+                version,
+            }),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(Program {
+            sql: out.text,
+            map: out.map,
+            rules,
+        })
+    } else {
+        Err(errors)
+    }
+}
+
+/// Appends the rule's `INSERT` and returns its version.
+fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Result<String, RuleError> {
+    let values = parameter_values(rule, environment)?;
+    let mut body = Output::default();
+    body.written(&rule.file, rule.body_line, &rule.body, &values)?;
+    let version = rule.version(&body.text);
+
+    let file = rule
+        .file
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    out.generated(&format!("\n-- rule {} ({file}), version {version}", rule.header.name));
+    out.generated(&before_body(rule, &version));
+    out.written(&rule.file, rule.body_line, &rule.body, &values)?;
+    out.generated(after_body(&rule.projection));
+    Ok(version)
+}
+
+/// Everything in front of the rule's own `SELECT`. The inner `SELECT` gives the columns their types, the outer one makes
+/// the record.
+fn before_body(rule: &Rule, version: &str) -> String {
+    let projection = &rule.projection;
+    let windowed = !matches!(projection.identity, Identity::Event { .. });
+    let name = &rule.header.name;
+    let (timestamp, start, end) = if windowed {
+        ("rule_window_end", "rule_window_start", "rule_window_end")
+    } else {
+        ("rule_event_time", "CAST(NULL AS TIMESTAMP)", "CAST(NULL AS TIMESTAMP)")
+    };
+    format!(
+        "INSERT INTO anomalies
+SELECT
+  {id} AS id,
+  '{name}' AS rule,
+  '{version}' AS rule_version,
+  '{severity}' AS severity,
+  rule_key AS key,
+  {timestamp} AS timestamp,
+  {start} AS window_start,
+  {end} AS window_end,
+  rule_value AS value,
+  rule_expected AS expected,
+  CASE WHEN rule_score > 0.0 THEN least(rule_score, 1.0) WHEN rule_score <= 0.0 THEN 0.0 ELSE 1.0 END AS score,
+  rule_details AS details,
+  {meta} AS rule_meta
+FROM (
+  SELECT
+    left(coalesce(nullif(CAST(key AS TEXT), ''), '(none)'), 256) AS rule_key,
+    {identity},
+    CAST(value AS DOUBLE) AS rule_value,
+    {expected} AS rule_expected,
+    CAST(score AS DOUBLE) AS rule_score,
+    {details} AS rule_details
+  FROM (",
+        id = id(name, projection.identity),
+        severity = rule.header.severity,
+        meta = quote(&rule_meta(rule)),
+        identity = identity_columns(projection.identity),
+        expected = if projection.expected {
+            "CAST(expected AS DOUBLE)"
+        } else {
+            "CAST(NULL AS DOUBLE)"
+        },
+        details = details(&projection.details),
+    )
+}
+
+fn after_body(projection: &Projection) -> &'static str {
+    match projection.identity {
+        Identity::Event { .. } => "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_event_time IS NOT NULL;",
+        Identity::Window | Identity::Bounds => "  ) AS rule_rows\n) AS rule_columns;",
+    }
+}
+
+/// The id in SQL: the same as `weir_anomaly::id` in Rust.
+fn id(name: &str, identity: Identity) -> String {
+    let nanos = |column: &str| format!("CAST(CAST({column} AS BIGINT) AS TEXT)");
+    let what = match identity {
+        Identity::Window | Identity::Bounds => {
+            format!(
+                "'|w|', {}, '|', {}",
+                nanos("rule_window_start"),
+                nanos("rule_window_end")
+            )
+        }
+        Identity::Event { .. } => format!("'|e|', {}, '|', rule_event_id", nanos("rule_event_time")),
+    };
+    format!(
+        "left(encode(sha256(concat('{name}|', CAST(octet_length(rule_key) AS TEXT), ':', rule_key, {what})), 'hex'), {digits})",
+        digits = weir_anomaly::id::ID_DIGITS
+    )
+}
+
+fn identity_columns(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Window => "window.start AS rule_window_start,\n    window.end AS rule_window_end",
+        Identity::Bounds => {
+            "CAST(window_start AS TIMESTAMP) AS rule_window_start,\n    CAST(window_end AS TIMESTAMP) AS rule_window_end"
+        }
+        Identity::Event { event_id: true } => {
+            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    coalesce(CAST(event_id AS TEXT), '') AS rule_event_id"
+        }
+        Identity::Event { event_id: false } => {
+            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    '' AS rule_event_id"
+        }
+    }
+}
+
+/// The further columns as one JSON object. The dialect has no function that writes JSON, so the text is built: numbers and
+/// booleans bare, all else quoted and escaped.
+fn details(columns: &[String]) -> String {
+    if columns.is_empty() {
+        return "CAST(NULL AS TEXT)".to_owned();
+    }
+    let mut sql = "concat(".to_owned();
+    for (index, column) in columns.iter().enumerate() {
+        let opening = if index == 0 { "{" } else { "," };
+        let name = serde_json::Value::String(column.clone()).to_string();
+        let ident = format!("\"{}\"", column.replace('"', "\"\""));
+        let text = format!("CAST({ident} AS TEXT)");
+        // Not an error of the rule: a mean over nothing is NaN, which JSON cannot say.
+        let _ = write!(
+            sql,
+            "{},\n      CASE WHEN {ident} IS NULL THEN 'null' \
+             WHEN regexp_like(arrow_typeof({ident}), '^(U?Int|Float|Decimal|Boolean)') THEN \
+             CASE WHEN {text} IN ('NaN', 'inf', '-inf') THEN 'null' ELSE {text} END \
+             ELSE concat('\"', regexp_replace(replace(replace({text}, '\\', '\\\\'), '\"', '\\\"'), '[\\x00-\\x1f]', ' ', 'g'), '\"') END,\n      ",
+            quote(&format!("{opening}{name}:")),
+        );
+    }
+    sql.push_str("'}')");
+    sql
+}
+
+fn rule_meta(rule: &Rule) -> String {
+    let header = &rule.header;
+    let meta = RuleMeta {
+        description: header.description.clone(),
+        owner: header.owner.clone(),
+        runbook: header.runbook.clone(),
+        dedup_seconds: header.dedup.map(|dedup| dedup.duration().as_secs().max(1)),
+        stage: header.stage,
+    };
+    // A struct of strings, numbers and unit variants always serializes.
+    serde_json::to_string(&meta).unwrap_or_default()
+}
+
+/// The values of a rule's parameters as SQL literals.
+fn parameter_values(rule: &Rule, environment: &Environment) -> Result<BTreeMap<String, String>, RuleError> {
+    let set = environment.parameters.get(&rule.header.name);
+    rule.header
+        .parameters
+        .iter()
+        .map(|(name, parameter)| {
+            let value = set.and_then(|values| values.get(name)).unwrap_or(&parameter.default);
+            let value = parameter.check(value).map_err(|e| {
+                RuleError::new(&rule.file, format!("parameter `{name}`: {e}")).hint("the environment sets this value")
+            })?;
+            Ok((name.clone(), value.to_sql()))
+        })
+        .collect()
+}
+
+/// Values that an environment sets and no rule declares: a misspelt name must not pass in silence.
+fn unknown_parameters(pack: &Pack, environment: &Environment) -> Vec<RuleError> {
+    let mut errors = Vec::new();
+    for (rule_name, values) in &environment.parameters {
+        // A test compiles one rule of a pack, so a rule that is absent is no fault here; `Environment` files are checked
+        // against the whole pack by `weir check`.
+        let Some(rule) = pack.rule(rule_name) else { continue };
+        for name in values.keys().filter(|name| !rule.header.parameters.contains_key(*name)) {
+            let known: Vec<&str> = rule.header.parameters.keys().map(String::as_str).collect();
+            errors.push(
+                RuleError::new(
+                    &rule.file,
+                    format!("the environment sets `{name}`, which the rule does not declare"),
+                )
+                .hint(format!(
+                    "the rule declares {}",
+                    if known.is_empty() {
+                        "nothing".to_owned()
+                    } else {
+                        known.join(", ")
+                    }
+                )),
+            );
+        }
+    }
+    errors
+}

@@ -1,0 +1,93 @@
+//! A pack: the rules that are compiled into one pipeline, and the tables that they share.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Rule, RuleError};
+
+/// The rules that are compiled into one pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pack {
+    /// `tables.sql`: sources, sinks and the views that rules select from.
+    pub tables_file: PathBuf,
+    /// Its text.
+    pub tables: String,
+    /// The rules, in the order of their names.
+    pub rules: Vec<Rule>,
+}
+
+impl Pack {
+    /// Reads `tables.sql` and `rules/*.sql` below a folder.
+    ///
+    /// # Errors
+    /// Every fault that was found, so that an author mends them in one go.
+    pub fn load(folder: &Path) -> Result<Self, Vec<RuleError>> {
+        let tables_file = folder.join("tables.sql");
+        let tables = read(&tables_file).map_err(|e| vec![e])?;
+        let rules_folder = folder.join("rules");
+        let files = sql_files(&rules_folder).map_err(|e| vec![e])?;
+        let mut rules = Vec::new();
+        let mut errors = Vec::new();
+        for file in files {
+            match read(&file).and_then(|text| Rule::parse(&file, &text)) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => errors.push(error),
+            }
+        }
+        if rules.is_empty() && errors.is_empty() {
+            errors.push(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
+        }
+        if errors.is_empty() {
+            Ok(Self {
+                tables_file,
+                tables,
+                rules,
+            })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.header.name == name)
+    }
+
+    /// The same pack with one rule only.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Self {
+        let rules = self
+            .rules
+            .iter()
+            .filter(|rule| rule.header.name == name)
+            .cloned()
+            .collect();
+        Self {
+            tables_file: self.tables_file.clone(),
+            tables: self.tables.clone(),
+            rules,
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String, RuleError> {
+    fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))
+}
+
+fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
+    let entries = fs::read_dir(folder).map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry
+            .map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?
+            .path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

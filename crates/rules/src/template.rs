@@ -1,0 +1,173 @@
+//! Fills `${name}` and keeps or drops `-- @if name = "value"` … `-- @end` blocks, remembering where each line was written.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{RuleError, SourceMap};
+
+/// Text that is appended to line by line, together with its source map.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) text: String,
+    pub(crate) map: SourceMap,
+}
+
+impl Output {
+    /// Appends lines that the compiler writes.
+    pub(crate) fn generated(&mut self, text: &str) {
+        for line in text.lines() {
+            self.text.push_str(line);
+            self.text.push('\n');
+            self.map.push_generated(1);
+        }
+    }
+
+    /// Appends lines that a person wrote, from `first_line` of `file` on, with `${name}` filled and `@if` blocks resolved.
+    pub(crate) fn written(
+        &mut self,
+        file: &Path,
+        first_line: usize,
+        text: &str,
+        values: &BTreeMap<String, String>,
+    ) -> Result<(), RuleError> {
+        let mut keeps: Vec<bool> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let number = first_line + index;
+            match directive(line).map_err(|message| RuleError::new(file, message).at(number, 1))? {
+                Some(Directive::If { name, value }) => {
+                    let actual = values.get(name).ok_or_else(|| unknown(file, number, 1, name, values))?;
+                    keeps.push(actual == value);
+                }
+                Some(Directive::End) => {
+                    keeps
+                        .pop()
+                        .ok_or_else(|| RuleError::new(file, "`-- @end` without `-- @if`").at(number, 1))?;
+                }
+                None if keeps.iter().all(|keep| *keep) => {
+                    let (filled, shifts) = fill(file, number, line, values)?;
+                    self.text.push_str(filled.trim_end());
+                    self.text.push('\n');
+                    self.map.push_written(file, number, shifts);
+                }
+                None => {}
+            }
+        }
+        if keeps.is_empty() {
+            Ok(())
+        } else {
+            Err(RuleError::new(file, "`-- @if` without `-- @end`"))
+        }
+    }
+}
+
+/// Text as an SQL literal.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+enum Directive<'a> {
+    If { name: &'a str, value: &'a str },
+    End,
+}
+
+fn directive(line: &str) -> Result<Option<Directive<'_>>, String> {
+    let Some(rest) = line.trim().strip_prefix("-- @") else {
+        return Ok(None);
+    };
+    if rest.trim() == "end" {
+        return Ok(Some(Directive::End));
+    }
+    let condition = rest.strip_prefix("if ").and_then(|c| c.split_once('='));
+    let (name, value) =
+        condition.ok_or_else(|| format!("`-- @{rest}` is neither `-- @if NAME = \"VALUE\"` nor `-- @end`"))?;
+    Ok(Some(Directive::If {
+        name: name.trim(),
+        value: value.trim().trim_matches('"'),
+    }))
+}
+
+/// One line with its `${name}`s filled, and how columns moved.
+fn fill(
+    file: &Path,
+    number: usize,
+    line: &str,
+    values: &BTreeMap<String, String>,
+) -> Result<(String, Vec<(usize, usize)>), RuleError> {
+    let mut filled = String::with_capacity(line.len());
+    let mut shifts = vec![(1, 1)];
+    let mut rest = line;
+    let mut written = 1;
+    // A comment may speak of `${name}` without meaning it.
+    let comment = line.trim_start().starts_with("--");
+    while let Some((before, after)) = rest.split_once("${").filter(|_| !comment) {
+        filled.push_str(before);
+        written += before.chars().count();
+        let (name, tail) = after.split_once('}').ok_or_else(|| {
+            RuleError::new(file, "`${` without `}`")
+                .at(number, written)
+                .hint("a parameter is written ${name}")
+        })?;
+        let value = values
+            .get(name)
+            .ok_or_else(|| unknown(file, number, written, name, values))?;
+        shifts.push((filled.chars().count() + 1, written));
+        filled.push_str(value);
+        written += name.chars().count() + 3;
+        shifts.push((filled.chars().count() + 1, written));
+        rest = tail;
+    }
+    filled.push_str(rest);
+    Ok((filled, shifts))
+}
+
+fn unknown(file: &Path, line: usize, column: usize, name: &str, values: &BTreeMap<String, String>) -> RuleError {
+    let known: Vec<&str> = values.keys().map(String::as_str).collect();
+    let hint = if known.is_empty() {
+        "declare it in the header".to_owned()
+    } else {
+        format!("known are {}", known.join(", "))
+    };
+    RuleError::new(file, format!("parameter `{name}` is not declared"))
+        .at(line, column)
+        .hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> BTreeMap<String, String> {
+        [("limit", "90.0"), ("time", "event")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into()
+    }
+
+    #[test]
+    fn fills_and_remembers_where_each_place_was_written() {
+        let mut out = Output::default();
+        out.generated("INSERT INTO anomalies\nSELECT");
+        out.written(
+            Path::new("r.sql"),
+            7,
+            "SELECT ${limit} AS a,\n-- @if time = \"arrival\"\nx\n-- @end\n  bad",
+            &values(),
+        )
+        .unwrap();
+        assert_eq!(out.text, "INSERT INTO anomalies\nSELECT\nSELECT 90.0 AS a,\n  bad\n");
+        let origin = |line, column| out.map.origin(line, column).map(|o| (o.line, o.column));
+        assert_eq!(origin(3, 1), Some((7, 1)), "before the parameter");
+        assert_eq!(origin(3, 13), Some((7, 17)), "AS, after the parameter");
+        assert_eq!(origin(4, 3), Some((11, 3)), "after a dropped block");
+        assert_eq!(origin(1, 1), None, "generated, nothing above");
+    }
+
+    #[test]
+    fn says_where_a_parameter_is_unknown() {
+        let error = Output::default()
+            .written(Path::new("r.sql"), 3, "a > ${limt}", &values())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "r.sql:3:5: parameter `limt` is not declared\n  hint: known are limit, time"
+        );
+    }
+}

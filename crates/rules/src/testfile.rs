@@ -1,0 +1,228 @@
+//! Test files: events in a short notation, and the anomalies that must and must not come of them.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use weir_anomaly::Timestamp;
+
+use crate::{Interval, RuleError, TimeMode, rule::position};
+
+/// The tests of one rule, as `sql/tests/RULE.toml` writes them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestFile {
+    /// Values of the rule's parameters in every case.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, toml::Value>,
+    /// The cases.
+    #[serde(rename = "case")]
+    pub cases: Vec<TestCase>,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestCase {
+    /// What it shows.
+    pub name: String,
+    /// Values of the rule's parameters in this case.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, toml::Value>,
+    /// Which clock windows go by.
+    #[serde(default = "event_time")]
+    pub time: TimeMode,
+    /// Series of events.
+    #[serde(default)]
+    pub series: Vec<Series>,
+    /// Records as they are, one JSON object each (or whatever a producer might send).
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// The anomalies that must come, each by some of its fields; an empty list demands silence.
+    pub expect: Vec<toml::Table>,
+}
+
+/// Events of one source and metric, at a fixed step.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// The source.
+    #[serde(default = "default_source")]
+    pub source: String,
+    /// The metric.
+    #[serde(default = "default_metric")]
+    pub metric: String,
+    /// The first event's time, RFC 3339.
+    #[serde(default = "default_start")]
+    pub start: String,
+    /// The time between two events.
+    #[serde(default = "default_step")]
+    pub step: Interval,
+    /// The values, see [`values`].
+    pub values: String,
+}
+
+impl TestFile {
+    /// Reads a test file from its text.
+    ///
+    /// # Errors
+    /// When it is not TOML of the right shape, or a series' values cannot be read.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let tests: Self = toml::from_str(text).map_err(|e| {
+            let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
+            RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
+        })?;
+        for case in &tests.cases {
+            case.records()
+                .map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
+        }
+        Ok(tests)
+    }
+}
+
+impl TestCase {
+    /// The records to put on the stream: time for arrival (nanoseconds since the epoch) and bytes, in order of time.
+    ///
+    /// # Errors
+    /// When a series cannot be read.
+    pub fn records(&self) -> Result<Vec<(i64, Vec<u8>)>, String> {
+        let mut records = Vec::new();
+        for series in &self.series {
+            let start: Timestamp = series.start.parse()?;
+            let step = i64::try_from(series.step.duration().as_nanos()).map_err(|_| "the step is too long")?;
+            for (index, value) in values(&series.values)?.into_iter().enumerate() {
+                let Some(value) = value else { continue };
+                let index = i64::try_from(index).map_err(|_| "too many values")?;
+                let nanos = index
+                    .checked_mul(step)
+                    .and_then(|o| o.checked_add(start.nanos()))
+                    .ok_or("time overflow")?;
+                let event = json!({
+                    "timestamp": Timestamp::from_nanos(nanos).to_string(),
+                    "source": series.source, "metric": series.metric, "value": value,
+                });
+                records.push((nanos, event.to_string().into_bytes()));
+            }
+        }
+        // Several series interleave as they would on a stream; a stable sort keeps each in its own order.
+        records.sort_by_key(|(nanos, _)| *nanos);
+        for event in &self.events {
+            let last = records.last().map_or(0, |(nanos, _)| *nanos);
+            records.push((event_nanos(event).unwrap_or(last), event.clone().into_bytes()));
+        }
+        Ok(records)
+    }
+
+    /// The fields that an expected anomaly must have, as JSON.
+    #[must_use]
+    pub fn expected(&self) -> Vec<Map<String, Value>> {
+        self.expect
+            .iter()
+            .map(|table| match serde_json::to_value(table) {
+                Ok(Value::Object(fields)) => fields,
+                _ => Map::new(),
+            })
+            .collect()
+    }
+}
+
+/// Reads values in the short notation; `None` is a gap.
+///
+/// | written | means |
+/// |---|---|
+/// | `80`, `-1.5` | one value |
+/// | `10x20` | 10, twenty times |
+/// | `10~2x20` | 8 and 12 in turn, twenty values |
+/// | `10+1x20` | 10, 11, … twenty values |
+/// | `+5` | the value before, plus 5 (`+-5` to go down) |
+/// | `_`, `_x5` | one gap, five gaps |
+///
+/// # Errors
+/// Names the word that cannot be read.
+pub fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
+    /// Keeps a slip of the pen (`10x2000000000`) from filling the memory.
+    const MOST: usize = 1_000_000;
+    let mut values: Vec<Option<f64>> = Vec::new();
+    for word in text.split_whitespace() {
+        let fault = || format!("`{word}` is no value: use 80, 10x20, 10~2x20, 10+1x20, +5, _ or _x5");
+        let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(fault);
+        let (what, count) = match word.split_once('x') {
+            Some((what, count)) => (what, count.parse::<usize>().map_err(|_| fault())?),
+            None => (word, 1),
+        };
+        if values.len().saturating_add(count) > MOST {
+            return Err(format!("more than {MOST} values"));
+        }
+        if what == "_" {
+            values.extend(std::iter::repeat_n(None, count));
+        } else if let Some(delta) = what.strip_prefix('+') {
+            let delta = number(delta)?;
+            for _ in 0..count {
+                let last = values.iter().rev().flatten().next().copied().ok_or_else(fault)?;
+                values.push(Some(last + delta));
+            }
+        } else if let Some((middle, swing)) = what.split_once('~') {
+            let (middle, swing) = (number(middle)?, number(swing)?);
+            values.extend((0..count).map(|i| Some(if i % 2 == 0 { middle - swing } else { middle + swing })));
+        } else if let Some((first, step)) = what.split_once('+').filter(|(first, _)| !first.ends_with('e')) {
+            let (first, step) = (number(first)?, number(step)?);
+            #[expect(clippy::cast_precision_loss, reason = "at most a million steps")]
+            values.extend((0..count).map(|i| Some(first + step * i as f64)));
+        } else {
+            values.extend(std::iter::repeat_n(Some(number(what)?), count));
+        }
+    }
+    Ok(values)
+}
+
+/// The `timestamp` of a literal event, when it is an event.
+fn event_nanos(event: &str) -> Option<i64> {
+    let value: Value = serde_json::from_str(event).ok()?;
+    match value.get("timestamp")? {
+        Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::nanos),
+        Value::Number(millis) => Timestamp::from_millis(millis.as_i64()?).map(Timestamp::nanos),
+        _ => None,
+    }
+}
+
+fn event_time() -> TimeMode {
+    TimeMode::Event
+}
+
+fn default_source() -> String {
+    "pump-1".to_owned()
+}
+
+fn default_metric() -> String {
+    "temperature".to_owned()
+}
+
+fn default_start() -> String {
+    "2026-01-01T00:00:00Z".to_owned()
+}
+
+fn default_step() -> Interval {
+    Interval::from_duration(std::time::Duration::from_secs(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_notation_means_what_its_table_says() {
+        let read = |text| values(text).unwrap();
+        assert_eq!(read("10x3 +1 80"), [10.0, 10.0, 10.0, 11.0, 80.0].map(Some));
+        assert_eq!(read("10~2x3"), [8.0, 12.0, 8.0].map(Some));
+        assert_eq!(read("10+1x3 -1.5"), [10.0, 11.0, 12.0, -1.5].map(Some));
+        assert_eq!(read("1 _x2 +-1"), [Some(1.0), None, None, Some(0.0)]);
+        assert_eq!(read("1e+2"), [Some(100.0)]);
+    }
+
+    #[test]
+    fn a_word_that_means_nothing_is_named() {
+        for word in ["10x", "x5", "+1", "ten", "10~x2", "nan", "10x99999999999"] {
+            assert!(values(word).is_err(), "{word}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a pack compiles to, and what is said when it does not.
+
+use std::{fs, path::Path};
+
+use weir_rules::{Environment, Pack, Rule, compile};
+
+fn pack() -> Pack {
+    Pack::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pack")).unwrap()
+}
+
+fn environment(toml: &str) -> Environment {
+    Environment::parse(Path::new("test.toml"), toml).unwrap()
+}
+
+#[test]
+fn a_pack_compiles_to_one_program() {
+    insta::assert_snapshot!(compile(&pack(), &environment("time = \"event\"")).unwrap().sql);
+}
+
+#[test]
+fn compiling_twice_gives_the_same_bytes() {
+    let once = compile(&pack(), &Environment::default()).unwrap();
+    assert_eq!(once, compile(&pack(), &Environment::default()).unwrap());
+}
+
+#[test]
+fn a_place_in_the_program_is_found_in_the_rule_file() {
+    let program = compile(&pack(), &environment("parameters.burst.most = 1000000")).unwrap();
+    let (line, text) = program
+        .sql
+        .lines()
+        .enumerate()
+        .find(|(_, line)| line.contains("1000000"))
+        .unwrap();
+    let origin = program.map.origin(line + 1, text.find("1000000").unwrap() + 1).unwrap();
+    assert_eq!(
+        (origin.file.file_name().unwrap().to_str(), origin.line, origin.column),
+        (Some("burst.sql"), 16, 11)
+    );
+}
+
+#[test]
+fn the_version_changes_with_what_matters_and_nothing_else() {
+    let version = |toml: &str| compile(&pack(), &environment(toml)).unwrap().rules[0].version.clone();
+    assert_eq!(version(""), version("[streams]\nevents = \"other\""));
+    assert_ne!(version(""), version("parameters.burst.most = 4"));
+}
+
+#[test]
+fn faults_of_a_rule_say_where_and_what_to_do() {
+    let good = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pack/rules/burst.sql")).unwrap();
+    let faults = [
+        ("severity = \"info\"", "severity = \"loud\""),
+        ("name = \"burst\"", "name = \"other\""),
+        ("name = \"burst\"", "nam = \"burst\""),
+        ("default = 3", "default = 3.5"),
+        ("source AS key", "source"),
+        ("1.0 AS score", "1.0"),
+        (
+            "SELECT source AS key, window, n AS value, 1.0 AS score, least_value",
+            "SELECT *",
+        ),
+        ("window, n AS value", "n AS value"),
+        ("WHERE n > ${most}", "WHERE n >"),
+        ("WHERE n > ${most}", "WHERE n > ${mots}"),
+        ("WHERE n > ${most};", "WHERE n > ${most}; SELECT 1"),
+    ];
+    let said: Vec<String> = faults
+        .iter()
+        .map(|(from, to)| {
+            assert!(good.contains(from), "{from}");
+            Rule::parse(Path::new("burst.sql"), &good.replace(from, to))
+                .unwrap_err()
+                .to_string()
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_value_cannot_break_out_of_its_literal() {
+    let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+        -- [parameters.who]\n-- type = \"text\"\n-- default = \"it's; DROP\"\n\
+        SELECT source AS key, event_time, value, 1.0 AS score FROM events WHERE source = ${who}";
+    let rule = Rule::parse(Path::new("r.sql"), text).unwrap();
+    let pack = Pack {
+        rules: vec![rule],
+        ..pack()
+    };
+    assert!(
+        compile(&pack, &Environment::default())
+            .unwrap()
+            .sql
+            .contains("source = 'it''s; DROP'")
+    );
+}
+
+#[test]
+fn an_environment_that_sets_what_no_rule_declares_is_refused() {
+    let errors = compile(&pack(), &environment("parameters.burst.mots = 4")).unwrap_err();
+    assert!(
+        errors[0]
+            .to_string()
+            .contains("`mots`, which the rule does not declare"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
+fn the_packs_of_the_repository_compile_in_every_environment() {
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql");
+    let pack = Pack::load(&sql).unwrap();
+    for file in fs::read_dir(sql.join("environments")).unwrap() {
+        let file = file.unwrap().path();
+        let environment = Environment::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(compile(&pack, &environment).err(), None, "{}", file.display());
+    }
+}

@@ -1,0 +1,127 @@
+-- What every rule shares: the events stream as it comes, the view that rules select from, and the two ways out.
+--
+-- The source takes bytes, so that no record can wedge or kill the pipeline: what is no event ends in quarantine, byte for
+-- byte, and the rules never see it. `-- @if` blocks and ${names} are filled from the environment.
+
+CREATE TABLE events_raw (
+-- @if time = "arrival"
+  value BYTEA NOT NULL
+-- @end
+-- @if time = "event"
+  value BYTEA NOT NULL,
+  -- An unusable time is far in the past here, so that the row is late, and far in the future in the watermark, which takes
+  -- the least of a batch and so ignores it. (Before 1970 the watermark would end the job.)
+  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS TIMESTAMP),
+    TIMESTAMP '1971-01-01 00:00:00')),
+  WATERMARK FOR event_time AS (coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS TIMESTAMP),
+    TIMESTAMP '2200-01-01 00:00:00') - ${watermark_delay})
+-- @end
+) WITH (
+  connector = 'kinesis', type = 'source', stream_name = '${events_stream}', ${aws_region}
+  'source.offset' = '${source_offset}', format = 'raw_bytes'
+);
+
+-- Every record, its fields taken apart; a field that cannot be read is NULL. `control` names Weir's own records.
+CREATE VIEW decoded AS
+SELECT
+  row_time() AS event_time,
+  raw,
+  event,
+  json_length(event) IS NOT NULL AS is_json,
+  coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(event, 'timestamp') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(json_as_text(event, 'timestamp') AS TIMESTAMP)) AS timestamp,
+  TRY_CAST(json_as_text(event, 'value') AS DOUBLE) AS value,
+  coalesce(json_as_text(event, 'source'), 'unknown') AS source,
+  coalesce(json_as_text(event, 'metric'), 'value') AS metric,
+  json_as_text(event, 'id') AS id,
+  json_get_json(event, 'tags') AS tags,
+  json_as_text(event, 'weir') AS control
+FROM (SELECT value AS raw, TRY_CAST(value AS TEXT) AS event FROM events_raw);
+
+-- What rules select from. `event_time` is the clock that windows go by, `timestamp` what the event says of itself, `series`
+-- names a metric of a source, and `event` is the whole JSON text: event ->> 'field' reaches every further field.
+CREATE VIEW events AS
+SELECT event_time, timestamp, value, source, metric, concat(source, '/', metric) AS series, id, tags, event
+FROM decoded
+WHERE control IS NULL AND is_json AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value);
+
+-- Where rules write, by way of the compiler. A flush interval of 0 sends an anomaly at once.
+CREATE TABLE anomalies (
+  id TEXT,
+  rule TEXT,
+  rule_version TEXT,
+  severity TEXT,
+  key TEXT,
+  timestamp TIMESTAMP,
+  window_start TIMESTAMP,
+  window_end TIMESTAMP,
+  value DOUBLE,
+  expected DOUBLE,
+  score DOUBLE,
+  details JSON,
+  rule_meta JSON
+) WITH (
+  connector = 'kinesis', type = 'sink', stream_name = '${anomalies_stream}', ${aws_region}
+  'sink.flush_interval_millis' = '0', format = 'json'
+);
+
+-- Records that are no events, on their way to quarantine by the same stream.
+CREATE TABLE poison (
+  record_type TEXT,
+  stream TEXT,
+  reason TEXT,
+  raw TEXT,
+  part INT,
+  parts INT,
+  arrival_time TIMESTAMP
+) WITH (
+  connector = 'kinesis', type = 'sink', stream_name = '${anomalies_stream}', ${aws_region}
+  'sink.flush_interval_millis' = '0', format = 'json'
+);
+
+CREATE VIEW no_events AS
+SELECT
+  CASE WHEN event IS NULL THEN 'not_utf8' WHEN NOT is_json THEN 'not_json' WHEN timestamp IS NULL THEN 'bad_timestamp'
+    ELSE 'bad_value' END AS reason,
+  encode(raw, 'base64') AS raw,
+-- @if time = "arrival"
+  event_time AS arrival_time
+-- @end
+-- @if time = "event"
+  CAST(NULL AS TIMESTAMP) AS arrival_time
+-- @end
+FROM decoded
+WHERE control IS NULL AND (event IS NULL OR NOT is_json OR timestamp IS NULL OR value IS NULL
+  OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308);
+
+-- A record of 1 MiB is larger in base64 than a record may be, so it travels in two parts.
+INSERT INTO poison
+SELECT 'poison', '${events_stream}', reason, substr(raw, 1, 720000), 1, CASE WHEN octet_length(raw) > 720000 THEN 2 ELSE 1 END, arrival_time
+FROM no_events;
+
+INSERT INTO poison
+SELECT 'poison', '${events_stream}', reason, substr(raw, 720001), 2, 2, arrival_time
+FROM no_events
+WHERE octet_length(raw) > 720000;
+
+-- The heartbeat's probe passes through the whole path as an anomaly that alerts nobody.
+INSERT INTO anomalies
+SELECT
+  left(encode(sha256(concat('weir_probe|10:weir_probe|e|0|', probe_id)), 'hex'), 32),
+  'weir_probe', '000000000000', 'info', 'weir_probe', event_time, CAST(NULL AS TIMESTAMP), CAST(NULL AS TIMESTAMP),
+  CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 0.0,
+  concat('{"probe_id":"', probe_id, '","sent_at":"', sent_at, '"}'),
+  '{"stage":"shadow"}'
+FROM (
+  SELECT
+    event_time,
+    regexp_replace(coalesce(json_as_text(event, 'probe_id'), ''), '[^0-9A-Za-z:._-]', '', 'g') AS probe_id,
+    regexp_replace(coalesce(json_as_text(event, 'sent_at'), ''), '[^0-9A-Za-z:._-]', '', 'g') AS sent_at
+  FROM decoded
+  WHERE control = 'probe'
+) AS probes;
