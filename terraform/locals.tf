@@ -10,8 +10,8 @@ locals {
   # Paths are relative to the repository, not absolute: the function's `filename` is kept in the state, and an
   # absolute path would show as a change on every other machine.
   zip = {
-    for name, path in { alerter = var.alerter_zip, heartbeat = var.heartbeat_zip } :
-    name => startswith(path, "/") ? path : "${path.root}/../${path}"
+    for name, file in { alerter = var.alerter_zip, heartbeat = var.heartbeat_zip } :
+    name => startswith(file, "/") ? file : "${path.root}/../${file}"
   }
 
   tags = merge(

@@ -8,44 +8,29 @@ resource "aws_sns_topic" "alerts" {
   tracing_config    = var.alerter.tracing_enabled ? "Active" : "PassThrough"
 }
 
-data "aws_iam_policy_document" "topic" {
-  statement {
-    sid       = "AllowThisAccount"
-    actions   = ["sns:GetTopicAttributes", "sns:Publish", "sns:Subscribe"]
-    resources = [aws_sns_topic.alerts.arn]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.require_tls ? [1] : []
-
-    content {
-      sid       = "DenyWithoutTls"
-      effect    = "Deny"
-      actions   = ["sns:Publish"]
-      resources = [aws_sns_topic.alerts.arn]
-
-      condition {
-        test     = "Bool"
-        variable = "aws:SecureTransport"
-        values   = ["false"]
-      }
-
-      principals {
-        type        = "*"
-        identifiers = ["*"]
-      }
-    }
-  }
-}
-
 resource "aws_sns_topic_policy" "alerts" {
-  arn    = aws_sns_topic.alerts.arn
-  policy = data.aws_iam_policy_document.topic.json
+  arn = aws_sns_topic.alerts.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "AllowThisAccount"
+        Effect    = "Allow"
+        Action    = ["sns:GetTopicAttributes", "sns:Publish", "sns:Subscribe"]
+        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root" }
+        Resource  = [aws_sns_topic.alerts.arn]
+      }],
+      var.require_tls ? [{
+        Sid       = "DenyWithoutTls"
+        Effect    = "Deny"
+        Action    = ["sns:Publish"]
+        Principal = "*"
+        Resource  = [aws_sns_topic.alerts.arn]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : [],
+    )
+  })
 }
 
 resource "aws_sns_topic_subscription" "this" {

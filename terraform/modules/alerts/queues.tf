@@ -2,7 +2,7 @@ locals {
   queues = merge(
     {
       # What the alerter gave up on: which shard, from where to where. The records stay on the stream for its
-      # retention, from where `weir` reads them again. An S3 destination would also keep the records, but the local
+      # retention and can be read again from there. An S3 destination would also keep the records, but the local
       # emulator has no such destination, and then the laptop would not show what AWS does.
       alerter-dlq = { allow_topic = false }
       # Poison: raw bytes and reason, one message a record.
@@ -20,52 +20,26 @@ locals {
     for key in keys(local.queues) :
     key => "${replace(aws_sns_topic.alerts.arn, "/^(arn:[^:]+):sns:([^:]+):([^:]+):.*$/", "$1:sqs:$2:$3")}:${var.name_prefix}-${key}"
   }
-}
 
-data "aws_iam_policy_document" "queue" {
-  for_each = { for key, queue in local.queues : key => queue if queue.allow_topic || var.require_tls }
-
-  dynamic "statement" {
-    for_each = each.value.allow_topic ? [1] : []
-
-    content {
-      sid       = "AllowTopic"
-      actions   = ["sqs:SendMessage"]
-      resources = [local.queue_arns[each.key]]
-
-      condition {
-        test     = "ArnEquals"
-        variable = "aws:SourceArn"
-        values   = [aws_sns_topic.alerts.arn]
-      }
-
-      principals {
-        type        = "Service"
-        identifiers = ["sns.amazonaws.com"]
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.require_tls ? [1] : []
-
-    content {
-      sid       = "DenyWithoutTls"
-      effect    = "Deny"
-      actions   = ["sqs:ReceiveMessage", "sqs:SendMessage"]
-      resources = [local.queue_arns[each.key]]
-
-      condition {
-        test     = "Bool"
-        variable = "aws:SecureTransport"
-        values   = ["false"]
-      }
-
-      principals {
-        type        = "*"
-        identifiers = ["*"]
-      }
-    }
+  queue_statements = {
+    for key, queue in local.queues : key => concat(
+      queue.allow_topic ? [{
+        Sid       = "AllowTopic"
+        Effect    = "Allow"
+        Action    = ["sqs:SendMessage"]
+        Principal = { Service = "sns.amazonaws.com" }
+        Resource  = [local.queue_arns[key]]
+        Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.alerts.arn } }
+      }] : [],
+      var.require_tls ? [{
+        Sid       = "DenyWithoutTls"
+        Effect    = "Deny"
+        Action    = ["sqs:ReceiveMessage", "sqs:SendMessage"]
+        Principal = "*"
+        Resource  = [local.queue_arns[key]]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : [],
+    )
   }
 }
 
@@ -75,6 +49,9 @@ resource "aws_sqs_queue" "this" {
   name                      = "${var.name_prefix}-${each.key}"
   kms_master_key_id         = var.kms_key_arn
   message_retention_seconds = 1209600 # 14 days, the most SQS allows: people take holidays.
-  policy                    = try(data.aws_iam_policy_document.queue[each.key].json, null)
-  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  policy = each.value.allow_topic || var.require_tls ? jsonencode({
+    Version   = "2012-10-17"
+    Statement = local.queue_statements[each.key]
+  }) : null
+  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
 }

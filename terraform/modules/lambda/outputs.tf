@@ -20,7 +20,7 @@ output "log_group_name" {
 
 output "policy_json" {
   description = "The permissions of the function, as JSON."
-  value       = data.aws_iam_policy_document.this.json
+  value       = aws_iam_role_policy.this.policy
 }
 
 output "role_arn" {

@@ -1,0 +1,153 @@
+# The root module as a whole: names, encryption, how the stream is read, what may be done by whom.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  # Any file will do for a package.
+  alerter_zip   = "terraform/versions.tf"
+  heartbeat_zip = "terraform/versions.tf"
+  region        = "eu-central-1"
+}
+
+run "defaults" {
+  assert {
+    condition = alltrue([
+      output.events_stream_name == "weir-events",
+      output.anomalies_stream_name == "weir-anomalies",
+      output.table_name == "weir-anomalies",
+      output.alerter_function_name == "weir-alerter",
+      output.heartbeat_function_name == "weir-heartbeat",
+    ])
+    error_message = "names must be those of ARCHITECTURE.md"
+  }
+
+  assert {
+    condition     = output.inbox_queue_url == null && output.endpoint_url == null
+    error_message = "the inbox and the emulator must be asked for"
+  }
+}
+
+run "prefix_renames_everything" {
+  variables {
+    inbox       = true
+    name_prefix = "acme-test"
+  }
+
+  assert {
+    condition = alltrue([
+      output.events_stream_name == "acme-test-events",
+      output.table_name == "acme-test-anomalies",
+      output.alerter_function_name == "acme-test-alerter",
+      output.inbox_queue_url != null,
+    ])
+    error_message = "every name must start with the prefix"
+  }
+}
+
+run "unknown_region_name" {
+  command = plan
+
+  variables {
+    region = "frankfurt"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "remote_endpoint" {
+  command = plan
+
+  variables {
+    endpoint_url = "http://example.com:4566"
+  }
+
+  expect_failures = [var.endpoint_url]
+}
+
+run "record_age_beyond_retention" {
+  command = plan
+
+  variables {
+    alerter_maximum_record_age_seconds = 86400
+    anomalies_retention_hours          = 24
+  }
+
+  expect_failures = [var.alerter_maximum_record_age_seconds]
+}
+
+run "concurrency_below_shards" {
+  command = plan
+
+  variables {
+    alerter_parallelization_factor = 2
+    alerter_reserved_concurrency   = 8
+    anomalies_shard_count          = 4
+  }
+
+  expect_failures = [var.alerter_reserved_concurrency]
+}
+
+run "unknown_severity" {
+  command = plan
+
+  variables {
+    severity_floor = "fatal"
+  }
+
+  expect_failures = [var.severity_floor]
+}
+
+run "bad_prefix" {
+  command = plan
+
+  variables {
+    name_prefix = "Weir_1"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "alias_in_place_of_key" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:alias/weir"
+  }
+
+  expect_failures = [var.kms_key_arn]
+}
+
+run "overlapping_heartbeats" {
+  command = plan
+
+  variables {
+    heartbeat_timeout_seconds = 60
+  }
+
+  expect_failures = [var.heartbeat_timeout_seconds]
+}
+
+run "bad_replay_time" {
+  command = plan
+
+  variables {
+    heartbeat_time = "event"
+  }
+
+  expect_failures = [var.heartbeat_time]
+}
+
+run "values_below_their_limits" {
+  command = plan
+
+  variables {
+    dedup_default_seconds = 0
+    log_level             = "loud"
+    retention_days        = 0
+    storm_cap             = 0
+  }
+
+  expect_failures = [var.dedup_default_seconds, var.log_level, var.retention_days, var.storm_cap]
+}
