@@ -1,0 +1,3 @@
+//! Formats: how a record's bytes become columns, and rows become bytes again.
+
+pub mod json;
