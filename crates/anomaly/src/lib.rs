@@ -5,10 +5,12 @@
 mod error;
 pub mod event;
 pub mod id;
+pub mod kpl;
 mod poison;
 mod record;
 mod rule_meta;
 mod severity;
+pub mod store;
 mod timestamp;
 
 pub use error::RecordError;
