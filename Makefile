@@ -1,0 +1,53 @@
+# The front door. Everything behind a target is a command that can be run by hand.
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+
+# What the demo and the tests run; `make install` builds the fast one.
+WEIR := target/debug/weir
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## the whole path on this machine: events in, alerts out [DATA=file.csv SPEED=3600 PORT=4566 ARGS=…]
+	$(WEIR) demo --stack demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+.PHONY: up
+up: build ## start the local stack and leave it running
+	$(WEIR) up $(ARGS)
+
+.PHONY: down
+down: ## end the local stack
+	@if [[ -x $(WEIR) ]]; then $(WEIR) down $(ARGS); else echo "nothing was built, so nothing is up"; fi
+
+.PHONY: build
+build: ## the weir command and both Lambda packages
+	@command -v cargo >/dev/null || { echo "error: cargo was not found; hint: install Rust 1.94.1 or newer, https://rustup.rs" >&2; exit 1; }
+	cargo build --locked -p weir-cli
+	scripts/package-lambda.sh alerter
+	scripts/package-lambda.sh heartbeat
+
+.PHONY: install
+install: ## the weir command, optimised, into cargo's bin folder
+	cargo install --locked --path crates/cli
+
+.PHONY: test
+test: ## everything that must hold: format, lints, tests, rules, Terraform, end to end
+	scripts/test.sh
+
+.PHONY: test-rules
+test-rules: ## the rules' own tests
+	cargo run --locked -q -p weir-cli -- test
+
+.PHONY: fmt
+fmt: ## format Rust and Terraform
+	cargo fmt --all
+	terraform fmt -recursive terraform
+
+.PHONY: clean
+clean: ## remove what was built and what local stacks left
+	-@if [[ -x $(WEIR) ]]; then $(WEIR) down; $(WEIR) down --stack demo; fi
+	rm -rf .weir dist
+	cargo clean

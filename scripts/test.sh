@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Everything that must hold. Every step runs, also after one has failed; the last line counts what passed and failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+passed=0 failed=0 skipped=0
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+# Runs a step whose command prints cargo's `test result:` lines, or counts as one check where it prints none.
+step() {
+  local name="$1" begun=$SECONDS status=0 p f i
+  shift
+  echo "=== $name"
+  "$@" 2>&1 | tee "$log" || status=$?
+  read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
+  if ((p + f == 0)); then
+    if ((status == 0)); then p=1; else f=1; fi
+  elif ((status != 0 && f == 0)); then
+    f=1
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + i))
+  echo "--- $name: $p passed, $f failed ($((SECONDS - begun)) s)"
+}
+
+terraform_init() { TF_DATA_DIR="$PWD/.weir/check/terraform" scripts/terraform-init.sh -backend=false; }
+terraform_check() { TF_DATA_DIR="$PWD/.weir/check/terraform" terraform -chdir=terraform "$@"; }
+
+step "format" cargo fmt --all --check
+step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "build" make --no-print-directory build
+# The end-to-end tests need a machine to themselves: they come last.
+step "unit, snapshot and property tests" cargo test --workspace --locked --exclude weir-tests
+step "rule tests" target/debug/weir test
+step "shell scripts" bash -n scripts/*.sh .ci/run
+step "terraform format" terraform fmt -check -recursive terraform
+step "terraform init" terraform_init
+step "terraform validate" terraform_check validate -no-color
+step "terraform test" terraform_check test -no-color
+step "policy scan" scripts/policy-scan.sh --compact --quiet
+step "tests across crates" cargo test --locked -p weir-tests -- --test-threads=1
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
