@@ -1,6 +1,6 @@
 //! A storm in the table: how many alerts of a rule became due in a minute, and the summary that speaks for those above the cap.
 
-use super::{Attr, Item, ItemError, PENDING, attr};
+use super::{Item, ItemError, attr};
 use crate::Timestamp;
 
 const NANOS_PER_MINUTE: i64 = 60_000_000_000;
@@ -36,14 +36,10 @@ impl Storm {
         Timestamp::from_nanos(self.minute.saturating_mul(NANOS_PER_MINUTE))
     }
 
-    /// The attributes that make its summary due at `next_at`.
+    /// The first instant after its minute.
     #[must_use]
-    pub fn due(&self, next_at: Timestamp) -> Vec<(&'static str, Attr)> {
-        vec![
-            (attr::RULE, PENDING.into()),
-            (attr::TIMESTAMP, Attr::time(next_at)),
-            (attr::STATE, "due".into()),
-        ]
+    pub fn ends(&self) -> Timestamp {
+        Timestamp::from_nanos(self.minute.saturating_add(1).saturating_mul(NANOS_PER_MINUTE))
     }
 
     /// Reads an item by its id alone: `storm#<rule>#<minute>`.

@@ -1,0 +1,135 @@
+//! The topic, in SNS.
+
+use async_trait::async_trait;
+use aws_sdk_sns::{
+    Client,
+    types::{MessageAttributeValue, PublishBatchRequestEntry},
+};
+use aws_types::SdkConfig;
+use futures::{StreamExt as _, stream};
+use serde_json::json;
+
+use super::{CONCURRENCY, class, fault};
+use crate::ports::{Fault, Message, Notifier};
+
+/// PublishBatch takes no more entries…
+const MAX_ENTRIES: usize = 10;
+/// …and no more bytes, which count over all entries; a part is left for what SNS counts beside the texts.
+const MAX_BYTES: usize = 240 * 1024;
+
+/// The topic.
+pub struct SnsNotifier {
+    client: Client,
+    topic: String,
+}
+
+impl SnsNotifier {
+    /// The topic of this ARN.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, topic: &str) -> Self {
+        Self {
+            client: Client::new(sdk),
+            topic: topic.to_owned(),
+        }
+    }
+
+    async fn publish_chunk(&self, chunk: Vec<(usize, PublishBatchRequestEntry)>) -> Vec<(usize, Result<(), Fault>)> {
+        let (indexes, entries): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
+        let call = self
+            .client
+            .publish_batch()
+            .topic_arn(&self.topic)
+            .set_publish_batch_request_entries(Some(entries));
+        match call.send().await {
+            // The call succeeds though entries fail: only what is listed as successful is.
+            Ok(output) => indexes
+                .into_iter()
+                .map(|index| {
+                    let id = index.to_string();
+                    let sent = output.successful().iter().any(|entry| entry.id() == Some(id.as_str()));
+                    let failed = output.failed().iter().find(|entry| entry.id() == id);
+                    let answer = match (sent, failed) {
+                        (true, _) => Ok(()),
+                        (_, Some(entry)) => Err(class(entry.code(), entry.message().unwrap_or_default())),
+                        _ => Err(Fault::Retryable("no answer".to_owned())),
+                    };
+                    (index, answer)
+                })
+                .collect(),
+            Err(error) => {
+                let fault = fault(&error);
+                indexes.into_iter().map(|index| (index, Err(fault.clone()))).collect()
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Notifier for SnsNotifier {
+    async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Fault>> {
+        let mut answers = vec![Err(Fault::Retryable("no answer".to_owned())); messages.len()];
+        let mut chunks: Vec<Vec<(usize, PublishBatchRequestEntry)>> = Vec::new();
+        let mut bytes = 0;
+        for (index, message) in messages.iter().enumerate() {
+            let (entry, size) = match entry(index, message) {
+                Ok(entry) => entry,
+                Err(fault) => {
+                    if let Some(answer) = answers.get_mut(index) {
+                        *answer = Err(fault);
+                    }
+                    continue;
+                }
+            };
+            match chunks.last_mut() {
+                Some(last) if last.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
+                    bytes += size;
+                    last.push((index, entry));
+                }
+                _ => {
+                    bytes = size;
+                    chunks.push(vec![(index, entry)]);
+                }
+            }
+        }
+        let calls: Vec<_> = chunks.into_iter().map(|chunk| self.publish_chunk(chunk)).collect();
+        let mut sent = stream::iter(calls).buffer_unordered(CONCURRENCY);
+        while let Some(chunk) = sent.next().await {
+            for (index, answer) in chunk {
+                if let Some(slot) = answers.get_mut(index) {
+                    *slot = answer;
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// An entry and its size. People get text, machines get JSON, phones get the subject.
+fn entry(index: usize, message: &Message) -> Result<(PublishBatchRequestEntry, usize), Fault> {
+    let body = json!({
+        "default": message.text,
+        "sms": message.subject,
+        "sqs": message.json,
+        "lambda": message.json,
+        "http": message.json,
+        "https": message.json,
+        "firehose": message.json,
+    })
+    .to_string();
+    let mut size = body.len() + message.subject.len();
+    let mut entry = PublishBatchRequestEntry::builder()
+        .id(index.to_string())
+        .subject(&message.subject)
+        .message(body)
+        .message_structure("json");
+    for (name, text) in &message.attributes {
+        size += name.len() + text.len() + "String".len();
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(text)
+            .build();
+        entry = entry.message_attributes(*name, value.map_err(|e| Fault::Configuration(e.to_string()))?);
+    }
+    let entry = entry.build().map_err(|e| Fault::Configuration(e.to_string()))?;
+    Ok((entry, size))
+}

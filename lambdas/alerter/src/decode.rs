@@ -1,0 +1,240 @@
+//! From an invocation's payload to single records: each is parsed on its own, so that one bad record costs one record.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use weir_anomaly::{Anomaly, Poison, Record, RecordError, kpl};
+
+/// What the function was invoked with.
+#[derive(Debug)]
+pub enum Invocation<'a> {
+    /// A batch of Kinesis records.
+    Batch(Vec<&'a RawValue>),
+    /// The schedule's call to do what is due.
+    Sweep,
+    /// The deploy's call to say whether the configuration works.
+    Check,
+}
+
+/// One Kinesis record, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// Where it came from.
+    pub origin: Origin,
+    /// What it holds: one entry, or several when a producer aggregated.
+    pub entries: Vec<Entry>,
+}
+
+/// Where a record came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The stream's name.
+    pub stream: String,
+    /// The shard.
+    pub shard_id: String,
+    /// The record's place in the shard; what a partial batch response names.
+    pub sequence_number: String,
+    /// When the stream took it, milliseconds since the epoch.
+    pub arrival_millis: Option<i64>,
+}
+
+/// One record of the stream as its producer meant it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Something unusual.
+    Anomaly(Box<Anomaly>),
+    /// An event that was none, on its way to quarantine.
+    Poison(Poison),
+    /// Bytes that are neither.
+    Invalid {
+        /// The bytes.
+        raw: Vec<u8>,
+        /// Why not.
+        error: RecordError,
+    },
+}
+
+/// A payload that is none of the three.
+#[derive(Debug, thiserror::Error)]
+#[error("the payload is no Kinesis batch, {{\"weir\":\"sweep\"}} or {{\"weir\":\"check\"}}: {0}")]
+pub struct PayloadError(String);
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Option<Vec<&'a RawValue>>,
+    weir: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct KinesisEventRecord<'a> {
+    #[serde(borrow)]
+    kinesis: KinesisRecord<'a>,
+    #[serde(borrow, rename = "eventID")]
+    event_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, rename = "eventSourceARN")]
+    source_arn: Option<std::borrow::Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct KinesisRecord<'a> {
+    #[serde(borrow)]
+    data: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "sequenceNumber")]
+    sequence_number: std::borrow::Cow<'a, str>,
+    #[serde(rename = "approximateArrivalTimestamp")]
+    arrival: Option<f64>,
+}
+
+impl<'a> Invocation<'a> {
+    /// Reads a payload without looking into its records.
+    ///
+    /// # Errors
+    /// When the payload is none of the three.
+    pub fn read(payload: &'a str) -> Result<Self, PayloadError> {
+        let payload: Payload<'a> = serde_json::from_str(payload).map_err(|e| PayloadError(e.to_string()))?;
+        match (payload.records, payload.weir) {
+            (Some(records), None) => Ok(Self::Batch(records)),
+            (None, Some("sweep")) => Ok(Self::Sweep),
+            (None, Some("check")) => Ok(Self::Check),
+            _ => Err(PayloadError("it has neither `Records` nor a known `weir`".to_owned())),
+        }
+    }
+}
+
+/// Takes one record of a batch apart.
+///
+/// # Errors
+/// When Lambda's own envelope is not as documented. No record of a producer can cause that, and there is no sequence
+/// number to report, so the whole batch has to fail.
+pub fn record(raw: &RawValue) -> Result<Decoded, PayloadError> {
+    let event: KinesisEventRecord<'_> = serde_json::from_str(raw.get()).map_err(|e| PayloadError(e.to_string()))?;
+    let shard = event
+        .event_id
+        .as_deref()
+        .and_then(|id| id.split_once(':'))
+        .map(|(shard, _)| shard);
+    let stream = event
+        .source_arn
+        .as_deref()
+        .and_then(|arn| arn.rsplit_once('/'))
+        .map(|(_, name)| name);
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
+    let arrival_millis = event.kinesis.arrival.map(|seconds| (seconds * 1000.0) as i64);
+    let entries = match STANDARD.decode(event.kinesis.data.as_bytes()) {
+        Ok(bytes) => entries(&bytes),
+        Err(error) => vec![Entry::Invalid {
+            raw: event.kinesis.data.as_bytes().to_vec(),
+            error: RecordError::NotJson(format!("the data is not base64: {error}")),
+        }],
+    };
+    Ok(Decoded {
+        origin: Origin {
+            stream: stream.unwrap_or_default().to_owned(),
+            shard_id: shard.unwrap_or_default().to_owned(),
+            sequence_number: event.kinesis.sequence_number.into_owned(),
+            arrival_millis,
+        },
+        entries,
+    })
+}
+
+fn entries(bytes: &[u8]) -> Vec<Entry> {
+    match kpl::deaggregate(bytes) {
+        Some(records) => records.iter().map(|record| entry(record.data)).collect(),
+        None => vec![entry(bytes)],
+    }
+}
+
+fn entry(bytes: &[u8]) -> Entry {
+    match Record::parse(bytes) {
+        Ok(Record::Anomaly(anomaly)) => Entry::Anomaly(anomaly),
+        Ok(Record::Poison(poison)) => Entry::Poison(poison),
+        Err(error) => Entry::Invalid {
+            raw: bytes.to_vec(),
+            error,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(data: &str) -> String {
+        format!(
+            r#"{{"kinesis":{{"kinesisSchemaVersion":"1.0","partitionKey":"p","sequenceNumber":"49","data":"{data}","approximateArrivalTimestamp":1732336800.25}},
+            "eventSource":"aws:kinesis","eventID":"shardId-000000000001:49","eventSourceARN":"arn:aws:kinesis:eu-west-1:1:stream/weir-anomalies"}}"#
+        )
+    }
+
+    fn decode(data: &[u8]) -> Decoded {
+        let raw = RawValue::from_string(event(&STANDARD.encode(data))).unwrap();
+        record(&raw).unwrap()
+    }
+
+    #[test]
+    fn knows_where_a_record_came_from() {
+        let decoded = decode(b"{}");
+        assert_eq!(
+            decoded.origin,
+            Origin {
+                stream: "weir-anomalies".to_owned(),
+                shard_id: "shardId-000000000001".to_owned(),
+                sequence_number: "49".to_owned(),
+                arrival_millis: Some(1_732_336_800_250),
+            }
+        );
+        assert!(matches!(decoded.entries.as_slice(), [Entry::Invalid { raw, .. }] if raw == b"{}"));
+    }
+
+    #[test]
+    fn an_aggregated_record_is_several() {
+        use md5::{Digest, Md5};
+        // partition key table ["p"], then two records (index 0, data `{}` and `[]`).
+        let message = b"\x0a\x01p\x1a\x06\x08\x00\x1a\x02{}\x1a\x06\x08\x00\x1a\x02[]";
+        let bytes = [&[0xF3, 0x89, 0x9A, 0xC2], message.as_slice(), &Md5::digest(message)].concat();
+        let raws: Vec<_> = decode(&bytes)
+            .entries
+            .into_iter()
+            .map(|entry| match entry {
+                Entry::Invalid { raw, .. } => raw,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(raws, [b"{}".to_vec(), b"[]".to_vec()]);
+    }
+
+    #[test]
+    fn data_that_is_no_base64_is_one_bad_record() {
+        let raw = RawValue::from_string(event("!!!")).unwrap();
+        assert!(matches!(
+            record(&raw).unwrap().entries.as_slice(),
+            [Entry::Invalid { .. }]
+        ));
+    }
+
+    #[test]
+    fn knows_its_three_invocations() {
+        assert!(matches!(Invocation::read(r#"{"weir":"sweep"}"#), Ok(Invocation::Sweep)));
+        assert!(matches!(Invocation::read(r#"{"weir":"check"}"#), Ok(Invocation::Check)));
+        assert!(matches!(Invocation::read(r#"{"Records":[{},1]}"#), Ok(Invocation::Batch(r)) if r.len() == 2));
+        for wrong in ["{}", "[]", "1", r#"{"weir":"dance"}"#, r#"{"Records":{}}"#, ""] {
+            assert!(Invocation::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_data_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(decode(&bytes).entries.len(), 1);
+        }
+
+        #[test]
+        fn no_payload_makes_it_panic(text in ".{0,200}") {
+            let _ = Invocation::read(&text);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use weir_anomaly::{
+    Record,
+    store::{AlertState, Period},
+};
+
+use super::*;
+
+fn anomaly(change: impl Fn(&mut Anomaly)) -> Anomaly {
+    let json = br#"{"id":"0123456789abcdef0123456789abcdef","rule":"zscore","rule_version":"a1b2c3d4e5f6","severity":"critical",
+        "key":"pump-7/temperature","timestamp":"2026-11-23T05:00:00","window_start":"2026-11-23T04:00:00","window_end":"2026-11-23T05:00:00",
+        "value":99.5,"expected":21.25,"score":0.875,"details":{"n":60,"api_key":"abc"},
+        "rule_meta":{"description":"A reading far from its own past","owner":"team-pumps","runbook":"https://example.org/pumps","dedup_seconds":900}}"#;
+    match Record::parse(json) {
+        Ok(Record::Anomaly(mut anomaly)) => {
+            change(&mut anomaly);
+            *anomaly
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn alert_of(anomaly: &Anomaly) -> Alert {
+    Alert {
+        rule: anomaly.rule.clone(),
+        key: anomaly.key.clone(),
+        severity: anomaly.severity,
+        period: Period::of(anomaly.timestamp, 900),
+        first_id: anomaly.id.to_string(),
+        created_at: anomaly.timestamp,
+        state: AlertState::Due,
+        next_at: Some(anomaly.timestamp),
+        storm: None,
+        suppressed: None,
+        sent_at: None,
+        expires_at: 0,
+    }
+}
+
+fn shown(message: &Message) -> String {
+    let json: Value = serde_json::from_str(&message.json).unwrap();
+    let attributes: Vec<_> = message
+        .attributes
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!(
+        "{}\n{}\n{}\n{}\n{}",
+        message.subject,
+        "-".repeat(20),
+        message.text,
+        attributes.join(" "),
+        serde_json::to_string_pretty(&json).unwrap()
+    )
+}
+
+#[test]
+fn an_alert() {
+    let anomaly = anomaly(|_| {});
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly))));
+}
+
+#[test]
+fn an_alert_about_one_event_with_little_known() {
+    let anomaly = anomaly(|a| {
+        a.window_start = None;
+        a.window_end = None;
+        a.expected = None;
+        a.details.clear();
+        a.rule_meta = weir_anomaly::RuleMeta::default();
+    });
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly))));
+}
+
+#[test]
+fn a_summary() {
+    let anomaly = anomaly(|_| {});
+    insta::assert_snapshot!(shown(&summary(Some(&anomaly), &alert_of(&anomaly), 41)));
+}
+
+#[test]
+fn a_digest() {
+    let closed: Vec<_> = (0..14)
+        .map(|i| {
+            let anomaly = anomaly(|a| a.key = format!("pump-{i}"));
+            (alert_of(&anomaly), i64::from(i) + 1)
+        })
+        .collect();
+    insta::assert_snapshot!(shown(&digest("zscore", &closed)));
+}
+
+#[test]
+fn a_storm() {
+    let held: Vec<_> = (0..14)
+        .map(|i| alert_of(&anomaly(|a| a.key = format!("pump-{i}"))))
+        .collect();
+    let minute = Storm::at("zscore", anomaly(|_| {}).timestamp);
+    insta::assert_snapshot!(shown(&storm(&minute, &held, 20)));
+}
+
+#[test]
+fn a_hostile_record_cannot_break_the_message() {
+    let anomaly = anomaly(|a| {
+        a.key = format!("\u{1b}[31mred\r\nSubject: x\u{202e}{}", "k".repeat(900));
+        a.rule_meta.owner = "o".repeat(100_000);
+        a.rule_meta.description = "\n\n\nFrom: boss".to_owned();
+        for i in 0..500 {
+            a.details.insert(format!("d{i}\n"), json!("v\u{0}".repeat(1000)));
+        }
+    });
+    let message = alert(&anomaly, &alert_of(&anomaly));
+    assert!(message.subject.chars().count() <= MAX_SUBJECT && message.subject.ends_with('…'));
+    assert!(message.text.len() <= MAX_TEXT);
+    assert!(message.json.len() < 40 * 1024, "{}", message.json.len());
+    let unsafe_char = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!message.subject.contains('\n') && !message.subject.chars().any(unsafe_char));
+    assert!(!message.text.chars().any(unsafe_char));
+    assert!(!message.text.contains("\nFrom: boss") && !message.text.contains("\nSubject: x"));
+    assert!(
+        message
+            .attributes
+            .iter()
+            .all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control))
+    );
+}

@@ -1,0 +1,148 @@
+//! Messages for the quarantine queue: the raw bytes of what could not be an anomaly, and all that is needed to find out
+//! why and to send it again.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use weir_anomaly::{Poison, Timestamp};
+
+use crate::decode::Origin;
+
+/// The largest message body. SQS takes 256 KiB in one batch call; base64 and the envelope fit in the rest.
+pub(crate) const MAX_BODY_BYTES: usize = 200 * 1024;
+
+/// Raw bytes in one part: base64 makes four characters of three bytes, and the envelope stays under 4 KiB.
+const PART_BYTES: usize = (MAX_BODY_BYTES - 4096) / 4 * 3;
+
+/// An error text longer than this is cut: it may quote the record.
+const MAX_ERROR: usize = 500;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    stream: &'a str,
+    reason: &'a str,
+    error: &'a str,
+    raw: String,
+    part: u32,
+    parts: u32,
+    record_id: &'a str,
+    shard_id: &'a str,
+    sequence_number: &'a str,
+    arrival_time: Option<String>,
+    quarantined_at: String,
+}
+
+/// Message bodies for bytes that arrived on the anomalies stream and are no record. `entry` tells the records of one
+/// aggregated Kinesis record apart.
+#[must_use]
+pub(crate) fn invalid(
+    origin: &Origin,
+    entry: usize,
+    raw: &[u8],
+    reason: &str,
+    error: &str,
+    now: Timestamp,
+) -> Vec<String> {
+    let chunks: Vec<&[u8]> = if raw.is_empty() {
+        vec![raw]
+    } else {
+        raw.chunks(PART_BYTES).collect()
+    };
+    let parts = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    let record_id = format!("{}:{}:{entry}", origin.shard_id, origin.sequence_number);
+    let error: String = error.chars().take(MAX_ERROR).collect();
+    (1..)
+        .zip(chunks)
+        .map(|(part, chunk)| {
+            json(&Body {
+                stream: &origin.stream,
+                reason,
+                error: &error,
+                raw: STANDARD.encode(chunk),
+                part,
+                parts,
+                record_id: &record_id,
+                shard_id: &origin.shard_id,
+                sequence_number: &origin.sequence_number,
+                arrival_time: arrival(origin),
+                quarantined_at: now.to_rfc3339_millis(),
+            })
+        })
+        .collect()
+}
+
+/// Message bodies for an event that the program found to be none. Its `stream` is the events stream; shard and sequence
+/// number are where its envelope lay. An envelope that was cut into parts before stays in those parts.
+#[must_use]
+pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timestamp) -> Vec<String> {
+    let reason = poison.reason.as_str();
+    match poison.raw_bytes() {
+        Ok(raw) if poison.parts <= 1 && raw.len() > PART_BYTES => {
+            let moved = Origin {
+                stream: poison.stream.clone(),
+                ..origin.clone()
+            };
+            invalid(&moved, entry, &raw, reason, "the event is none", now)
+        }
+        Ok(_) => vec![json(&Body {
+            stream: &poison.stream,
+            reason,
+            error: "the event is none",
+            raw: poison.raw.clone(),
+            part: poison.part,
+            parts: poison.parts,
+            record_id: &format!("{}:{}:{entry}", origin.shard_id, origin.sequence_number),
+            shard_id: &origin.shard_id,
+            sequence_number: &origin.sequence_number,
+            arrival_time: poison.arrival_time.clone().or_else(|| arrival(origin)),
+            quarantined_at: now.to_rfc3339_millis(),
+        })],
+        Err(error) => {
+            let raw = serde_json::to_vec(poison).unwrap_or_default();
+            invalid(origin, entry, &raw, error.reason(), &error.to_string(), now)
+        }
+    }
+}
+
+fn arrival(origin: &Origin) -> Option<String> {
+    Some(Timestamp::from_millis(origin.arrival_millis?)?.to_rfc3339_millis())
+}
+
+fn json(body: &Body<'_>) -> String {
+    // Text and numbers only: serialisation cannot fail.
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin {
+            stream: "weir-anomalies".to_owned(),
+            shard_id: "shardId-000000000000".to_owned(),
+            sequence_number: "49".to_owned(),
+            arrival_millis: Some(1_000),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn the_parts_hold_all_bytes_in_order(length in 0..1_100_000_usize, seed in any::<u8>()) {
+            let raw: Vec<u8> = (0..length).map(|i| seed.wrapping_add(u8::try_from(i % 251).unwrap())).collect();
+            let bodies = invalid(&origin(), 0, &raw, "not_json", &"é".repeat(2000), Timestamp::from_nanos(0));
+            let mut found = Vec::new();
+            for (index, body) in bodies.iter().enumerate() {
+                prop_assert!(body.len() <= MAX_BODY_BYTES);
+                let body: Value = serde_json::from_str(body).unwrap();
+                prop_assert_eq!(body["part"].as_u64(), Some(index as u64 + 1));
+                prop_assert_eq!(body["parts"].as_u64(), Some(bodies.len() as u64));
+                found.extend(STANDARD.decode(body["raw"].as_str().unwrap()).unwrap());
+            }
+            prop_assert_eq!(found, raw);
+        }
+    }
+}

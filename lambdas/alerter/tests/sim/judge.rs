@@ -1,0 +1,184 @@
+//! Holds what was promised against what is found at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use weir_anomaly::{
+    Anomaly, Severity, Stage, Timestamp,
+    store::{Alert, AlertState, Period, Silence, StoredAnomaly, attr},
+};
+
+use super::{driver::STORM_CAP, world::World};
+
+/// What was put on the stream, all of it acknowledged.
+pub struct Promised {
+    pub anomalies: Vec<Anomaly>,
+    pub bad: Vec<Vec<u8>>,
+    pub silences: Vec<Silence>,
+}
+
+/// Anomalies stored so shortly before a period was closed may be missing in its count: the index lags.
+const LAG_MILLIS: i64 = 60_000;
+
+impl Promised {
+    pub fn judge(&self, world: &World) {
+        self.every_anomaly_is_stored_once(world);
+        self.every_bad_record_is_in_quarantine(world);
+        self.every_due_alert_is_sent(world);
+        self.nobody_hears_what_is_not_to_be_heard(world);
+        no_alert_is_sent_twice_without_a_fault(world);
+        summaries_count_what_was_stored(world);
+        if world.disturbed.is_empty() {
+            no_minute_holds_more_than_the_cap(world);
+        }
+    }
+
+    fn every_anomaly_is_stored_once(&self, world: &World) {
+        let ids: BTreeSet<&str> = self.anomalies.iter().map(|a| a.id.as_str()).collect();
+        for id in &ids {
+            let item = world.table.get(*id).unwrap_or_else(|| panic!("anomaly {id} was acknowledged and is not stored"));
+            let stored = StoredAnomaly::from_item(item).unwrap();
+            assert!(stored.times_seen >= 1);
+        }
+        let stored = world.table.keys().filter(|id| !id.contains('#')).count();
+        assert_eq!(stored, ids.len(), "the store holds anomalies that nobody sent");
+    }
+
+    fn every_bad_record_is_in_quarantine(&self, world: &World) {
+        let found: BTreeSet<Vec<u8>> = world
+            .queue
+            .iter()
+            .map(|body| {
+                let body: Value = serde_json::from_str(body).unwrap();
+                STANDARD.decode(body["raw"].as_str().unwrap()).unwrap()
+            })
+            .collect();
+        for raw in &self.bad {
+            assert!(found.contains(raw), "{:?} was acknowledged and is not in quarantine", String::from_utf8_lossy(raw));
+        }
+    }
+
+    fn alerts(&self) -> BTreeSet<String> {
+        let audible = self.anomalies.iter().filter(|a| {
+            a.rule_meta.stage == Stage::Active
+                && a.severity >= Severity::Warning
+                && !self.silences.iter().any(|s| s.covers(a))
+        });
+        audible.map(alert_id).collect()
+    }
+
+    fn every_due_alert_is_sent(&self, world: &World) {
+        let sent = sent(world);
+        for id in self.alerts() {
+            let alert = alert(world, &id);
+            if sent.contains_key(&id) {
+                assert!(matches!(alert.state, AlertState::Closed | AlertState::Held), "{id} is sent and not closed: {alert:?}");
+                continue;
+            }
+            assert_eq!(alert.state, AlertState::Held, "{id} was due and nobody heard of it");
+            let storm = alert.storm.unwrap();
+            let held = world.table.values().filter(|item| item.text(attr::STORM) == Some(&storm)).count();
+            let spoken_for = messages(world, "storm")
+                .filter(|m| m["storm_id"] == storm.as_str())
+                .filter_map(|m| m["held"].as_u64())
+                .max();
+            assert!(spoken_for >= Some(held as u64), "{storm} holds {held} and speaks for {spoken_for:?}");
+        }
+    }
+
+    fn nobody_hears_what_is_not_to_be_heard(&self, world: &World) {
+        let audible = self.alerts();
+        for id in sent(world).keys() {
+            assert!(audible.contains(id), "{id} was sent and must not be");
+        }
+    }
+}
+
+/// A second message is allowed only where the first one's sender died, or did not learn that it was sent or marked.
+fn no_alert_is_sent_twice_without_a_fault(world: &World) {
+    for (id, senders) in sent(world) {
+        let clean = senders.iter().filter(|(invocation, answered)| {
+            *answered && world.marked.contains(&(id.clone(), *invocation)) && !world.disturbed.contains_key(invocation)
+        });
+        let clean = clean.count();
+        assert!(clean <= 1, "{id} was sent {clean} times by undisturbed invocations");
+        let explained = senders.iter().filter(|(invocation, _)| world.disturbed.contains_key(invocation)).count();
+        assert!(senders.len() <= 1 + explained, "{id} was sent {} times, with {explained} faults", senders.len());
+    }
+}
+
+fn summaries_count_what_was_stored(world: &World) {
+    let told: BTreeMap<&str, Vec<i64>> = messages_with_alert(world, "summary");
+    for (id, counted) in &world.closed {
+        let alert = alert(world, id);
+        let suppressed = alert.suppressed.unwrap();
+        let first_seen: Vec<Timestamp> = world
+            .table
+            .values()
+            .filter(|item| item.text(attr::ALERT_ID) == Some(id))
+            .map(|item| StoredAnomaly::from_item(item).unwrap().first_seen)
+            .collect();
+        assert!(suppressed < i64::try_from(first_seen.len()).unwrap(), "{id} counts more than there is");
+        let newest = first_seen.iter().max().unwrap().millis();
+        let closed_at = alert.period.ends().millis() + 60_000;
+        if newest + LAG_MILLIS < closed_at {
+            assert_eq!(suppressed, i64::try_from(*counted).unwrap() - 1, "{id} counts wrongly");
+        }
+        if suppressed > 0 {
+            let digest = messages(world, "digest").any(|m| m["rule"] == alert.rule.as_str());
+            let summary = told.get(id.as_str()).is_some_and(|counts| counts.contains(&suppressed));
+            assert!(summary || digest, "{id} has {suppressed} more and nobody was told");
+        }
+    }
+}
+
+fn no_minute_holds_more_than_the_cap(world: &World) {
+    let mut by_minute: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for id in sent(world).keys() {
+        let alert = alert(world, id);
+        let minute = alert.created_at.to_rfc3339_millis().chars().take(16).collect();
+        *by_minute.entry((alert.rule, minute)).or_default() += 1;
+    }
+    // The slot is taken a moment after the alert became due: two minutes may share one.
+    let most = by_minute.values().max().copied().unwrap_or_default();
+    assert!(most <= 2 * STORM_CAP as usize, "{by_minute:?}");
+}
+
+fn alert(world: &World, id: &str) -> Alert {
+    let item = world.table.get(id).unwrap_or_else(|| panic!("{id} was due and is not in the outbox"));
+    Alert::from_item(item).unwrap()
+}
+
+fn alert_id(anomaly: &Anomaly) -> String {
+    let period = Period::of(anomaly.timestamp, anomaly.rule_meta.dedup_seconds.unwrap());
+    Alert::id_of(&anomaly.rule, &anomaly.key, period)
+}
+
+/// Alerts that reached the topic: who sent each, and whether the sender knows.
+fn sent(world: &World) -> BTreeMap<String, Vec<(usize, bool)>> {
+    let mut sent: BTreeMap<String, Vec<(usize, bool)>> = BTreeMap::new();
+    for published in &world.topic {
+        let message: Value = serde_json::from_str(&published.message.json).unwrap();
+        if message["type"] == "alert" {
+            let id = message["alert_id"].as_str().unwrap().to_owned();
+            sent.entry(id).or_default().push((published.invocation, published.answered));
+        }
+    }
+    sent
+}
+
+fn messages<'a>(world: &'a World, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
+    let parsed = world.topic.iter().map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
+    parsed.filter(move |message| message["type"] == kind)
+}
+
+fn messages_with_alert<'a>(world: &'a World, kind: &str) -> BTreeMap<&'a str, Vec<i64>> {
+    let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for message in messages(world, kind) {
+        let id = message["alert_id"].as_str().unwrap();
+        let (id, _) = world.table.get_key_value(id).unwrap();
+        told.entry(id).or_default().push(message["suppressed"].as_i64().unwrap());
+    }
+    told
+}

@@ -1,0 +1,89 @@
+//! A simulated outside for the alerter, driven by a seed.
+
+pub mod driver;
+pub mod judge;
+pub mod ports;
+pub mod rng;
+pub mod world;
+
+use weir_anomaly::{
+    Anomaly, AnomalyId, RuleMeta, Severity, Stage, Timestamp,
+    id::Identity,
+    store::Silence,
+};
+
+use driver::{Driver, Shard};
+use judge::Promised;
+use rng::Rng;
+use world::{START_MILLIS, World};
+
+/// Makes a world, a stream with anomalies, duplicates and bad records on several shards, and what they promise.
+pub fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
+    let mut rng = Rng::new(seed ^ 0x57E1_4000);
+    let mut world = World::new(seed, fault_rate);
+    let now = world.now();
+    let silences = vec![Silence::new("*", "quiet-*", after(now, 600), "ann", "service", now).unwrap()];
+    for silence in &silences {
+        world.insert(&silence.to_item());
+    }
+    world.millis += 2_000;
+
+    let mut shards: Vec<Shard> = (0..1 + rng.index(3)).map(|_| Shard::default()).collect();
+    let (mut anomalies, mut bad): (Vec<Anomaly>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    for n in 0..20 + rng.index(80) {
+        let data = match rng.below(10) {
+            0 => {
+                let raw = format!("no anomaly {n}").into_bytes();
+                bad.push(raw.clone());
+                raw
+            }
+            1 if !anomalies.is_empty() => {
+                let again: &Anomaly = &anomalies[rng.index(anomalies.len())];
+                serde_json::to_vec(again).unwrap()
+            }
+            _ => {
+                let anomaly = anomaly(&mut rng);
+                let json = serde_json::to_vec(&anomaly).unwrap();
+                anomalies.push(anomaly);
+                json
+            }
+        };
+        let shard = rng.index(shards.len());
+        shards[shard].records.push(data);
+    }
+    (Driver::new(world, shards), Promised { anomalies, bad, silences })
+}
+
+fn anomaly(rng: &mut Rng) -> Anomaly {
+    let (rule, severity, stage, dedup_seconds) = [
+        ("zscore", Severity::Critical, Stage::Active, 300),
+        ("spike", Severity::Warning, Stage::Active, 60),
+        ("gentle", Severity::Info, Stage::Active, 300),
+        ("trial", Severity::Critical, Stage::Shadow, 300),
+    ][rng.index(4).min(rng.index(4))];
+    let key = format!("{}-{}", if rng.one_in(6) { "quiet" } else { "pump" }, rng.below(8));
+    let timestamp = Timestamp::from_millis(START_MILLIS - 1_200_000 + i64::try_from(rng.below(1_500_000)).unwrap()).unwrap();
+    Anomaly {
+        id: AnomalyId::compute(rule, &key, Identity::Event { time: timestamp, event_id: "" }),
+        rule: rule.to_owned(),
+        rule_version: "a1b2c3d4e5f6".to_owned(),
+        severity,
+        key,
+        timestamp,
+        window_start: None,
+        window_end: None,
+        value: Some(1.5),
+        expected: None,
+        score: 0.5,
+        details: serde_json::Map::new(),
+        rule_meta: RuleMeta {
+            dedup_seconds: Some(dedup_seconds),
+            stage,
+            ..RuleMeta::default()
+        },
+    }
+}
+
+fn after(time: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp::from_nanos(time.nanos() + seconds * 1_000_000_000)
+}

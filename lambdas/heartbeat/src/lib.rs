@@ -1,0 +1,1 @@
+//! The heartbeat: keeps event time moving and probes the path end to end.
