@@ -40,7 +40,7 @@ impl Alerter {
     /// Calls what can be called without leaving a trace, so that a wrong name or a missing permission stops the deploy.
     ///
     /// # Errors
-    /// When the table or an index cannot be read.
+    /// When the table, an index, the topic or the queue does not answer.
     pub async fn check(&self, deadline: Timestamp) -> Result<(), CheckError> {
         let budget = Budget::until(deadline, self.clock.as_ref());
         let failed = |part, hint| move |fault| CheckError { part, fault, hint };
@@ -66,7 +66,14 @@ impl Alerter {
                 "the index by_key",
                 "check the permission dynamodb:Query on the table's indexes",
             ))?;
-        Ok(())
+        budget.one(async || self.notifier.check().await).await.map_err(failed(
+            "the topic",
+            "check WEIR_TOPIC_ARN and the permission sns:GetTopicAttributes",
+        ))?;
+        budget.one(async || self.quarantine.check().await).await.map_err(failed(
+            "the quarantine queue",
+            "check WEIR_QUARANTINE_URL and the permission sqs:GetQueueAttributes",
+        ))
     }
 
     /// When an item that is written now may go, epoch seconds.

@@ -1,6 +1,7 @@
 //! The environment, read and checked at start: a wrong value stops the deploy and not the first anomaly.
 
 use weir_anomaly::Severity;
+use weir_lambda::{ConfigError, Env};
 
 /// Everything the alerter is told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,22 +24,13 @@ pub struct Config {
     pub debug: bool,
 }
 
-/// A variable of the environment that is missing or wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("environment variable {name}: {problem}\nhint: {hint}")]
-pub struct ConfigError {
-    name: &'static str,
-    problem: String,
-    hint: &'static str,
-}
-
 impl Config {
     /// Reads the configuration through `lookup`.
     ///
     /// # Errors
     /// At the first variable that is missing or wrong.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let env = Lookup(&lookup);
+        let env = Env(lookup);
         let config = Self {
             table: env.need("WEIR_TABLE_NAME", "the name of the table of anomalies")?,
             topic: env.need("WEIR_TOPIC_ARN", "the ARN of the topic of alerts")?,
@@ -116,55 +108,6 @@ impl std::str::FromStr for Level {
             "debug" => Ok(Self::Debug),
             other => Err(format!("`{other}` is no log level")),
         }
-    }
-}
-
-struct Lookup<'a, F>(&'a F);
-
-impl<F: Fn(&str) -> Option<String>> Lookup<'_, F> {
-    fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name).filter(|value| !value.is_empty())
-    }
-
-    fn need(&self, name: &'static str, hint: &'static str) -> Result<String, ConfigError> {
-        self.get(name).ok_or_else(|| ConfigError {
-            name,
-            problem: "it is not set".to_owned(),
-            hint,
-        })
-    }
-
-    fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-        &self,
-        name: &'static str,
-        default: T,
-        hint: &'static str,
-    ) -> Result<T, ConfigError> {
-        let wrong = |e: T::Err| ConfigError {
-            name,
-            problem: e.to_string(),
-            hint,
-        };
-        self.get(name).map_or(Ok(default), |value| value.parse().map_err(wrong))
-    }
-
-    fn number<T: std::str::FromStr<Err: std::fmt::Display> + PartialOrd + std::fmt::Display>(
-        &self,
-        name: &'static str,
-        default: T,
-        least: T,
-        most: T,
-        hint: &'static str,
-    ) -> Result<T, ConfigError> {
-        let value = self.parse(name, default, hint)?;
-        if value < least || value > most {
-            return Err(ConfigError {
-                name,
-                problem: format!("{value} is out of range"),
-                hint,
-            });
-        }
-        Ok(value)
     }
 }
 

@@ -2,10 +2,15 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::{Map, Value, json, value::RawValue};
-use weir_alerter::{Alerter, aws, config::Config, decode::Invocation, metrics, ports::Clock};
+use serde_json::{Value, json, value::RawValue};
+use weir_alerter::{Alerter, aws, config::Config, decode::Invocation, metrics::Counters, ports::Clock};
 use weir_anomaly::Timestamp;
+use weir_lambda::{
+    Env,
+    line::{self, Line},
+};
 
 /// Wall clock and real pauses.
 struct System;
@@ -13,7 +18,7 @@ struct System;
 #[async_trait::async_trait]
 impl Clock for System {
     fn now(&self) -> Timestamp {
-        Timestamp::from_nanos(chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default())
+        weir_lambda::now()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -32,9 +37,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            metrics::write_line(
-                &json!({"level": "error", "function": "alerter", "error": error.to_string()}).to_string(),
-            );
+            line::write(&json!({"level": "error", "function": "alerter", "error": error.to_string()}).to_string());
             ExitCode::FAILURE
         }
     }
@@ -43,7 +46,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let lookup = |name: &str| std::env::var(name).ok();
     let config = Config::read(lookup)?;
-    let sdk = aws::sdk_config(lookup)?;
+    // `retry::Budget` tries again, item by item and inside the invocation's deadline.
+    let sdk = weir_lambda::sdk_config(&Env(lookup), RetryConfig::disabled())?;
     let (store, notifier, quarantine) = aws::adapters(&sdk, &config);
     let alerter = Alerter {
         store: Arc::new(store),
@@ -59,43 +63,44 @@ async fn run() -> Result<(), Error> {
     .await
 }
 
+/// Answers one invocation. A panic would be caught by the runtime, which reports it and fails the batch, not the data.
 async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<Value, Error> {
     let context = event.context;
-    let deadline =
-        Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX)).unwrap_or(alerter.clock.now());
-    let mut about = Map::new();
-    about.insert("level".to_owned(), json!("info"));
-    about.insert("request_id".to_owned(), json!(context.request_id));
-    about.insert("trace_id".to_owned(), json!(context.xray_trace_id));
-    let started = alerter.clock.now();
-    let mut counters = metrics::Counters::default();
-    let result = match Invocation::read(event.payload.get())? {
+    let started = weir_lambda::now();
+    let deadline = i64::try_from(context.deadline)
+        .ok()
+        .and_then(Timestamp::from_millis)
+        .unwrap_or(started);
+    let mut counters = Counters::default();
+    let (kind, result) = match Invocation::read(event.payload.get())? {
         Invocation::Batch(records) => {
-            about.insert("invocation".to_owned(), json!("batch"));
             let failed = alerter.batch(&records, deadline, &mut counters).await;
-            failed.map(|failed| response(&failed)).map_err(Error::from)
+            ("batch", failed.map(|failed| response(&failed)).map_err(Error::from))
         }
         Invocation::Sweep => {
-            about.insert("invocation".to_owned(), json!("sweep"));
             let done = alerter.sweep(deadline, &mut counters).await;
-            done.map(|()| json!({"alerted": counters.alerted})).map_err(Error::from)
+            (
+                "sweep",
+                done.map(|()| json!({"alerted": counters.alerted})).map_err(Error::from),
+            )
         }
         Invocation::Check => {
-            about.insert("invocation".to_owned(), json!("check"));
-            alerter
-                .check(deadline)
-                .await
-                .map(|()| json!({"ok": true}))
-                .map_err(Error::from)
+            let fine = alerter.check(deadline).await;
+            ("check", fine.map(|()| json!({"ok": true})).map_err(Error::from))
         }
     };
-    let now = alerter.clock.now();
-    about.insert("duration_ms".to_owned(), json!(now.millis() - started.millis()));
+    let now = weir_lambda::now();
+    let mut line = Line::new("alerter");
+    line.field("level", if result.is_ok() { "info" } else { "error" });
+    line.field("invocation", kind);
+    line.field("request_id", context.request_id);
+    line.field("trace_id", context.xray_trace_id);
+    line.field("duration_ms", now.millis() - started.millis());
     if let Err(error) = &result {
-        about.insert("level".to_owned(), json!("error"));
-        about.insert("error".to_owned(), json!(error.to_string()));
+        line.field("error", error.to_string());
     }
-    metrics::write_line(&counters.line(&about, now));
+    counters.tell(&mut line);
+    line::write(&line.finish(now));
     result
 }
 

@@ -1,16 +1,7 @@
-//! What is seen from outside: one line of JSON an invocation, which CloudWatch reads as a log entry and, by the embedded
-//! metric format, as metrics. Writing a line costs nothing and needs no permission; calling PutMetricData does.
+//! What one invocation did, counted.
 
-use std::io::Write as _;
-
-use serde_json::{Map, Value, json};
 use weir_anomaly::Timestamp;
-
-/// CloudWatch's namespace.
-pub const NAMESPACE: &str = "Weir";
-
-/// The embedded metric format takes at most 100 values for one metric.
-const MAX_VALUES: usize = 100;
+use weir_lambda::line::Line;
 
 /// Latencies past a day say that old data is replayed, not that the path is slow.
 const LONGEST_LATENCY_MS: i64 = 24 * 3600 * 1000;
@@ -73,75 +64,28 @@ impl Counters {
         }
     }
 
-    /// The line.
-    #[must_use]
-    pub fn line(&self, about: &Map<String, Value>, now: Timestamp) -> String {
-        let counts = [
-            ("records", self.records),
-            ("received", self.received),
-            ("new", self.new),
-            ("duplicate", self.duplicate),
-            ("quarantined", self.quarantined),
-            ("alerted", self.alerted),
-            ("suppressed", self.suppressed),
-            ("silenced", self.silenced),
-            ("held", self.held),
-            ("unalerted", self.unalerted),
-            ("failed", self.failed),
-            ("publish_failed", self.publish_failed),
-            ("sweep_failed", self.sweep_failed),
-        ];
-        let latencies = [
-            ("event_to_stored_ms", &self.event_to_stored_ms),
-            ("event_to_alert_ms", &self.event_to_alert_ms),
-            ("probe_ms", &self.probe_ms),
-        ];
-        let mut line = about.clone();
-        let mut names = Vec::new();
-        for (name, count) in counts {
-            names.push(json!({"Name": name, "Unit": "Count"}));
-            line.insert(name.to_owned(), json!(count));
-        }
-        for (name, values) in latencies {
-            if !values.is_empty() {
-                names.push(json!({"Name": name, "Unit": "Milliseconds"}));
-                line.insert(name.to_owned(), json!(sample(values)));
-            }
-        }
+    /// Writes all of it into the invocation's line.
+    pub fn tell(&self, line: &mut Line) {
+        line.count("records", self.records);
+        line.count("received", self.received);
+        line.count("new", self.new);
+        line.count("duplicate", self.duplicate);
+        line.count("quarantined", self.quarantined);
+        line.count("alerted", self.alerted);
+        line.count("suppressed", self.suppressed);
+        line.count("silenced", self.silenced);
+        line.count("held", self.held);
+        line.count("unalerted", self.unalerted);
+        line.count("failed", self.failed);
+        line.count("publish_failed", self.publish_failed);
+        line.count("sweep_failed", self.sweep_failed);
+        line.values("event_to_stored_ms", "Milliseconds", &self.event_to_stored_ms);
+        line.values("event_to_alert_ms", "Milliseconds", &self.event_to_alert_ms);
+        line.values("probe_ms", "Milliseconds", &self.probe_ms);
         if !self.faults.is_empty() {
-            line.insert("faults".to_owned(), json!(self.faults));
+            line.field("faults", self.faults.clone());
         }
-        line.insert("function".to_owned(), json!("alerter"));
-        line.insert(
-            "_aws".to_owned(),
-            json!({
-                "Timestamp": now.millis(),
-                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": names}],
-            }),
-        );
-        Value::Object(line).to_string()
     }
-}
-
-/// At most [`MAX_VALUES`] of the values, spread evenly over their order, the largest among them.
-fn sample(values: &[i64]) -> Vec<i64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    if sorted.len() <= MAX_VALUES {
-        return sorted;
-    }
-    let last = sorted.len() - 1;
-    (0..MAX_VALUES)
-        .filter_map(|i| sorted.get(i * last / (MAX_VALUES - 1)).copied())
-        .collect()
-}
-
-/// Writes one line to standard output, from where Lambda takes it to the log group. A log that cannot be written must not
-/// fail the data.
-pub fn write_line(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
 }
 
 #[cfg(test)]
@@ -157,18 +101,20 @@ mod tests {
             faults: vec!["store: throttled".to_owned()],
             ..Counters::default()
         };
-        let about = Map::from_iter([("request_id".to_owned(), json!("r-1"))]);
-        let line: Value = serde_json::from_str(&counters.line(&about, Timestamp::from_nanos(5_000_000))).unwrap();
+        let mut line = Line::new("alerter");
+        line.field("request_id", "r-1");
+        counters.tell(&mut line);
+        let line: serde_json::Value = serde_json::from_str(&line.finish(Timestamp::from_nanos(5_000_000))).unwrap();
         insta::assert_json_snapshot!(line);
     }
 
     #[test]
-    fn many_latencies_are_sampled_with_the_largest_kept() {
-        let values: Vec<i64> = (0..10_000).collect();
-        let sampled = sample(&values);
-        assert_eq!(
-            (sampled.len(), sampled.first(), sampled.last()),
-            (100, Some(&0), Some(&9_999))
-        );
+    fn old_data_is_no_latency() {
+        let mut values = Vec::new();
+        let day = Timestamp::from_nanos(86_400_000_000_000);
+        Counters::latency(&mut values, Timestamp::from_nanos(-1_000_000), day);
+        Counters::latency(&mut values, day, Timestamp::from_nanos(0));
+        Counters::latency(&mut values, Timestamp::from_nanos(86_399_000_000_000), day);
+        assert_eq!(values, [1000]);
     }
 }

@@ -41,6 +41,9 @@ pub trait Store: Send + Sync {
 pub trait Notifier: Send + Sync {
     /// Publishes each message. One answer a message, in order.
     async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Fault>>;
+
+    /// Whether the topic is there.
+    async fn check(&self) -> Result<(), Fault>;
 }
 
 /// The queue for records that are no anomalies.
@@ -48,6 +51,9 @@ pub trait Notifier: Send + Sync {
 pub trait Quarantine: Send + Sync {
     /// Sends each body. One answer a body, in order.
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), Fault>>;
+
+    /// Whether the queue is there.
+    async fn check(&self) -> Result<(), Fault>;
 }
 
 /// The time.

@@ -12,7 +12,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// After so many attempts the record goes back to the stream, which tries again by itself.
 const MAX_ATTEMPTS: u32 = 8;
-/// Kept free for the answer and the log line. One call more is at most [`crate::aws::ATTEMPT_TIMEOUT`].
+/// Kept free for the answer and the log line. One call more is at most [`weir_lambda::ATTEMPT_TIMEOUT`].
 const RESERVE: Duration = Duration::from_millis(1500);
 
 /// The time that this invocation may use.

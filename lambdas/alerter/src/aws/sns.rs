@@ -102,6 +102,11 @@ impl Notifier for SnsNotifier {
         }
         answers
     }
+
+    async fn check(&self) -> Result<(), Fault> {
+        let call = self.client.get_topic_attributes().topic_arn(&self.topic).send().await;
+        call.map(|_| ()).map_err(|error| fault(&error))
+    }
 }
 
 /// An entry and its size. People get text, machines get JSON, phones get the subject.

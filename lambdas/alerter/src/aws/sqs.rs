@@ -1,7 +1,10 @@
 //! The quarantine queue, in SQS.
 
 use async_trait::async_trait;
-use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
+use aws_sdk_sqs::{
+    Client,
+    types::{QueueAttributeName, SendMessageBatchRequestEntry},
+};
 use aws_types::SdkConfig;
 use futures::{StreamExt as _, stream};
 
@@ -71,6 +74,12 @@ impl Quarantine for SqsQuarantine {
         let calls: Vec<_> = chunks(bodies).into_iter().map(|chunk| self.send_chunk(chunk)).collect();
         let answers: Vec<Vec<_>> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
         answers.into_iter().flatten().collect()
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        let call = self.client.get_queue_attributes().queue_url(&self.queue);
+        let call = call.attribute_names(QueueAttributeName::QueueArn).send().await;
+        call.map(|_| ()).map_err(|error| fault(&error))
     }
 }
 

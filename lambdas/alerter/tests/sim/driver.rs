@@ -23,7 +23,7 @@ const TIMEOUT_MILLIS: i64 = 20_000;
 const MAX_STEPS: usize = 200_000;
 
 /// The storm cap of the simulated configuration: low, so that storms happen.
-pub const STORM_CAP: u32 = 3;
+pub(crate) const STORM_CAP: u32 = 3;
 
 type Running = Pin<Box<dyn Future<Output = Option<Vec<String>>>>>;
 
@@ -38,23 +38,23 @@ struct Invocation {
 }
 
 #[derive(Default)]
-pub struct Shard {
-    pub records: Vec<Vec<u8>>,
+pub(crate) struct Shard {
+    pub(crate) records: Vec<Vec<u8>>,
     /// Up to where the stream has been told that all is safe.
-    pub done: usize,
+    pub(crate) done: usize,
     busy: bool,
 }
 
-pub struct Driver {
-    pub world: Arc<Mutex<World>>,
-    pub shards: Vec<Shard>,
+pub(crate) struct Driver {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) shards: Vec<Shard>,
     running: Vec<Invocation>,
     next_id: usize,
     next_sweep: i64,
 }
 
 impl Driver {
-    pub fn new(world: World, shards: Vec<Shard>) -> Self {
+    pub(crate) fn new(world: World, shards: Vec<Shard>) -> Self {
         let next_sweep = world.millis + 60_000;
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -66,7 +66,7 @@ impl Driver {
     }
 
     /// Runs until every shard is drained.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         for _ in 0..MAX_STEPS {
             self.start_some();
             self.step();
@@ -78,7 +78,7 @@ impl Driver {
     }
 
     /// Lets the clock run, without faults, until nothing is left to sweep.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.world.lock().unwrap().fault_rate = 0;
         for _ in 0..5_000 {
             self.world.lock().unwrap().millis += 60_000;
@@ -101,7 +101,9 @@ impl Driver {
         }
         for index in 0..self.shards.len() {
             let mut world = self.world.lock().unwrap();
-            let Some(shard) = self.shards.get_mut(index) else { continue };
+            let Some(shard) = self.shards.get_mut(index) else {
+                continue;
+            };
             if shard.busy {
                 continue;
             }
@@ -121,8 +123,9 @@ impl Driver {
     }
 
     fn start_batch(&mut self, shard: usize, from: usize, to: usize) {
-        let payloads: Vec<Box<RawValue>> =
-            (from..to).map(|at| envelope(shard, at, self.shards[shard].records[at].as_slice())).collect();
+        let payloads: Vec<Box<RawValue>> = (from..to)
+            .map(|at| envelope(shard, at, self.shards[shard].records[at].as_slice()))
+            .collect();
         self.start(Some(shard), from, to, async move |alerter: Alerter, deadline| {
             let records: Vec<&RawValue> = payloads.iter().map(AsRef::as_ref).collect();
             alerter.batch(&records, deadline, &mut Counters::default()).await.ok()
@@ -131,7 +134,11 @@ impl Driver {
 
     fn start_sweep(&mut self) {
         self.start(None, 0, 0, async move |alerter: Alerter, deadline| {
-            alerter.sweep(deadline, &mut Counters::default()).await.ok().map(|()| Vec::new())
+            alerter
+                .sweep(deadline, &mut Counters::default())
+                .await
+                .ok()
+                .map(|()| Vec::new())
         });
     }
 
@@ -191,7 +198,11 @@ impl Driver {
         shard.busy = false;
         // The lowest failed sequence number is where the stream goes on; an error or a death repeats the batch.
         shard.done = match answer {
-            Some(failed) => failed.iter().map(|seq| seq.parse::<usize>().unwrap()).min().unwrap_or(ended.to),
+            Some(failed) => failed
+                .iter()
+                .map(|seq| seq.parse::<usize>().unwrap())
+                .min()
+                .unwrap_or(ended.to),
             None => ended.from,
         };
     }

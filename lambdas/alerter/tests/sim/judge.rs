@@ -12,17 +12,17 @@ use weir_anomaly::{
 use super::{driver::STORM_CAP, world::World};
 
 /// What was put on the stream, all of it acknowledged.
-pub struct Promised {
-    pub anomalies: Vec<Anomaly>,
-    pub bad: Vec<Vec<u8>>,
-    pub silences: Vec<Silence>,
+pub(crate) struct Promised {
+    pub(crate) anomalies: Vec<Anomaly>,
+    pub(crate) bad: Vec<Vec<u8>>,
+    pub(crate) silences: Vec<Silence>,
 }
 
 /// Anomalies stored so shortly before a period was closed may be missing in its count: the index lags.
 const LAG_MILLIS: i64 = 60_000;
 
 impl Promised {
-    pub fn judge(&self, world: &World) {
+    pub(crate) fn judge(&self, world: &World) {
         self.every_anomaly_is_stored_once(world);
         self.every_bad_record_is_in_quarantine(world);
         self.every_due_alert_is_sent(world);
@@ -37,7 +37,10 @@ impl Promised {
     fn every_anomaly_is_stored_once(&self, world: &World) {
         let ids: BTreeSet<&str> = self.anomalies.iter().map(|a| a.id.as_str()).collect();
         for id in &ids {
-            let item = world.table.get(*id).unwrap_or_else(|| panic!("anomaly {id} was acknowledged and is not stored"));
+            let item = world
+                .table
+                .get(*id)
+                .unwrap_or_else(|| panic!("anomaly {id} was acknowledged and is not stored"));
             let stored = StoredAnomaly::from_item(item).unwrap();
             assert!(stored.times_seen >= 1);
         }
@@ -55,7 +58,11 @@ impl Promised {
             })
             .collect();
         for raw in &self.bad {
-            assert!(found.contains(raw), "{:?} was acknowledged and is not in quarantine", String::from_utf8_lossy(raw));
+            assert!(
+                found.contains(raw),
+                "{:?} was acknowledged and is not in quarantine",
+                String::from_utf8_lossy(raw)
+            );
         }
     }
 
@@ -73,17 +80,27 @@ impl Promised {
         for id in self.alerts() {
             let alert = alert(world, &id);
             if sent.contains_key(&id) {
-                assert!(matches!(alert.state, AlertState::Closed | AlertState::Held), "{id} is sent and not closed: {alert:?}");
+                assert!(
+                    matches!(alert.state, AlertState::Closed | AlertState::Held),
+                    "{id} is sent and not closed: {alert:?}"
+                );
                 continue;
             }
             assert_eq!(alert.state, AlertState::Held, "{id} was due and nobody heard of it");
             let storm = alert.storm.unwrap();
-            let held = world.table.values().filter(|item| item.text(attr::STORM) == Some(&storm)).count();
+            let held = world
+                .table
+                .values()
+                .filter(|item| item.text(attr::STORM) == Some(&storm))
+                .count();
             let spoken_for = messages(world, "storm")
                 .filter(|m| m["storm_id"] == storm.as_str())
                 .filter_map(|m| m["held"].as_u64())
                 .max();
-            assert!(spoken_for >= Some(held as u64), "{storm} holds {held} and speaks for {spoken_for:?}");
+            assert!(
+                spoken_for >= Some(held as u64),
+                "{storm} holds {held} and speaks for {spoken_for:?}"
+            );
         }
     }
 
@@ -103,8 +120,15 @@ fn no_alert_is_sent_twice_without_a_fault(world: &World) {
         });
         let clean = clean.count();
         assert!(clean <= 1, "{id} was sent {clean} times by undisturbed invocations");
-        let explained = senders.iter().filter(|(invocation, _)| world.disturbed.contains_key(invocation)).count();
-        assert!(senders.len() <= 1 + explained, "{id} was sent {} times, with {explained} faults", senders.len());
+        let explained = senders
+            .iter()
+            .filter(|(invocation, _)| world.disturbed.contains_key(invocation))
+            .count();
+        assert!(
+            senders.len() <= 1 + explained,
+            "{id} was sent {} times, with {explained} faults",
+            senders.len()
+        );
     }
 }
 
@@ -119,7 +143,10 @@ fn summaries_count_what_was_stored(world: &World) {
             .filter(|item| item.text(attr::ALERT_ID) == Some(id))
             .map(|item| StoredAnomaly::from_item(item).unwrap().first_seen)
             .collect();
-        assert!(suppressed < i64::try_from(first_seen.len()).unwrap(), "{id} counts more than there is");
+        assert!(
+            suppressed < i64::try_from(first_seen.len()).unwrap(),
+            "{id} counts more than there is"
+        );
         let newest = first_seen.iter().max().unwrap().millis();
         let closed_at = alert.period.ends().millis() + 60_000;
         if newest + LAG_MILLIS < closed_at {
@@ -146,7 +173,10 @@ fn no_minute_holds_more_than_the_cap(world: &World) {
 }
 
 fn alert(world: &World, id: &str) -> Alert {
-    let item = world.table.get(id).unwrap_or_else(|| panic!("{id} was due and is not in the outbox"));
+    let item = world
+        .table
+        .get(id)
+        .unwrap_or_else(|| panic!("{id} was due and is not in the outbox"));
     Alert::from_item(item).unwrap()
 }
 
@@ -162,14 +192,19 @@ fn sent(world: &World) -> BTreeMap<String, Vec<(usize, bool)>> {
         let message: Value = serde_json::from_str(&published.message.json).unwrap();
         if message["type"] == "alert" {
             let id = message["alert_id"].as_str().unwrap().to_owned();
-            sent.entry(id).or_default().push((published.invocation, published.answered));
+            sent.entry(id)
+                .or_default()
+                .push((published.invocation, published.answered));
         }
     }
     sent
 }
 
 fn messages<'a>(world: &'a World, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
-    let parsed = world.topic.iter().map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
+    let parsed = world
+        .topic
+        .iter()
+        .map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
     parsed.filter(move |message| message["type"] == kind)
 }
 
@@ -178,7 +213,9 @@ fn messages_with_alert<'a>(world: &'a World, kind: &str) -> BTreeMap<&'a str, Ve
     for message in messages(world, kind) {
         let id = message["alert_id"].as_str().unwrap();
         let (id, _) = world.table.get_key_value(id).unwrap();
-        told.entry(id).or_default().push(message["suppressed"].as_i64().unwrap());
+        told.entry(id)
+            .or_default()
+            .push(message["suppressed"].as_i64().unwrap());
     }
     told
 }

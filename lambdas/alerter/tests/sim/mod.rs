@@ -1,16 +1,12 @@
 //! A simulated outside for the alerter, driven by a seed.
 
-pub mod driver;
-pub mod judge;
-pub mod ports;
-pub mod rng;
-pub mod world;
+pub(crate) mod driver;
+pub(crate) mod judge;
+pub(crate) mod ports;
+pub(crate) mod rng;
+pub(crate) mod world;
 
-use weir_anomaly::{
-    Anomaly, AnomalyId, RuleMeta, Severity, Stage, Timestamp,
-    id::Identity,
-    store::Silence,
-};
+use weir_anomaly::{Anomaly, AnomalyId, RuleMeta, Severity, Stage, Timestamp, id::Identity, store::Silence};
 
 use driver::{Driver, Shard};
 use judge::Promised;
@@ -18,7 +14,7 @@ use rng::Rng;
 use world::{START_MILLIS, World};
 
 /// Makes a world, a stream with anomalies, duplicates and bad records on several shards, and what they promise.
-pub fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
+pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
     let mut rng = Rng::new(seed ^ 0x57E1_4000);
     let mut world = World::new(seed, fault_rate);
     let now = world.now();
@@ -51,7 +47,14 @@ pub fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
         let shard = rng.index(shards.len());
         shards[shard].records.push(data);
     }
-    (Driver::new(world, shards), Promised { anomalies, bad, silences })
+    (
+        Driver::new(world, shards),
+        Promised {
+            anomalies,
+            bad,
+            silences,
+        },
+    )
 }
 
 fn anomaly(rng: &mut Rng) -> Anomaly {
@@ -62,9 +65,17 @@ fn anomaly(rng: &mut Rng) -> Anomaly {
         ("trial", Severity::Critical, Stage::Shadow, 300),
     ][rng.index(4).min(rng.index(4))];
     let key = format!("{}-{}", if rng.one_in(6) { "quiet" } else { "pump" }, rng.below(8));
-    let timestamp = Timestamp::from_millis(START_MILLIS - 1_200_000 + i64::try_from(rng.below(1_500_000)).unwrap()).unwrap();
+    let timestamp =
+        Timestamp::from_millis(START_MILLIS - 1_200_000 + i64::try_from(rng.below(1_500_000)).unwrap()).unwrap();
     Anomaly {
-        id: AnomalyId::compute(rule, &key, Identity::Event { time: timestamp, event_id: "" }),
+        id: AnomalyId::compute(
+            rule,
+            &key,
+            Identity::Event {
+                time: timestamp,
+                event_id: "",
+            },
+        ),
         rule: rule.to_owned(),
         rule_version: "a1b2c3d4e5f6".to_owned(),
         severity,

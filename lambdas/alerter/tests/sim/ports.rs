@@ -18,10 +18,10 @@ use weir_anomaly::{
 use super::world::{Published, World};
 
 #[derive(Clone)]
-pub struct Ports {
-    pub world: Arc<Mutex<World>>,
-    pub invocation: usize,
-    pub dead: Arc<AtomicBool>,
+pub(crate) struct Ports {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) invocation: usize,
+    pub(crate) dead: Arc<AtomicBool>,
 }
 
 impl Ports {
@@ -90,7 +90,12 @@ impl Store for Ports {
         self.one(|world| world.add(id, name, amount, expires_at)).await
     }
 
-    async fn raise(&self, id: &str, newest: (&'static str, Attr), set: &[(&'static str, Attr)]) -> Result<Updated, Fault> {
+    async fn raise(
+        &self,
+        id: &str,
+        newest: (&'static str, Attr),
+        set: &[(&'static str, Attr)],
+    ) -> Result<Updated, Fault> {
         self.one(|world| world.raise(id, &newest, set)).await
     }
 
@@ -102,7 +107,11 @@ impl Store for Ports {
         let until = until.map(|t| t.to_rfc3339_millis());
         self.one(|world| {
             let mut items = world.index(attr::RULE, rule);
-            items.retain(|item| until.as_deref().is_none_or(|until| item.text(attr::TIMESTAMP).unwrap() <= until));
+            items.retain(|item| {
+                until
+                    .as_deref()
+                    .is_none_or(|until| item.text(attr::TIMESTAMP).unwrap() <= until)
+            });
             items.truncate(limit);
             items
         })
@@ -137,8 +146,12 @@ impl Notifier for Ports {
                 });
             })
             .await;
-        let answered: Vec<&Message> =
-            messages.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(m, _)| m).collect();
+        let answered: Vec<&Message> = messages
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_ok())
+            .map(|(m, _)| m)
+            .collect();
         for published in self.world().topic.iter_mut().skip(from) {
             if published.invocation == invocation && answered.contains(&&published.message) {
                 published.answered = true;
@@ -146,12 +159,20 @@ impl Notifier for Ports {
         }
         answers
     }
+
+    async fn check(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Quarantine for Ports {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), Fault>> {
         self.many(bodies, |world, body| world.queue.push(body.clone())).await
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -169,4 +190,3 @@ impl Clock for Ports {
         0.5
     }
 }
-

@@ -11,11 +11,11 @@ use weir_anomaly::{
 use super::rng::Rng;
 
 /// 2026-11-23T05:00:00Z.
-pub const START_MILLIS: i64 = 1_795_410_000_000;
+pub(crate) const START_MILLIS: i64 = 1_795_410_000_000;
 
 /// How one call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     Works,
     /// Throttled: nothing happened.
     Throttled,
@@ -31,34 +31,34 @@ pub enum Fate {
 
 /// One message that reached the topic.
 #[derive(Debug, Clone)]
-pub struct Published {
-    pub message: Message,
-    pub invocation: usize,
+pub(crate) struct Published {
+    pub(crate) message: Message,
+    pub(crate) invocation: usize,
     /// Whether the invocation learned of it.
-    pub answered: bool,
+    pub(crate) answered: bool,
 }
 
-pub struct World {
-    pub rng: Rng,
-    pub millis: i64,
-    pub table: BTreeMap<String, Item>,
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) millis: i64,
+    pub(crate) table: BTreeMap<String, Item>,
     index: BTreeMap<String, Item>,
     /// Writes that the indexes have not seen: visible from, item.
     lag: VecDeque<(i64, Item)>,
-    pub topic: Vec<Published>,
-    pub queue: Vec<String>,
+    pub(crate) topic: Vec<Published>,
+    pub(crate) queue: Vec<String>,
     /// Calls fail once in so many; 0: never.
-    pub fault_rate: u64,
+    pub(crate) fault_rate: u64,
     /// Invocations that met any fault.
-    pub disturbed: BTreeMap<usize, Vec<Fate>>,
+    pub(crate) disturbed: BTreeMap<usize, Vec<Fate>>,
     /// Alerts that an invocation marked as sent and knows it.
-    pub marked: Vec<(String, usize)>,
+    pub(crate) marked: Vec<(String, usize)>,
     /// When an alert was closed, and how many anomalies counted for it then.
-    pub closed: BTreeMap<String, usize>,
+    pub(crate) closed: BTreeMap<String, usize>,
 }
 
 impl World {
-    pub fn new(seed: u64, fault_rate: u64) -> Self {
+    pub(crate) fn new(seed: u64, fault_rate: u64) -> Self {
         Self {
             rng: Rng::new(seed),
             millis: START_MILLIS,
@@ -74,12 +74,12 @@ impl World {
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.millis).unwrap()
     }
 
     /// Decides how a call of an invocation goes, and lets time pass for it.
-    pub fn fate(&mut self, invocation: usize) -> Fate {
+    pub(crate) fn fate(&mut self, invocation: usize) -> Fate {
         self.millis += 1 + i64::try_from(self.rng.below(40)).unwrap();
         if self.fault_rate == 0 || !self.rng.one_in(self.fault_rate) {
             return Fate::Works;
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// Runs a call for many items under its fate. `None`: the process is dead.
-    pub fn many<T, R>(
+    pub(crate) fn many<T, R>(
         &mut self,
         fate: Fate,
         items: &[T],
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    pub fn insert(&mut self, item: &Item) -> Inserted {
+    pub(crate) fn insert(&mut self, item: &Item) -> Inserted {
         if self.table.contains_key(item.id()) {
             return Inserted::Duplicate;
         }
@@ -152,7 +152,7 @@ impl World {
         Inserted::New
     }
 
-    pub fn update(&mut self, update: &Update) -> Updated {
+    pub(crate) fn update(&mut self, update: &Update) -> Updated {
         let Some(mut item) = self.table.get(&update.id).cloned() else {
             return Updated::Refused;
         };
@@ -170,14 +170,18 @@ impl World {
             item.remove(name);
         }
         if item.text(attr::STATE) == Some("closed") && item.id().starts_with("alert#") {
-            let counted = self.table.values().filter(|i| i.text(attr::ALERT_ID) == Some(item.id())).count();
+            let counted = self
+                .table
+                .values()
+                .filter(|i| i.text(attr::ALERT_ID) == Some(item.id()))
+                .count();
             self.closed.entry(item.id().to_owned()).or_insert(counted);
         }
         self.write(item);
         Updated::Done
     }
 
-    pub fn add(&mut self, id: &str, name: &'static str, amount: i64, expires_at: i64) -> i64 {
+    pub(crate) fn add(&mut self, id: &str, name: &'static str, amount: i64, expires_at: i64) -> i64 {
         let mut item = self.table.get(id).cloned().unwrap_or_else(|| Item::new(id));
         let before: i64 = item.text(name).map_or(0, |text| text.parse().unwrap());
         item.set(name, Attr::int(before + amount));
@@ -186,7 +190,7 @@ impl World {
         before + amount
     }
 
-    pub fn raise(&mut self, id: &str, newest: &(&'static str, Attr), set: &[(&'static str, Attr)]) -> Updated {
+    pub(crate) fn raise(&mut self, id: &str, newest: &(&'static str, Attr), set: &[(&'static str, Attr)]) -> Updated {
         let mut item = self.table.get(id).cloned().unwrap_or_else(|| Item::new(id));
         if item.get(newest.0).is_some_and(|value| !value.is_before(&newest.1)) {
             return Updated::Refused;
@@ -200,7 +204,7 @@ impl World {
     }
 
     /// Items of an index as it shows them now, in order of their timestamp.
-    pub fn index(&mut self, partition: &str, value: &str) -> Vec<Item> {
+    pub(crate) fn index(&mut self, partition: &str, value: &str) -> Vec<Item> {
         while self.lag.front().is_some_and(|(visible, _)| *visible <= self.millis) {
             let (_, item) = self.lag.pop_front().unwrap();
             self.index.insert(item.id().to_owned(), item);
@@ -216,8 +220,10 @@ impl World {
     }
 
     /// Whether anything waits for a sweep, ever.
-    pub fn has_pending(&self) -> bool {
-        self.table.values().any(|item| item.text(attr::RULE) == Some("#pending"))
+    pub(crate) fn has_pending(&self) -> bool {
+        self.table
+            .values()
+            .any(|item| item.text(attr::RULE) == Some("#pending"))
     }
 
     fn write(&mut self, item: Item) {
