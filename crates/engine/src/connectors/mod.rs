@@ -2,10 +2,19 @@
 //!
 //! The boundary is bytes. Formats turn them into columns, so a connector knows nothing of SQL.
 
+mod blackhole;
+mod impulse;
+mod memory;
+mod open;
+mod single_file;
+mod stdout;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub(crate) use open::{open_sink, open_source};
 
 /// One record as a source read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +23,18 @@ pub struct RawRecord {
     pub payload: Bytes,
     /// When the stream accepted the record, nanoseconds since the epoch; `None` where the connector does not know.
     pub arrival_nanos: Option<i64>,
+    /// The shard that the record came from, numbered by the source: the same shard has the same number for ever, across
+    /// restarts too. The watermark is kept per partition. 0 where the source has only one.
+    pub partition: u32,
+}
+
+/// One shard as the watermark sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// The number that the shard's records carry.
+    pub partition: u32,
+    /// At the tip of the shard, and nothing came from it for a while: its silence no longer holds windows open.
+    pub idle: bool,
 }
 
 /// What a poll of a source brought.
@@ -38,6 +59,13 @@ pub trait Source: Send {
 
     /// The position after everything that `poll` has returned so far: opening the source there loses nothing.
     fn position(&self) -> serde_json::Value;
+
+    /// The shards that are open now; one that is closed and read to its end is absent. The source's watermark is the
+    /// lowest of the shards that are not idle, so a shard that was announced here and has not spoken yet holds windows
+    /// open. Empty where the source has only one.
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        Vec::new()
+    }
 
     /// How far behind the tip of the stream the source is, milliseconds; `None` where that has no meaning.
     fn lag_millis(&self) -> Option<u64> {

@@ -179,3 +179,6 @@ impl Encoder for Base64<'_> {
         out.push(b'"');
     }
 }
+
+#[cfg(test)]
+mod tests;

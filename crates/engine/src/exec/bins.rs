@@ -1,0 +1,217 @@
+//! Tumbling and hopping windows: rows are collected in bins of the slide's width; a bin closes when the watermark passes
+//! its end, and a window is the merge of its closed bins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Fields, TimestampNanosecondType};
+use datafusion::common::{Result, internal_err};
+
+use super::accumulate::{Groups, Partial, WindowSpec};
+use super::hop::ClosedBins;
+use super::keys::{KeyEncoder, Picked};
+use super::operator::{Chunk, Late};
+
+/// The state of a tumbling or hopping window operator.
+#[derive(Debug)]
+pub(super) struct BinOperator {
+    spec: WindowSpec,
+    encoder: KeyEncoder,
+    /// Width of a bin: the slide, or the width of a tumbling window.
+    slide: i64,
+    width: i64,
+    open: BTreeMap<i64, Groups>,
+    closed: ClosedBins,
+    /// The watermark up to which windows were emitted.
+    watermark: i64,
+    groups: Vec<usize>,
+}
+
+impl BinOperator {
+    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64) -> Result<Self> {
+        Ok(Self {
+            encoder: spec.key_encoder()?,
+            spec: spec.clone(),
+            slide,
+            width,
+            open: BTreeMap::new(),
+            closed: ClosedBins::new(slide, width),
+            watermark: i64::MIN,
+            groups: Vec::new(),
+        })
+    }
+
+    /// Takes rows; those whose bin had closed before them are late.
+    pub(super) fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
+        let batch = self.spec.rows.apply(&chunk.batch)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let (batch, bins) = self.on_time(chunk, batch, late)?;
+        let (Some(first), Some(last)) = (bins.iter().min().copied(), bins.iter().max().copied()) else { return Ok(()) };
+        let inputs = self.spec.evaluate(&batch)?;
+        let encoded = self.encoder.encode(&inputs.keys)?;
+        let mut groups = std::mem::take(&mut self.groups);
+        if first == last {
+            let bin = bin_of(&mut self.open, first, &self.spec, &self.encoder)?;
+            bin.update(&self.encoder, encoded.as_ref(), &inputs, Picked::All(inputs.rows), &mut groups)?;
+        } else {
+            let mut by_bin: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+            for (row, bin) in (0u32..).zip(&bins) {
+                by_bin.entry(*bin).or_default().push(row);
+            }
+            for (bin, rows) in by_bin {
+                let bin = bin_of(&mut self.open, bin, &self.spec, &self.encoder)?;
+                bin.update(&self.encoder, encoded.as_ref(), &inputs, Picked::Some(&rows), &mut groups)?;
+            }
+        }
+        self.groups = groups;
+        Ok(())
+    }
+
+    /// Drops late rows; the rest with their bins.
+    fn on_time(&self, chunk: &Chunk, batch: RecordBatch, late: &mut Late) -> Result<(RecordBatch, Vec<i64>)> {
+        let rows = batch.num_rows();
+        let times = self.spec.time.evaluate(&batch)?.into_array(rows)?;
+        let times = times.as_primitive::<TimestampNanosecondType>();
+        let bins: Vec<i64> = times.values().iter().map(|t| floor(*t, self.slide)).collect();
+        let judge = chunk.judge(self.watermark);
+        if judge.all_on_time() && times.null_count() == 0 {
+            return Ok((batch, bins));
+        }
+        let numbers = self.spec.row.evaluate(&batch)?.into_array(rows)?;
+        let numbers = numbers.as_primitive::<arrow::datatypes::UInt32Type>();
+        let mut kept = Vec::with_capacity(rows);
+        for (row, bin) in bins.iter().enumerate() {
+            let number = numbers.value(row);
+            let is_late = times.is_null(row) || *bin < floor(judge.watermark_at(number), self.slide);
+            if is_late {
+                late.add(chunk, number);
+            }
+            kept.push(!is_late);
+        }
+        if kept.iter().all(|k| *k) {
+            return Ok((batch, bins));
+        }
+        let bins = bins.into_iter().zip(&kept).filter(|(_, k)| **k).map(|(b, _)| b).collect();
+        Ok((arrow::compute::filter_record_batch(&batch, &kept.into())?, bins))
+    }
+
+    /// Emits every window that ends at or before the watermark.
+    pub(super) fn advance(&mut self, watermark: i64) -> Result<Vec<RecordBatch>> {
+        if watermark <= self.watermark {
+            return Ok(Vec::new());
+        }
+        self.watermark = watermark;
+        let mut output = Vec::new();
+        while let Some(entry) = self.open.first_entry() {
+            let start = *entry.key();
+            if start.saturating_add(self.slide) > watermark {
+                break;
+            }
+            let groups = entry.remove();
+            if self.slide == self.width {
+                let (keys, values, rows) = groups.finish(&self.encoder)?;
+                output.push(self.result(keys, values, rows, start)?);
+            } else {
+                // Windows that end before this bin does not reach see only what closed earlier.
+                self.emit_hops(start.saturating_add(self.slide).saturating_sub(1), &mut output)?;
+                self.closed.insert(start, groups.into_partial(&self.encoder)?);
+            }
+        }
+        if self.slide != self.width {
+            self.emit_hops(watermark, &mut output)?;
+        }
+        Ok(output)
+    }
+
+    fn emit_hops(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<()> {
+        while let Some((start, merged)) = self.closed.next_window(watermark, &self.spec, &self.encoder, &mut self.groups)? {
+            let (keys, values, rows) = merged.finish(&self.encoder)?;
+            output.push(self.result(keys, values, rows, start)?);
+        }
+        Ok(())
+    }
+
+    fn result(&self, keys: Vec<ArrayRef>, values: Vec<ArrayRef>, rows: usize, start: i64) -> Result<RecordBatch> {
+        let end = start.saturating_add(self.width);
+        let window = window_array(vec![start; rows], vec![end; rows])?;
+        let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![end.saturating_sub(1); rows]));
+        self.spec.output(keys, window, values, time)
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.open.values().map(Groups::size).sum::<usize>() + self.closed.size()
+    }
+
+    /// The state as tables. Accumulators give their state only by giving it up, so open bins are built anew from it.
+    pub(super) fn snapshot(&mut self) -> Result<Vec<(String, RecordBatch)>> {
+        let mut tables = Vec::new();
+        for (start, groups) in std::mem::take(&mut self.open) {
+            let partial = groups.into_partial(&self.encoder)?;
+            tables.push((format!("open-{start}"), partial.to_batch()?));
+            self.reopen(start, &partial)?;
+        }
+        for (start, partial) in self.closed.bins() {
+            tables.push((format!("closed-{start}"), partial.to_batch()?));
+        }
+        tables.push((format!("progress-{}-{}", self.watermark, self.closed.next_end()), empty_batch()));
+        Ok(tables)
+    }
+
+    pub(super) fn restore(&mut self, tables: Vec<(String, RecordBatch)>) -> Result<()> {
+        for (name, batch) in tables {
+            if let Some(start) = name.strip_prefix("open-").and_then(|s| s.parse().ok()) {
+                self.reopen(start, &Partial::from_batch(&self.spec, &batch)?)?;
+            } else if let Some(start) = name.strip_prefix("closed-").and_then(|s| s.parse().ok()) {
+                self.closed.insert(start, Partial::from_batch(&self.spec, &batch)?);
+            } else if let Some((watermark, next_end)) = name.strip_prefix("progress-").and_then(two_numbers) {
+                self.watermark = watermark;
+                self.closed.set_next_end(next_end);
+            } else {
+                return internal_err!("unknown state {name}");
+            }
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self, start: i64, partial: &Partial) -> Result<()> {
+        let mut groups = Groups::new(&self.spec, &self.encoder)?;
+        groups.merge(&self.encoder, partial, &mut self.groups)?;
+        self.open.insert(start, groups);
+        Ok(())
+    }
+}
+
+fn bin_of<'a>(open: &'a mut BTreeMap<i64, Groups>, start: i64, spec: &WindowSpec, encoder: &KeyEncoder) -> Result<&'a mut Groups> {
+    Ok(match open.entry(start) {
+        std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+        std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Groups::new(spec, encoder)?),
+    })
+}
+
+/// `a-b` with either negative.
+fn two_numbers(text: &str) -> Option<(i64, i64)> {
+    let split = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(i, _)| i)?;
+    let (first, second) = text.split_at_checked(split)?;
+    Some((first.parse().ok()?, second.strip_prefix('-')?.parse().ok()?))
+}
+
+fn empty_batch() -> RecordBatch {
+    RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()))
+}
+
+/// The start of the bin of `width` that holds an instant; bins are aligned to the epoch.
+pub(super) fn floor(instant: i64, width: i64) -> i64 {
+    instant.saturating_sub(instant.rem_euclid(width))
+}
+
+/// A column of windows.
+pub(super) fn window_array(starts: Vec<i64>, ends: Vec<i64>) -> Result<ArrayRef> {
+    let DataType::Struct(fields) = crate::plan::window_type() else { return internal_err!("windows are structs") };
+    let fields: Fields = fields;
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(TimestampNanosecondArray::from(starts)), Arc::new(TimestampNanosecondArray::from(ends))];
+    Ok(Arc::new(StructArray::try_new(fields, columns, None)?))
+}

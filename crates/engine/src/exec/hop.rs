@@ -1,0 +1,125 @@
+//! The closed bins of a hopping window, merged window by window.
+//!
+//! A window of `n` bins is not merged from `n` partial states: bins are combined in pairs, pairs in fours and so on, as
+//! windows need them, and each window is made of at most two such blocks a level. A block is made once and used by every
+//! window that covers it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use datafusion::common::Result;
+
+use super::accumulate::{Groups, Partial, WindowSpec};
+use super::keys::KeyEncoder;
+
+/// Closed bins, and the blocks made of them.
+#[derive(Debug)]
+pub(super) struct ClosedBins {
+    slide: i64,
+    width: i64,
+    /// By the bin's number: its start in slides.
+    bins: BTreeMap<i64, Arc<Partial>>,
+    /// By level and number; `None` where a block has no rows.
+    blocks: HashMap<(u32, i64), Option<Arc<Partial>>>,
+    /// The end, in slides, before which every window was emitted.
+    next_end: i64,
+}
+
+impl ClosedBins {
+    pub(super) fn new(slide: i64, width: i64) -> Self {
+        Self { slide, width, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN }
+    }
+
+    pub(super) fn insert(&mut self, start: i64, partial: Partial) {
+        self.bins.insert(start.div_euclid(self.slide), Arc::new(partial));
+    }
+
+    pub(super) fn bins(&self) -> impl Iterator<Item = (i64, &Partial)> {
+        self.bins.iter().map(|(number, partial)| (number * self.slide, partial.as_ref()))
+    }
+
+    pub(super) fn next_end(&self) -> i64 {
+        self.next_end
+    }
+
+    pub(super) fn set_next_end(&mut self, next_end: i64) {
+        self.next_end = next_end;
+    }
+
+    /// The next window with rows that ends at or before the watermark: its start and its merged groups.
+    pub(super) fn next_window(
+        &mut self,
+        watermark: i64,
+        spec: &WindowSpec,
+        encoder: &KeyEncoder,
+        groups: &mut Vec<usize>,
+    ) -> Result<Option<(i64, Groups)>> {
+        let length = self.width / self.slide;
+        let Some((first, _)) = self.bins.first_key_value() else { return Ok(None) };
+        let end = self.next_end.max(first + 1);
+        if end.saturating_mul(self.slide) > watermark {
+            return Ok(None);
+        }
+        let start = end - length;
+        let mut parts = Vec::new();
+        let mut at = start.max(*first);
+        while at < end {
+            let mut level = at.trailing_zeros().min(62);
+            while level > 0 && (1i64 << level) > end - at {
+                level -= 1;
+            }
+            parts.extend(self.block(level, at >> level, spec, encoder, groups)?);
+            at += 1i64 << level;
+        }
+        let refs: Vec<&Partial> = parts.iter().map(AsRef::as_ref).collect();
+        let mut merged = Groups::new(spec, encoder)?;
+        if !refs.is_empty() {
+            merged.merge(encoder, &Partial::concat(&refs)?, groups)?;
+        }
+        self.next_end = end + 1;
+        self.forget_before(end + 1 - length);
+        Ok(Some((start * self.slide, merged)))
+    }
+
+    fn block(
+        &mut self,
+        level: u32,
+        number: i64,
+        spec: &WindowSpec,
+        encoder: &KeyEncoder,
+        groups: &mut Vec<usize>,
+    ) -> Result<Option<Arc<Partial>>> {
+        if level == 0 {
+            return Ok(self.bins.get(&number).cloned());
+        }
+        if let Some(block) = self.blocks.get(&(level, number)) {
+            return Ok(block.clone());
+        }
+        let left = self.block(level - 1, number * 2, spec, encoder, groups)?;
+        let right = self.block(level - 1, number * 2 + 1, spec, encoder, groups)?;
+        let block = match (left, right) {
+            (Some(left), Some(right)) => {
+                let mut merged = Groups::new(spec, encoder)?;
+                merged.merge(encoder, &Partial::concat(&[&left, &right])?, groups)?;
+                Some(Arc::new(merged.into_partial(encoder)?))
+            }
+            (one, other) => one.or(other),
+        };
+        self.blocks.insert((level, number), block.clone());
+        Ok(block)
+    }
+
+    /// Drops what no later window covers.
+    fn forget_before(&mut self, first: i64) {
+        let kept = self.bins.split_off(&first);
+        let dropped = std::mem::replace(&mut self.bins, kept);
+        if !dropped.is_empty() {
+            self.blocks.retain(|(level, number), _| *number << level >= first);
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        let shared = |p: &Arc<Partial>| p.size();
+        self.bins.values().map(shared).sum::<usize>() + self.blocks.values().flatten().map(shared).sum::<usize>()
+    }
+}

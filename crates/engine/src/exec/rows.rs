@@ -1,0 +1,92 @@
+//! Row-by-row work: projections and filters on DataFusion's physical expressions.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::instant::evaluate;
+use crate::plan::NodeId;
+
+/// A stateless operator over one input.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    pub(crate) input: NodeId,
+    /// The columns that are read, by their place in the input's output.
+    pub(crate) columns: Vec<usize>,
+    pub(crate) steps: Steps,
+    /// The output.
+    pub(crate) schema: SchemaRef,
+}
+
+/// How the rows are made.
+#[derive(Debug, Clone)]
+pub(crate) enum Steps {
+    Chain(Vec<Step>),
+    /// A DataFusion plan, for what is no chain (`unnest`).
+    Plan(Arc<dyn ExecutionPlan>),
+}
+
+/// One step of a chain.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Filter(Arc<dyn PhysicalExpr>),
+    Project { expressions: Vec<Arc<dyn PhysicalExpr>>, schema: SchemaRef },
+}
+
+impl Rows {
+    pub(crate) fn push(&mut self, step: Step) {
+        if let Steps::Chain(steps) = &mut self.steps {
+            steps.push(step);
+        }
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Applies the operator to a batch of its input.
+    pub(crate) fn apply(&self, input: &RecordBatch) -> Result<RecordBatch> {
+        match &self.steps {
+            Steps::Plan(plan) => {
+                let batches = evaluate(plan, &[(self.input, vec![input.clone()])])?;
+                Ok(arrow::compute::concat_batches(&plan.schema(), &batches)?)
+            }
+            Steps::Chain(steps) => {
+                let mut batch = input.project(&self.columns)?;
+                for step in steps {
+                    if batch.num_rows() == 0 {
+                        return Ok(RecordBatch::new_empty(self.schema()));
+                    }
+                    batch = step.apply(&batch)?;
+                }
+                Ok(batch)
+            }
+        }
+    }
+}
+
+impl Step {
+    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        match self {
+            Self::Filter(predicate) => {
+                let kept = predicate.evaluate(batch)?.into_array(rows)?;
+                let kept = kept.as_boolean_opt().ok_or_else(|| exec_datafusion_err!("a filter is not boolean"))?;
+                if kept.true_count() == rows {
+                    return Ok(batch.clone());
+                }
+                Ok(filter_record_batch(batch, kept)?)
+            }
+            Self::Project { expressions, schema } => {
+                let columns = expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+                let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(DataFusionError::from)
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Writes one sink: encodes rows, hands them to the connector, and flushes when the connector asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::driver::RunError;
+use super::stats::Stats;
+use crate::connectors::{Sink, SinkRow};
+use crate::formats::json::{EncodeOptions, JsonEncoder};
+use crate::plan::{Format, TableInfo};
+
+/// What the driver says to a sink.
+#[derive(Debug)]
+pub(super) enum SinkMessage {
+    Rows(RecordBatch),
+    /// Make everything durable, then answer.
+    Flush(oneshot::Sender<()>),
+}
+
+/// A sink that runs.
+pub(super) struct SinkTask {
+    pub(super) index: usize,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) encoder: RowEncoder,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl SinkTask {
+    /// Writes until the driver has gone, then flushes.
+    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<SinkMessage>) -> Result<(), RunError> {
+        loop {
+            let due = self.sink.flush_due_in();
+            let message = tokio::select! {
+                biased;
+                message = messages.recv() => message,
+                () = tokio::time::sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
+                    self.sink.flush().await?;
+                    continue;
+                }
+            };
+            match message {
+                Some(SinkMessage::Rows(batch)) => self.write(&batch).await?,
+                Some(SinkMessage::Flush(done)) => {
+                    self.sink.flush().await?;
+                    // The driver may have gone meanwhile.
+                    let _ = done.send(());
+                }
+                None => return Ok(self.sink.flush().await?),
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
+        let rows = self.encoder.encode(batch)?;
+        if let Some(counters) = self.stats.sinks.get(self.index) {
+            counters.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            counters.bytes.fetch_add(rows.iter().map(|r| r.payload.len() as u64).sum(), Ordering::Relaxed);
+        }
+        Ok(self.sink.write(rows).await?)
+    }
+}
+
+/// Encodes rows in the table's format.
+pub(super) struct RowEncoder {
+    schema: SchemaRef,
+    json: Option<JsonEncoder>,
+    /// The column that keeps rows of one key in order.
+    key: Option<usize>,
+}
+
+impl RowEncoder {
+    pub(super) fn new(table: &TableInfo) -> Self {
+        let schema = Arc::clone(&table.schema);
+        let json = match &table.format {
+            Some(Format::RawString | Format::RawBytes) => None,
+            Some(Format::Json { timestamps, .. }) => {
+                Some(JsonEncoder::new(&schema, EncodeOptions { timestamp_format: *timestamps }))
+            }
+            None => Some(JsonEncoder::new(&schema, EncodeOptions::default())),
+        };
+        let key = schema.index_of("key").ok().filter(|i| *schema.field(*i).data_type() == DataType::Utf8);
+        Self { schema, json, key }
+    }
+
+    fn encode(&self, batch: &RecordBatch) -> Result<Vec<SinkRow>, RunError> {
+        // The columns are the table's by position; their declared extensions decide how they are written.
+        let batch = RecordBatch::try_new(nullable(&self.schema), batch.columns().to_vec())?;
+        let payloads = match &self.json {
+            Some(encoder) => encoder.encode(&batch).map_err(|e| RunError::Encode(e.to_string()))?,
+            None => raw(&batch),
+        };
+        let keys = self.key.and_then(|k| batch.column(k).as_string_opt::<i32>().cloned());
+        let key = |row: usize| keys.as_ref().filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned());
+        Ok(payloads.into_iter().enumerate().map(|(row, payload)| SinkRow { payload, key: key(row) }).collect())
+    }
+}
+
+/// Declared `NOT NULL` does not bind what queries compute.
+fn nullable(schema: &SchemaRef) -> SchemaRef {
+    let fields: Vec<_> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    arrow::datatypes::Schema::new(fields).into()
+}
+
+fn raw(batch: &RecordBatch) -> Vec<Bytes> {
+    let Some(column) = batch.columns().first() else { return Vec::new() };
+    let text = |row: usize| column.as_string_opt::<i32>().map(|a| Bytes::copy_from_slice(a.value(row).as_bytes()));
+    let bytes = |row: usize| column.as_binary_opt::<i32>().map(|a| Bytes::copy_from_slice(a.value(row)));
+    (0..column.len()).map(|row| if column.is_null(row) { Bytes::new() } else { text(row).or_else(|| bytes(row)).unwrap_or_default() }).collect()
+}

@@ -1,0 +1,188 @@
+//! How far event time has come in a source, shard by shard.
+//!
+//! The watermark of a shard is the highest value that its records gave; the source's is the lowest of the shards that are
+//! not idle, and never moves back. It moves record by record, whatever batches records come in: results are the same for
+//! every batch size.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, TimestampNanosecondArray};
+use serde::{Deserialize, Serialize};
+
+use crate::connectors::PartitionStatus;
+
+/// The watermark of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tracker {
+    current: i64,
+    partitions: BTreeMap<u32, i64>,
+    #[serde(skip)]
+    statuses: Vec<PartitionStatus>,
+}
+
+/// What a batch said about time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Observed {
+    /// The watermark before each row; `None` when no row is behind it. Rows that are not behind it may show less.
+    pub(super) before: Option<Vec<i64>>,
+    /// Rows that say nothing usable about time, in ascending order.
+    pub(super) without_time: Vec<u32>,
+    /// Rows whose time lies too far beyond their arrival.
+    pub(super) future: u64,
+}
+
+/// The columns of a batch that tell time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times<'a> {
+    pub(super) event: &'a TimestampNanosecondArray,
+    /// What each row says; the event time less `lateness` when `None`.
+    pub(super) marks: Option<&'a TimestampNanosecondArray>,
+    pub(super) lateness: i64,
+    /// When records arrived, where that is known.
+    pub(super) arrival: Option<&'a TimestampNanosecondArray>,
+    /// Each row's shard; all 0 when empty.
+    pub(super) partitions: &'a [u32],
+}
+
+impl Tracker {
+    pub(super) fn new() -> Self {
+        Self { current: i64::MIN, partitions: BTreeMap::new(), statuses: Vec::new() }
+    }
+
+    pub(super) fn watermark(&self) -> i64 {
+        self.current
+    }
+
+    /// Takes note of the shards that are open.
+    pub(super) fn set_partitions(&mut self, statuses: Vec<PartitionStatus>) {
+        if statuses == self.statuses {
+            return;
+        }
+        if !statuses.is_empty() {
+            self.partitions.retain(|p, _| statuses.iter().any(|s| s.partition == *p));
+        }
+        self.statuses = statuses;
+        self.raise();
+    }
+
+    /// Moves the watermark by a batch; `limit` is how far a time may lie beyond the arrival.
+    pub(super) fn observe(&mut self, times: Times<'_>, limit: i64) -> Observed {
+        let mut observed = Observed::default();
+        for row in 0..times.event.len() {
+            let partition = times.partitions.get(row).copied().unwrap_or(0);
+            let own = self.partitions.get(&partition).copied().unwrap_or(i64::MIN);
+            let before = own.max(self.current);
+            let event = times.event.is_valid(row).then(|| times.event.value(row));
+            if event.is_some_and(|t| t < before) {
+                let before_rows = observed.before.get_or_insert_with(|| vec![i64::MIN; times.event.len()]);
+                if let Some(slot) = before_rows.get_mut(row) {
+                    *slot = before;
+                }
+            }
+            let mark = match times.marks {
+                Some(marks) => marks.is_valid(row).then(|| marks.value(row)),
+                None => event.map(|t| t.saturating_sub(times.lateness)),
+            };
+            let usable = event.zip(mark).filter(|(event, mark)| *mark <= event.saturating_add(limit));
+            let Some((event, mark)) = usable else {
+                observed.without_time.extend(u32::try_from(row));
+                continue;
+            };
+            let arrival = times.arrival.and_then(|a| a.is_valid(row).then(|| a.value(row)));
+            if arrival.is_some_and(|a| event > a.saturating_add(limit)) {
+                observed.future += 1;
+                continue;
+            }
+            if mark > own {
+                self.partitions.insert(partition, mark);
+                if mark > self.current {
+                    self.raise();
+                }
+            }
+        }
+        observed
+    }
+
+    /// Lifts the source's watermark to what its shards allow.
+    fn raise(&mut self) {
+        let of = |p: u32| self.partitions.get(&p).copied().unwrap_or(i64::MIN);
+        let reached = if self.statuses.is_empty() {
+            self.partitions.values().copied().min()
+        } else {
+            let waiting = self.statuses.iter().filter(|s| !s.idle).map(|s| of(s.partition)).min();
+            // Nobody holds it back: everything that was sent has been read.
+            waiting.or_else(|| self.partitions.values().copied().max())
+        };
+        self.current = self.current.max(reached.unwrap_or(i64::MIN));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observe(tracker: &mut Tracker, times: &[i64], partitions: &[u32]) -> Observed {
+        let event = TimestampNanosecondArray::from(times.to_vec());
+        tracker.observe(Times { event: &event, marks: None, lateness: 0, arrival: None, partitions }, 1000)
+    }
+
+    #[test]
+    fn never_moves_back_and_tells_what_it_was_before_each_row() {
+        let mut tracker = Tracker::new();
+        let observed = observe(&mut tracker, &[5, 3, 9, 8], &[]);
+        assert_eq!(observed.before, Some(vec![i64::MIN, 5, i64::MIN, 9]));
+        assert_eq!(tracker.watermark(), 9);
+        assert_eq!(observe(&mut tracker, &[10, 11], &[]).before, None);
+    }
+
+    #[test]
+    fn is_the_lowest_of_the_shards_that_are_not_idle() {
+        let status = |partition, idle| PartitionStatus { partition, idle };
+        let mut tracker = Tracker::new();
+        tracker.set_partitions(vec![status(0, false), status(1, false)]);
+        observe(&mut tracker, &[5, 6], &[0, 0]);
+        assert_eq!(tracker.watermark(), i64::MIN, "shard 1 has not spoken");
+        observe(&mut tracker, &[2], &[1]);
+        assert_eq!(tracker.watermark(), 2);
+        tracker.set_partitions(vec![status(0, false), status(1, true)]);
+        assert_eq!(tracker.watermark(), 6);
+        tracker.set_partitions(vec![status(0, true), status(1, true)]);
+        let late = observe(&mut tracker, &[4], &[1]);
+        assert_eq!((late.before, tracker.watermark()), (Some(vec![6]), 6));
+        tracker.set_partitions(vec![status(1, true)]);
+        assert_eq!(tracker.watermark(), 6, "shard 0 is closed");
+    }
+
+    #[test]
+    fn times_beyond_their_arrival_do_not_count() {
+        let mut tracker = Tracker::new();
+        let event = TimestampNanosecondArray::from(vec![5000, 10]);
+        let arrival = TimestampNanosecondArray::from(vec![10, 10]);
+        let times = Times { event: &event, marks: None, lateness: 0, arrival: Some(&arrival), partitions: &[] };
+        assert_eq!(tracker.observe(times, 1000).future, 1);
+        assert_eq!(tracker.watermark(), 10);
+    }
+
+    #[test]
+    fn rows_without_time_are_passed_over() {
+        let mut tracker = Tracker::new();
+        let event = TimestampNanosecondArray::from(vec![Some(1), None, Some(7)]);
+        let marks = TimestampNanosecondArray::from(vec![Some(999_999), Some(3), Some(6)]);
+        let times = Times { event: &event, marks: Some(&marks), lateness: 0, arrival: None, partitions: &[] };
+        assert_eq!(tracker.observe(times, 1000).without_time, vec![0, 1]);
+        assert_eq!(tracker.watermark(), 6);
+    }
+
+    #[test]
+    fn batches_of_any_size_end_at_the_same_watermark() {
+        let times = [5, 3, 9, 8, 20, 1, 19];
+        let mut whole = Tracker::new();
+        let all = observe(&mut whole, &times, &[]).before.unwrap();
+        let mut single = Tracker::new();
+        for (row, time) in times.iter().enumerate() {
+            let before = observe(&mut single, &[*time], &[]).before.map_or(i64::MIN, |b| b[0]);
+            assert_eq!(before, all[row]);
+        }
+        assert_eq!(whole, single);
+    }
+}

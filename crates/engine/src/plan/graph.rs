@@ -1,0 +1,117 @@
+//! A program as a graph of operators, before it is made runnable.
+//!
+//! Each operator carries a logical plan whose leaves are other operators' outputs. Nodes are in topological order: a node
+//! reads only nodes before it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::{Column, Result, TableReference};
+use datafusion::logical_expr::builder::LogicalTableSource;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+
+use super::table::ConnectorTable;
+use super::windows::Window;
+
+/// The column that carries a row's event time.
+pub(crate) const TIMESTAMP: &str = "_timestamp";
+/// The column that carries a row's number within the batch that its source gave, for un-windowed rows: lateness is judged
+/// by what the source had said before that very row.
+pub(crate) const ROW: &str = "__weir_row";
+/// The column that carries what a source row says about the watermark.
+pub(crate) const WATERMARK: &str = "__weir_watermark";
+/// The column that carries a record's arrival.
+pub(crate) const ARRIVAL: &str = "__weir_arrival";
+
+const NODE_PREFIX: &str = "__weir_node_";
+
+/// A node's number.
+pub(crate) type NodeId = usize;
+
+/// Whether a column carries the engine's own bookkeeping.
+pub(crate) fn is_system(name: &str) -> bool {
+    name == TIMESTAMP || name == ROW
+}
+
+/// The operators of a program.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// One operator.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The output's columns as queries know them.
+    pub(crate) fields: Vec<(Option<TableReference>, FieldRef)>,
+    /// The output with names that are unique.
+    pub(crate) schema: SchemaRef,
+    /// The rows are results of this window.
+    pub(crate) window: Option<Window>,
+    /// The columns that hold the window.
+    pub(crate) window_columns: Vec<usize>,
+    pub(crate) body: Body,
+}
+
+/// What an operator does.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Source(Arc<ConnectorTable>),
+    /// Row by row.
+    Stateless(LogicalPlan),
+    /// Over all rows of an instant, when the watermark has passed it.
+    Instant(LogicalPlan),
+    /// An aggregate in time windows: the plan is the aggregate over its input; its last two groups are time and row number.
+    Window { plan: LogicalPlan, window: Window, window_index: usize },
+    Union(Vec<LogicalPlan>),
+    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time.
+    Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
+    Sink { plan: LogicalPlan, sink: usize },
+}
+
+impl Graph {
+    /// Adds an operator; its output columns are `fields`.
+    pub(crate) fn add(
+        &mut self,
+        fields: Vec<(Option<TableReference>, FieldRef)>,
+        window: Option<Window>,
+        window_columns: Vec<usize>,
+        body: Body,
+    ) -> NodeId {
+        let schema = unique_schema(&fields);
+        self.nodes.push(Node { fields, schema, window, window_columns, body });
+        self.nodes.len() - 1
+    }
+
+    /// A plan that reads a node, with the columns named as queries know them; `qualifier` renames the table.
+    pub(crate) fn scan(&self, id: NodeId, qualifier: Option<&TableReference>) -> Result<LogicalPlan> {
+        let Some(node) = self.nodes.get(id) else { return datafusion::common::internal_err!("no node {id}") };
+        let name = format!("{NODE_PREFIX}{id}");
+        let source = Arc::new(LogicalTableSource::new(Arc::clone(&node.schema)));
+        let columns = node.schema.fields().iter().zip(&node.fields).map(|(unique, (own, field))| {
+            Expr::Column(Column::new(Some(TableReference::bare(name.clone())), unique.name()))
+                .alias_qualified(qualifier.or(own.as_ref()).cloned(), field.name())
+        });
+        let columns: Vec<Expr> = columns.collect();
+        LogicalPlanBuilder::scan(name.clone(), source, None)?.project(columns)?.build()
+    }
+}
+
+/// The node that a table scan reads, when it is one of ours.
+pub(crate) fn scanned_node(table: &TableReference) -> Option<NodeId> {
+    table.table().strip_prefix(NODE_PREFIX)?.parse().ok()
+}
+
+/// Names columns uniquely: the outputs of a join may share names.
+fn unique_schema(fields: &[(Option<TableReference>, FieldRef)]) -> SchemaRef {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut unique = Vec::with_capacity(fields.len());
+    for (_, field) in fields {
+        let count = seen.entry(field.name()).or_default();
+        *count += 1;
+        let name = if *count == 1 { field.name().clone() } else { format!("{}#{count}", field.name()) };
+        unique.push(Field::clone(field).with_name(name));
+    }
+    Schema::new(unique).into()
+}

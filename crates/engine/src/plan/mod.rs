@@ -1,0 +1,317 @@
+//! Plans a program: SQL text in, a graph of operators out, or a refusal with its place and a hint.
+//!
+//! The steps are Arroyo's: each statement is planned and optimized by DataFusion with Arroyo's functions and rules
+//! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
+//! pruned and made runnable ([`physical`]).
+
+mod catalog;
+mod declare;
+mod diagnose;
+mod error;
+mod functions;
+mod graph;
+mod json_functions;
+mod lower;
+mod lower_aggregate;
+mod lower_join;
+mod optimize;
+mod options;
+mod physical;
+mod table;
+mod unnest;
+mod windows;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use chrono::{DateTime, Utc};
+use datafusion::logical_expr::{DmlStatement, Expr, LogicalPlan, ScalarUDF, WriteOp};
+use datafusion::sql::TableReference;
+use datafusion::sql::sqlparser::ast;
+use sha2::{Digest, Sha256};
+
+pub(crate) use error::Place;
+pub use error::{PlanError, PlanErrorKind};
+pub(crate) use graph::NodeId;
+pub use table::{BadData, Format, TableInfo, TableKind};
+pub(crate) use windows::{Window, window_type};
+
+use crate::exec::Operator;
+use crate::sql::{self, Statement, StatementKind};
+use catalog::{Catalog, Table};
+use diagnose::explain;
+use graph::{Body, Graph, ROW, TIMESTAMP};
+use lower::{Lowering, Stream, visible_columns};
+use table::time_type;
+
+/// How to plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanOptions {
+    /// The instant at which `now()` is frozen; the present when `None`.
+    pub now: Option<SystemTime>,
+}
+
+/// A planned program, ready to run any number of times.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) sources: Vec<TableInfo>,
+    pub(crate) sinks: Vec<TableInfo>,
+    pub(crate) fingerprint: String,
+}
+
+impl Program {
+    /// The tables that the program reads, each once.
+    #[must_use]
+    pub fn sources(&self) -> &[TableInfo] {
+        &self.sources
+    }
+
+    /// The tables that the program writes; a bare `SELECT` writes to one named `stdout`.
+    #[must_use]
+    pub fn sinks(&self) -> &[TableInfo] {
+        &self.sinks
+    }
+
+    /// Identifies the program's text: state of another program is refused.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+/// Plans a program.
+///
+/// # Errors
+/// The text is not SQL, Arroyo would refuse it, or only Arroyo runs it.
+pub fn plan(sql: &str, options: &PlanOptions) -> Result<Program, PlanError> {
+    let statements = sql::parse(sql)?;
+    let mut planner = Planner::new(options.now.unwrap_or_else(SystemTime::now));
+    for statement in statements {
+        let tokens = statement.tokens.clone();
+        planner.statement(statement).map_err(|e| e.at(tokens.first().map(sql::place_of).unwrap_or_default()))?;
+    }
+    planner.finish(sql)
+}
+
+/// Arroyo keeps rows of un-windowed joins for a day.
+const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The name of the sink of a bare `SELECT`.
+const PREVIEW: &str = "stdout";
+
+struct Planner {
+    catalog: Catalog,
+    graph: Graph,
+    source_nodes: HashMap<String, NodeId>,
+    sinks: Vec<TableInfo>,
+    ttl: Duration,
+    now: DateTime<Utc>,
+}
+
+impl Planner {
+    fn new(now: SystemTime) -> Self {
+        Self {
+            catalog: Catalog::default(),
+            graph: Graph::default(),
+            source_nodes: HashMap::new(),
+            sinks: Vec::new(),
+            ttl: DEFAULT_TTL,
+            now: now.into(),
+        }
+    }
+
+    fn statement(&mut self, statement: Statement) -> Result<(), PlanError> {
+        let Statement { kind, tokens } = statement;
+        let at = |e| explain(&e, &tokens);
+        match kind {
+            StatementKind::SetUpdatingTtl(ttl) => self.ttl = ttl,
+            StatementKind::CreateTable(table) => {
+                let (name, place) = (table.name.clone(), table.place);
+                self.refuse_second_definition(&name, place)?;
+                let declared = declare::declare(table, &mut self.catalog, self.now, &tokens)?;
+                self.catalog.insert(&name, declared);
+            }
+            StatementKind::CreateView { name, query } => {
+                self.refuse_second_definition(&name, tokens.get(2).map(sql::place_of).unwrap_or_default())?;
+                let (stream, visible) = self.query(ast::Statement::Query(query), false).map_err(at)?;
+                let fields = visible_columns(stream.plan.schema(), visible)
+                    .into_iter()
+                    .map(|(expr, data_type, name)| nullable_field(&stream, &expr, data_type, &name))
+                    .collect();
+                let node = self.lowering(false).materialise(stream);
+                self.catalog.insert(&name, Table::View { fields, node });
+            }
+            StatementKind::Select(query) => {
+                let (stream, visible) = self.query(ast::Statement::Query(query), true).map_err(at)?;
+                self.add_sink(preview_table(), stream, visible).map_err(at)?;
+            }
+            StatementKind::Insert(insert) => self.insert(*insert, &tokens)?,
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, statement: ast::Statement, tokens: &[datafusion::sql::sqlparser::tokenizer::TokenWithSpan]) -> Result<(), PlanError> {
+        let at = |e| explain(&e, tokens);
+        if let ast::Statement::Insert(insert) = &statement {
+            self.check_insert_target(insert)?;
+            if let (ast::TableObject::TableName(name), Some(source)) = (&insert.table, &insert.source) {
+                let name = table_name(name);
+                if self.catalog.table(TableKind::Sink, &name).is_some_and(|t| t.fields.is_empty()) {
+                    let query = ast::Statement::Query(source.clone());
+                    let plan = optimize::optimized_plan(query, &self.catalog, self.now).map_err(at)?;
+                    self.catalog.infer_columns(&name, plan.schema().as_arrow()).map_err(at)?;
+                }
+            }
+        }
+        let plan = optimize::optimized_plan(statement, &self.catalog, self.now).map_err(at)?;
+        let LogicalPlan::Dml(DmlStatement { table_name, op: WriteOp::Insert(_), input, .. }) = plan else {
+            return Err(PlanError::refused("only INSERT INTO … SELECT is supported"));
+        };
+        let visible = input.schema().fields().len();
+        let stream = self.lowering(false).lower(Arc::unwrap_or_clone(input)).map_err(at)?;
+        let name = table_name.table().to_owned();
+        match self.catalog.get(&name).cloned() {
+            Some(Table::Sink(table)) => self.add_sink(table.info.clone(), stream, visible).map_err(at),
+            Some(Table::Memory { fields, node: None }) => {
+                let node = self.lowering(false).materialise(stream);
+                self.catalog.insert(&name, Table::Memory { fields, node: Some(node) });
+                Ok(())
+            }
+            _ => Err(PlanError::refused(format!("cannot insert into {name}"))),
+        }
+    }
+
+    fn check_insert_target(&self, insert: &ast::Insert) -> Result<(), PlanError> {
+        let ast::TableObject::TableName(object) = &insert.table else {
+            return Err(PlanError::refused("INSERT INTO needs the name of a table"));
+        };
+        let name = table_name(object);
+        let place = object.0.first().map(place_of_part).unwrap_or_default();
+        let refusal = match self.catalog.get(&name) {
+            Some(Table::Sink(_) | Table::Memory { node: None, .. }) => return Ok(()),
+            None => PlanError::refused(format!("table {name} not found")).hint(self.known_names()),
+            Some(Table::Source(_)) => PlanError::refused(format!("cannot insert into source {name}"))
+                .hint("declare a table with type = 'sink' for the results"),
+            Some(Table::Memory { .. }) => PlanError::refused("Can only insert into a memory table once"),
+            Some(Table::View { .. } | Table::Columns(_)) => {
+                PlanError::refused(format!("shouldn't be inserting more data into {name}, which is made from a query"))
+            }
+        };
+        Err(refusal.at(place))
+    }
+
+    fn known_names(&self) -> String {
+        let mut names: Vec<&str> = self.catalog.names().collect();
+        names.sort_unstable();
+        format!("defined are: {}", names.join(", "))
+    }
+
+    fn refuse_second_definition(&self, name: &str, place: Place) -> Result<(), PlanError> {
+        match self.catalog.get(name) {
+            None => Ok(()),
+            Some(_) => Err(PlanError::refused(format!("{name} is defined twice")).at(place)),
+        }
+    }
+
+    /// Plans and lowers a query; also says how many columns its author sees.
+    fn query(&mut self, query: ast::Statement, anonymous: bool) -> datafusion::common::Result<(Stream, usize)> {
+        let plan = optimize::optimized_plan(query, &self.catalog, self.now)?;
+        let visible = plan.schema().fields().len();
+        Ok((self.lowering(anonymous).lower(plan)?, visible))
+    }
+
+    fn lowering(&mut self, anonymous: bool) -> Lowering<'_> {
+        Lowering {
+            catalog: &self.catalog,
+            graph: &mut self.graph,
+            sources: &mut self.source_nodes,
+            ttl: i64::try_from(self.ttl.as_nanos()).unwrap_or(i64::MAX),
+            anonymous,
+        }
+    }
+
+    fn add_sink(&mut self, mut table: TableInfo, stream: Stream, visible: usize) -> datafusion::common::Result<()> {
+        let columns = visible_columns(stream.plan.schema(), visible);
+        let serialize = json_functions::serialize_json_union().map(|f| Arc::new(ScalarUDF::from(f)));
+        let mut output = Vec::with_capacity(columns.len());
+        let mut fields = Vec::with_capacity(columns.len());
+        for (nth, (column, data_type, name)) in columns.into_iter().enumerate() {
+            let (column, data_type) = match &serialize {
+                Some(function) if json_functions::is_json_union(&data_type) => (function.call(vec![column]), DataType::Utf8),
+                _ => (column, data_type),
+            };
+            output.push(column.alias(format!("c{nth}")));
+            fields.push(Field::new(name, data_type, true));
+        }
+        let plan = lower::project(stream.plan, output)?;
+        if table.schema.fields().is_empty() {
+            table.schema = arrow::datatypes::Schema::new(fields).into();
+        }
+        let sink = match self.sinks.iter().position(|s| s.name == table.name && s.name != PREVIEW) {
+            Some(index) => index,
+            None => {
+                self.sinks.push(table);
+                self.sinks.len() - 1
+            }
+        };
+        let fields = lower::qualified_fields(plan.schema());
+        self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
+        Ok(())
+    }
+
+    fn finish(self, sql: &str) -> Result<Program, PlanError> {
+        if self.sinks.is_empty() {
+            return Err(PlanError::refused("The provided SQL does not contain a query")
+                .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
+        }
+        let (operators, sources) = physical::build(self.graph, self.now)
+            .map_err(|e| PlanError::refused(sql::lower_first(e.strip_backtrace().as_str())))?;
+        let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        Ok(Program { operators, sources, sinks: self.sinks, fingerprint })
+    }
+}
+
+fn table_name(name: &ast::ObjectName) -> String {
+    name.0.last().map(ToString::to_string).unwrap_or_default().trim_matches('"').to_lowercase()
+}
+
+fn place_of_part(part: &ast::ObjectNamePart) -> Place {
+    let ast::ObjectNamePart::Identifier(identifier) = part;
+    let start = identifier.span.start;
+    Place { line: usize::try_from(start.line).unwrap_or(0), column: usize::try_from(start.column).unwrap_or(0) }
+}
+
+fn nullable_field(stream: &Stream, expr: &Expr, data_type: DataType, name: &str) -> FieldRef {
+    use datafusion::logical_expr::ExprSchemable;
+    let nullable = expr.nullable(stream.plan.schema().as_ref()).unwrap_or(true);
+    Field::new(name, data_type, nullable).into()
+}
+
+fn preview_table() -> TableInfo {
+    TableInfo {
+        name: PREVIEW.to_owned(),
+        kind: TableKind::Sink,
+        connector: "stdout".to_owned(),
+        options: std::collections::BTreeMap::new(),
+        format: Some(Format::Json { unstructured: false, timestamps: crate::formats::json::TimestampFormat::default() }),
+        bad_data: BadData::Fail,
+        newline_framing: false,
+        schema: Arc::new(arrow::datatypes::Schema::empty()),
+    }
+}
+
+fn timestamp_field() -> (Option<TableReference>, FieldRef) {
+    (None, Field::new(TIMESTAMP, time_type(), false).into())
+}
+
+fn row_field() -> (Option<TableReference>, FieldRef) {
+    (None, Field::new(ROW, DataType::UInt32, false).into())
+}
+
+/// What every source row carries besides its columns.
+fn graph_system_fields() -> [(Option<TableReference>, FieldRef); 2] {
+    [timestamp_field(), row_field()]
+}

@@ -1,0 +1,378 @@
+//! Makes the graph runnable: unused columns are pruned from consumer to producer, then every operator gets its physical
+//! expressions from producer to consumer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::ExecutionProps;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::builder::LogicalTableSource;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, create_aggregate_expr_and_maybe_filter};
+use datafusion::prelude::SessionConfig;
+use futures::executor::block_on;
+
+use super::graph::{ARRIVAL, Body, Graph, Node, ROW, TIMESTAMP, WATERMARK, scanned_node};
+use super::optimize::optimize_operator;
+use super::table::{ConnectorTable, FieldSpec, TableInfo, WatermarkSpec, time_type};
+use super::{NodeId, lower};
+use crate::exec::{
+    AggregateSpec, InstantSpec, JoinSpec, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark, Step, Steps,
+    WindowSpec,
+};
+
+/// DataFusion's physical planner with its default rules, on one partition.
+static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
+    let config = SessionConfig::new().with_target_partitions(1);
+    SessionStateBuilder::new().with_config(config).with_default_features().build()
+});
+
+/// Builds the operators of a program, and the tables that its sources read.
+pub(super) fn build(graph: Graph, now: DateTime<Utc>) -> Result<(Vec<Operator>, Vec<TableInfo>)> {
+    let mut builder = Builder {
+        needed: vec![BTreeSet::new(); graph.nodes.len()],
+        used: vec![false; graph.nodes.len()],
+        positions: vec![Arc::new(HashMap::new()); graph.nodes.len()],
+        schemas: graph.nodes.iter().map(|n| Arc::clone(&n.schema)).collect(),
+        outputs: vec![Arc::new(Schema::empty()); graph.nodes.len()],
+        sources: Vec::new(),
+        now,
+    };
+    let mut drafts = Vec::with_capacity(graph.nodes.len());
+    for (id, node) in graph.nodes.into_iter().enumerate().rev() {
+        drafts.push((id, builder.prune(id, node)?));
+    }
+    let mut operators = Vec::with_capacity(drafts.len());
+    for (id, draft) in drafts.into_iter().rev() {
+        operators.push(builder.build(id, draft)?);
+    }
+    Ok((operators, builder.sources))
+}
+
+/// An operator after pruning.
+enum Draft {
+    Unused,
+    Source(Arc<ConnectorTable>),
+    Rows(LogicalPlan),
+    Instant(LogicalPlan),
+    Window { plan: LogicalPlan, window: super::Window, window_index: usize, schema: SchemaRef },
+    Union(Vec<LogicalPlan>),
+    Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
+    Sink { plan: LogicalPlan, sink: usize },
+}
+
+struct Builder {
+    /// Columns of each node that somebody reads.
+    needed: Vec<BTreeSet<usize>>,
+    used: Vec<bool>,
+    /// Where a node's columns are after pruning.
+    positions: Vec<Arc<HashMap<usize, usize>>>,
+    /// Each node's columns before pruning.
+    schemas: Vec<SchemaRef>,
+    /// Each node's columns after pruning.
+    outputs: Vec<SchemaRef>,
+    sources: Vec<TableInfo>,
+    now: DateTime<Utc>,
+}
+
+impl Builder {
+    fn prune(&mut self, id: NodeId, node: Node) -> Result<Draft> {
+        let is_sink = matches!(node.body, Body::Sink { .. });
+        if !is_sink && !self.used.get(id).copied().unwrap_or(false) {
+            return Ok(Draft::Unused);
+        }
+        let kept = self.kept_columns(id, &node);
+        self.set_positions(id, &kept, &node.schema);
+        Ok(match node.body {
+            Body::Source(table) => Draft::Source(table),
+            Body::Stateless(plan) => Draft::Rows(self.pruned(plan, Some(&kept))?),
+            Body::Instant(plan) => {
+                let plan = self.pruned(plan, Some(&kept))?;
+                self.need_time_of_inputs(&plan)?;
+                Draft::Instant(plan)
+            }
+            Body::Window { plan, window, window_index } => {
+                Draft::Window { plan: self.pruned(plan, None)?, window, window_index, schema: node.schema }
+            }
+            Body::Union(plans) => {
+                Draft::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
+            }
+            Body::Join { plan, left, right, ttl } => {
+                let plan = self.pruned(plan, Some(&kept))?;
+                self.need_time_of_inputs(&plan)?;
+                Draft::Join { plan, left, right, ttl }
+            }
+            Body::Sink { plan, sink } => Draft::Sink { plan: self.pruned(plan, None)?, sink },
+        })
+    }
+
+    /// The columns that a node really has to give; time always, so that a batch is never without columns.
+    fn kept_columns(&self, id: NodeId, node: &Node) -> Vec<usize> {
+        let all = 0..node.schema.fields().len();
+        if matches!(node.body, Body::Window { .. } | Body::Sink { .. }) {
+            return all.collect();
+        }
+        let needed = self.needed.get(id).cloned().unwrap_or_default();
+        all.filter(|i| needed.contains(i) || node.schema.field(*i).name() == TIMESTAMP).collect()
+    }
+
+    fn set_positions(&mut self, id: NodeId, kept: &[usize], schema: &SchemaRef) {
+        let positions: HashMap<usize, usize> = kept.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let fields: Vec<Field> = kept.iter().map(|i| schema.field(*i).clone()).collect();
+        if let (Some(p), Some(o)) = (self.positions.get_mut(id), self.outputs.get_mut(id)) {
+            *p = Arc::new(positions);
+            *o = Schema::new(fields).into();
+        }
+    }
+
+    /// Optimizes an operator's plan for the columns that it has to give, and notes what it reads.
+    fn pruned(&mut self, plan: LogicalPlan, kept: Option<&[usize]>) -> Result<LogicalPlan> {
+        let plan = match kept {
+            Some(kept) => {
+                let columns = kept.iter().map(|i| Expr::Column(Column::from(plan.schema().qualified_field(*i)))).collect();
+                lower::project(plan, columns)?
+            }
+            None => plan,
+        };
+        let plan = optimize_operator(plan, self.now)?;
+        plan.apply(|p| {
+            if let LogicalPlan::TableScan(scan) = p {
+                let Some(id) = scanned_node(&scan.table_name) else { return internal_err!("scan of {}", scan.table_name) };
+                self.need(id, scan.projection.clone());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(plan)
+    }
+
+    fn need(&mut self, id: NodeId, columns: Option<Vec<usize>>) {
+        let all = self.schemas.get(id).map_or(0, |s| s.fields().len());
+        if let (Some(used), Some(needed)) = (self.used.get_mut(id), self.needed.get_mut(id)) {
+            *used = true;
+            needed.extend(columns.unwrap_or_else(|| (0..all).collect()));
+        }
+    }
+
+    fn need_time_of_inputs(&mut self, plan: &LogicalPlan) -> Result<()> {
+        for id in scans(plan)? {
+            let time = self.schemas.get(id).and_then(|s| s.index_of(TIMESTAMP).ok());
+            self.need(id, Some(time.into_iter().collect()));
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, id: NodeId, draft: Draft) -> Result<Operator> {
+        let schema = self.outputs.get(id).cloned().unwrap_or_else(|| Schema::empty().into());
+        let kind = match draft {
+            Draft::Unused => OperatorKind::Unused,
+            Draft::Source(table) => {
+                let (spec, schema) = self.source(&table, &schema)?;
+                return Ok(Operator { schema, kind: OperatorKind::Source(spec) });
+            }
+            Draft::Rows(plan) => OperatorKind::Rows(self.rows(plan)?),
+            Draft::Sink { plan, sink } => {
+                let rows = self.rows(plan)?;
+                return Ok(Operator { schema: rows.schema(), kind: OperatorKind::Sink { rows, sink } });
+            }
+            Draft::Union(plans) => OperatorKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
+            Draft::Instant(plan) => {
+                let inputs = scans(&plan)?;
+                OperatorKind::Instant(InstantSpec { inputs, plan: self.physical(plan)? })
+            }
+            Draft::Join { plan, left, right, ttl } => {
+                OperatorKind::Join(JoinSpec { left, right, ttl, plan: self.physical(plan)? })
+            }
+            Draft::Window { plan, window, window_index, schema: full } => {
+                let spec = self.window(plan, window, window_index, &full)?;
+                return Ok(Operator { schema: full, kind: OperatorKind::Window(spec) });
+            }
+        };
+        Ok(Operator { schema, kind })
+    }
+
+    fn source(&mut self, table: &Arc<ConnectorTable>, kept: &SchemaRef) -> Result<(SourceSpec, SchemaRef)> {
+        let name = TableReference::bare(table.info.name.clone());
+        let physical = table.physical_schema();
+        let mut record: Vec<Field> = physical.fields().iter().map(|f| Field::clone(f)).collect();
+        record.push(Field::new(ARRIVAL, time_type(), true));
+        record.push(Field::new(ROW, DataType::UInt32, false));
+        let record: SchemaRef = Schema::new(record).into();
+        let column = |c: &str| Expr::Column(Column::new(Some(name.clone()), c));
+        let value = |field: &FieldSpec| match field {
+            FieldSpec::Physical(f) => column(f.name()),
+            FieldSpec::Generated { expression, .. } => expression.clone(),
+        };
+        let find = |wanted: &str| table.fields.iter().find(|f| f.field().name() == wanted);
+        let mut output = Vec::new();
+        for field in kept.fields() {
+            output.push(match field.name().as_str() {
+                TIMESTAMP => match table.event_time.as_deref().and_then(find) {
+                    Some(field) => datafusion::prelude::cast(value(field), time_type()),
+                    None => column(ARRIVAL),
+                },
+                ROW => column(ROW),
+                other => match find(other) {
+                    Some(field) => value(field),
+                    None => return internal_err!("no column {other} in {}", table.info.name),
+                },
+            }
+            .alias(field.name()));
+        }
+        let watermark = match &table.watermark {
+            WatermarkSpec::Lateness(nanos) => SourceWatermark::Lateness(*nanos),
+            WatermarkSpec::Expression(expression) => {
+                output.push(datafusion::prelude::cast(expression.as_ref().clone(), time_type()).alias(WATERMARK));
+                SourceWatermark::Column(output.len() - 1)
+            }
+        };
+        let source = Arc::new(LogicalTableSource::new(Arc::clone(&record)));
+        let plan = LogicalPlanBuilder::scan(name, source, None)?.project(output)?.build()?;
+        let plan = optimize_operator(plan, self.now)?;
+        let mut rows = self.chain(&plan, 0)?;
+        rows.input = NodeId::MAX;
+        let index = self.sources.len();
+        self.sources.push(table.info.clone());
+        let time = kept.index_of(TIMESTAMP)?;
+        Ok((SourceSpec { index, record, rows, time, watermark }, Arc::clone(kept)))
+    }
+
+    fn window(&self, plan: LogicalPlan, window: super::Window, window_index: usize, schema: &SchemaRef) -> Result<WindowSpec> {
+        // Pruning may have put projections above the aggregate; its own columns all stay, so they only pass through.
+        let aggregate = innermost_aggregate(plan)?;
+        let input_schema = Arc::clone(aggregate.input.schema());
+        let rows = self.rows(Arc::unwrap_or_clone(aggregate.input))?;
+        let props = ExecutionProps::new();
+        let mut keys =
+            aggregate.group_expr.iter().map(|e| create_physical_expr(e, &input_schema, &props)).collect::<Result<Vec<_>>>()?;
+        let (Some(row), Some(time)) = (keys.pop(), keys.pop()) else { return internal_err!("a window without time") };
+        let physical_schema = input_schema.as_arrow();
+        let mut aggregates = Vec::with_capacity(aggregate.aggr_expr.len());
+        for expression in &aggregate.aggr_expr {
+            let (function, filter, _) =
+                create_aggregate_expr_and_maybe_filter(expression, &input_schema, physical_schema, &props)?;
+            aggregates.push(AggregateSpec::new(function, filter)?);
+        }
+        WindowSpec::new(rows, keys, time, row, aggregates, window, window_index, Arc::clone(schema))
+    }
+
+    /// A plan over rows of one node.
+    fn rows(&self, plan: LogicalPlan) -> Result<Rows> {
+        let inputs = scans(&plan)?;
+        let [input] = inputs.as_slice() else { return internal_err!("a stateless operator reads {} inputs", inputs.len()) };
+        if is_chain(&plan) {
+            return self.chain(&plan, *input);
+        }
+        let schema: SchemaRef = Arc::clone(plan.schema().inner());
+        let plan = self.physical(plan)?;
+        let input_schema = self.outputs.get(*input).cloned().unwrap_or_else(|| Schema::empty().into());
+        Ok(Rows { input: *input, columns: (0..input_schema.fields().len()).collect(), steps: Steps::Plan(plan), schema })
+    }
+
+    /// A plan of projections and filters, as expressions.
+    fn chain(&self, plan: &LogicalPlan, input: NodeId) -> Result<Rows> {
+        let props = ExecutionProps::new();
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                let all = scan.source.schema().fields().len();
+                let read = scan.projection.clone().unwrap_or_else(|| (0..all).collect());
+                let columns = match scanned_node(&scan.table_name) {
+                    Some(id) => self.positions_of(id, &read)?,
+                    None => read,
+                };
+                Ok(Rows { input, columns, steps: Steps::Chain(Vec::new()), schema: Arc::clone(plan.schema().inner()) })
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.chain(&alias.input, input),
+            LogicalPlan::Filter(filter) => {
+                let mut rows = self.chain(&filter.input, input)?;
+                let predicate = create_physical_expr(&filter.predicate, filter.input.schema(), &props)?;
+                rows.push(Step::Filter(predicate));
+                Ok(rows)
+            }
+            LogicalPlan::Projection(projection) => {
+                let mut rows = self.chain(&projection.input, input)?;
+                let expressions = projection
+                    .expr
+                    .iter()
+                    .map(|e| create_physical_expr(e, projection.input.schema(), &props))
+                    .collect::<Result<Vec<_>>>()?;
+                let schema = physical_schema(&expressions, &projection.schema, rows.schema.as_ref())?;
+                rows.schema = Arc::clone(&schema);
+                rows.push(Step::Project { expressions, schema });
+                Ok(rows)
+            }
+            other => internal_err!("not a chain: {}", other.display()),
+        }
+    }
+
+    fn positions_of(&self, id: NodeId, columns: &[usize]) -> Result<Vec<usize>> {
+        let Some(positions) = self.positions.get(id) else { return internal_err!("no node {id}") };
+        columns
+            .iter()
+            .map(|c| positions.get(c).copied().map_or_else(|| internal_err!("column {c} of node {id} was pruned"), Ok))
+            .collect()
+    }
+
+    /// A DataFusion physical plan whose leaves take the batches that the engine hands in.
+    fn physical(&self, plan: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = plan
+            .transform_up(|p| match p {
+                LogicalPlan::TableScan(mut scan) => {
+                    let Some(id) = scanned_node(&scan.table_name) else { return internal_err!("scan of {}", scan.table_name) };
+                    let positions = self.positions.get(id).cloned().unwrap_or_default();
+                    let schema = scan.source.schema();
+                    scan.source = provider_as_source(Arc::new(NodeTable { node: id, schema, positions }));
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                other => Ok(Transformed::no(other)),
+            })
+            .data()?;
+        block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))
+    }
+}
+
+/// The output of expressions: names from the plan, types and nullability from the expressions themselves.
+fn physical_schema(expressions: &[Arc<dyn PhysicalExpr>], logical: &DFSchema, input: &Schema) -> Result<SchemaRef> {
+    let mut fields = Vec::with_capacity(expressions.len());
+    for (expression, field) in expressions.iter().zip(logical.fields()) {
+        let typed = Field::new(field.name(), expression.data_type(input)?, expression.nullable(input)?);
+        fields.push(typed.with_metadata(field.metadata().clone()));
+    }
+    Ok(Schema::new(fields).into())
+}
+
+fn is_chain(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Projection(p) => is_chain(&p.input),
+        LogicalPlan::Filter(f) => is_chain(&f.input),
+        LogicalPlan::SubqueryAlias(a) => is_chain(&a.input),
+        _ => false,
+    }
+}
+
+fn innermost_aggregate(plan: LogicalPlan) -> Result<Aggregate> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => Ok(aggregate),
+        LogicalPlan::Projection(p) => innermost_aggregate(Arc::unwrap_or_clone(p.input)),
+        other => internal_err!("expected an aggregate, found {}", other.display()),
+    }
+}
+
+/// The nodes that a plan reads, each once.
+fn scans(plan: &LogicalPlan) -> Result<Vec<NodeId>> {
+    let mut found = BTreeSet::new();
+    plan.apply(|p| {
+        if let LogicalPlan::TableScan(scan) = p {
+            found.extend(scanned_node(&scan.table_name));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found.into_iter().collect())
+}
