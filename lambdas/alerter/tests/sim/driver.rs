@@ -48,6 +48,8 @@ pub(crate) struct Shard {
 pub(crate) struct Driver {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) shards: Vec<Shard>,
+    /// Invocations that died or were ended at their deadline.
+    pub(crate) deaths: usize,
     running: Vec<Invocation>,
     next_id: usize,
     next_sweep: i64,
@@ -59,6 +61,7 @@ impl Driver {
         Self {
             world: Arc::new(Mutex::new(world)),
             shards,
+            deaths: 0,
             running: Vec::new(),
             next_id: 0,
             next_sweep,
@@ -191,6 +194,7 @@ impl Driver {
             Poll::Pending if invocation.dead.load(Ordering::SeqCst) => None,
             Poll::Pending => return,
         };
+        self.deaths += usize::from(late || invocation.dead.load(Ordering::SeqCst));
         let ended = self.running.swap_remove(at);
         let Some(shard) = ended.shard.and_then(|index| self.shards.get_mut(index)) else {
             return;

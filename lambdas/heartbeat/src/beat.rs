@@ -1,0 +1,195 @@
+//! One beat: control records out, the last probe looked up, pipelines looked after.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use weir_anomaly::Timestamp;
+use weir_lambda::line::Line;
+
+use crate::{
+    config::Time,
+    ports::{ControlRecord, Fault, Notes, Pipeline, Pipelines, Stream},
+};
+
+/// Attempts to put what a shard did not take; a throttled shard takes it within a second.
+const ATTEMPTS: usize = 4;
+/// Between the attempts; doubled each time.
+const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+/// Restarts of one pipeline in one hour. Arroyo itself has tried 20 times before it gives up; past three more, a person has
+/// to look.
+const MAX_RESTARTS_PER_HOUR: i64 = 3;
+
+/// The heartbeat over its ports.
+pub struct Heartbeat {
+    /// The events stream.
+    pub stream: Arc<dyn Stream>,
+    /// The table.
+    pub notes: Arc<dyn Notes>,
+    /// Arroyo, when it can be reached.
+    pub pipelines: Option<Arc<dyn Pipelines>>,
+    /// Which event time control records carry.
+    pub time: Time,
+}
+
+/// What one beat did and found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// Control records that the stream took.
+    pub put: u64,
+    /// How old the newest probe is that arrived, milliseconds since it was put; `None`: none ever arrived.
+    pub probe_age_ms: Option<i64>,
+    /// How long that probe took.
+    pub probe_ms: Option<i64>,
+    /// Pipelines as Arroyo told.
+    pub pipelines: Vec<Pipeline>,
+    /// Names of the pipelines that were started again.
+    pub restarted: Vec<String>,
+    /// What went wrong. The beat goes on: a broken Arroyo must not stop event time.
+    pub faults: Vec<String>,
+}
+
+impl Heartbeat {
+    /// Does what is due each minute. `beat_id` makes the probe's id.
+    ///
+    /// # Errors
+    /// When not every open shard took its control record: event time may stand still, and that has to be seen as a failure
+    /// of the function.
+    pub async fn beat(&self, beat_id: &str, now: Timestamp) -> Result<Beat, (Beat, Fault)> {
+        let mut beat = Beat::default();
+        self.look_for_probe(now, &mut beat).await;
+        if let Some(pipelines) = &self.pipelines
+            && let Err(fault) = self.look_after(pipelines.as_ref(), now, &mut beat).await
+        {
+            beat.faults.push(format!("arroyo: {fault}"));
+        }
+        match self.put(beat_id, now, &mut beat).await {
+            Ok(()) => Ok(beat),
+            Err(fault) => Err((beat, fault)),
+        }
+    }
+
+    async fn put(&self, beat_id: &str, now: Timestamp, beat: &mut Beat) -> Result<(), Fault> {
+        let shards = self.stream.open_shards().await?;
+        let mut open = self.records(&shards, beat_id, now);
+        let all = open.len();
+        let mut pause = FIRST_PAUSE;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            match self.stream.put(open.clone()).await {
+                Ok(refused) => open = refused,
+                Err(fault @ Fault::Configuration(_)) => return Err(fault),
+                Err(fault) => beat.faults.push(format!("put: {fault}")),
+            }
+            beat.put = (all - open.len()) as u64;
+            if open.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Fault::Retryable(format!(
+            "{} of {all} control records were not taken",
+            open.len()
+        )))
+    }
+
+    /// One heartbeat a shard, and one probe: on another shard each minute, so that a shard that nobody reads is found.
+    fn records(&self, shards: &[String], beat_id: &str, now: Timestamp) -> Vec<ControlRecord> {
+        let with_time = |mut record: Value| {
+            if self.time == Time::Wall
+                && let Some(fields) = record.as_object_mut()
+            {
+                fields.insert("timestamp".to_owned(), json!(now.to_rfc3339_millis()));
+            }
+            record.to_string()
+        };
+        let mut records: Vec<ControlRecord> = shards
+            .iter()
+            .map(|hash_key| ControlRecord {
+                hash_key: hash_key.clone(),
+                data: with_time(json!({"weir": "heartbeat"})),
+            })
+            .collect();
+        let minute = usize::try_from(now.millis().div_euclid(60_000)).unwrap_or_default();
+        if let Some(hash_key) = shards.get(minute % shards.len().max(1)) {
+            records.push(ControlRecord {
+                hash_key: hash_key.clone(),
+                data: with_time(json!({"weir": "probe", "probe_id": beat_id, "sent_at": now.to_rfc3339_millis()})),
+            });
+        }
+        records
+    }
+
+    async fn look_for_probe(&self, now: Timestamp, beat: &mut Beat) {
+        match self.notes.last_probe().await {
+            Ok(Some(arrival)) => {
+                beat.probe_age_ms = Some(now.millis() - arrival.sent_at.millis());
+                beat.probe_ms = Some(arrival.arrived_at.millis() - arrival.sent_at.millis());
+            }
+            Ok(None) => {}
+            Err(fault) => beat.faults.push(format!("probe: {fault}")),
+        }
+    }
+
+    async fn look_after(&self, pipelines: &dyn Pipelines, now: Timestamp, beat: &mut Beat) -> Result<(), Fault> {
+        beat.pipelines = pipelines.list().await?;
+        let hour = now.millis().div_euclid(3_600_000);
+        for pipeline in beat.pipelines.iter().filter(|p| p.state == "Failed") {
+            // Counted first: a restart that is not counted could go on for ever.
+            let restarts = self.notes.count_restart(&pipeline.id, hour).await?;
+            if restarts > MAX_RESTARTS_PER_HOUR {
+                beat.faults.push(format!(
+                    "pipeline {} failed again after {MAX_RESTARTS_PER_HOUR} restarts this hour",
+                    pipeline.name
+                ));
+                continue;
+            }
+            pipelines.restart(&pipeline.id).await?;
+            beat.restarted.push(pipeline.name.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Beat {
+    /// Writes all of it into the invocation's line.
+    pub fn tell(&self, line: &mut Line) {
+        line.count("control_records", self.put);
+        // Silence of the path is the worst failure: the alarm on this metric treats missing data as breaching.
+        line.count("probe_missing", u64::from(self.probe_age_ms.is_none()));
+        line.values(
+            "probe_age_ms",
+            "Milliseconds",
+            &self.probe_age_ms.into_iter().collect::<Vec<_>>(),
+        );
+        line.values(
+            "probe_path_ms",
+            "Milliseconds",
+            &self.probe_ms.into_iter().collect::<Vec<_>>(),
+        );
+        if !self.pipelines.is_empty() {
+            let count = |states: &[&str]| {
+                self.pipelines
+                    .iter()
+                    .filter(|p| states.contains(&p.state.as_str()))
+                    .count() as u64
+            };
+            line.count("pipelines_running", count(&["Running"]));
+            line.count("pipelines_failed", count(&["Failed"]));
+            line.count("pipelines_restarted", self.restarted.len() as u64);
+            let states: Vec<Value> = self
+                .pipelines
+                .iter()
+                .map(|p| json!({"name": p.name, "state": p.state}))
+                .collect();
+            line.field("pipelines", states);
+        }
+        if !self.faults.is_empty() {
+            line.field("faults", self.faults.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::ports::Arrival;
+
+const NOW: Timestamp = Timestamp::from_nanos(1_795_410_000_000_000_000);
+
+#[derive(Default)]
+struct World {
+    shards: Vec<String>,
+    /// Calls that refuse everything before the stream takes records.
+    refusals: Mutex<usize>,
+    taken: Mutex<Vec<ControlRecord>>,
+    arrival: Option<Arrival>,
+    pipelines: Vec<Pipeline>,
+    restarts: Mutex<i64>,
+    restarted: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Stream for World {
+    async fn open_shards(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.shards.clone())
+    }
+
+    async fn put(&self, records: Vec<ControlRecord>) -> Result<Vec<ControlRecord>, Fault> {
+        let mut refusals = self.refusals.lock().unwrap();
+        if *refusals > 0 {
+            *refusals -= 1;
+            let mut records = records;
+            let refused = records.split_off(1);
+            self.taken.lock().unwrap().extend(records);
+            return Ok(refused);
+        }
+        self.taken.lock().unwrap().extend(records);
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Notes for World {
+    async fn last_probe(&self) -> Result<Option<Arrival>, Fault> {
+        Ok(self.arrival.clone())
+    }
+
+    async fn count_restart(&self, _: &str, _: i64) -> Result<i64, Fault> {
+        let mut restarts = self.restarts.lock().unwrap();
+        *restarts += 1;
+        Ok(*restarts)
+    }
+}
+
+#[async_trait]
+impl Pipelines for World {
+    async fn list(&self) -> Result<Vec<Pipeline>, Fault> {
+        if self.pipelines.is_empty() {
+            return Err(Fault::Retryable("not reached".to_owned()));
+        }
+        Ok(self.pipelines.clone())
+    }
+
+    async fn restart(&self, id: &str) -> Result<(), Fault> {
+        self.restarted.lock().unwrap().push(id.to_owned());
+        Ok(())
+    }
+}
+
+fn heartbeat(world: &Arc<World>, time: Time) -> Heartbeat {
+    Heartbeat {
+        stream: world.clone(),
+        notes: world.clone(),
+        pipelines: Some(world.clone()),
+        time,
+    }
+}
+
+fn world() -> World {
+    World {
+        shards: vec!["0".to_owned(), "170141183460469231731687303715884105728".to_owned()],
+        ..World::default()
+    }
+}
+
+fn pipeline(state: &str) -> Pipeline {
+    Pipeline {
+        id: "pl_1".to_owned(),
+        name: "weir".to_owned(),
+        state: state.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn every_open_shard_gets_a_control_record_and_one_gets_the_probe() {
+    let world = Arc::new(world());
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    assert_eq!(beat.put, 3);
+    let taken: Vec<_> = world
+        .taken
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|r| format!("{} {}", r.hash_key, r.data))
+        .collect();
+    insta::assert_debug_snapshot!(taken);
+}
+
+#[tokio::test]
+async fn a_replay_of_old_data_is_not_made_late() {
+    let world = Arc::new(world());
+    heartbeat(&world, Time::None).beat("b-1", NOW).await.unwrap();
+    assert!(
+        world
+            .taken
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|record| !record.data.contains("timestamp"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_shard_refuses_is_put_again_until_it_gives_up() {
+    let world = Arc::new(World {
+        refusals: Mutex::new(2),
+        ..world()
+    });
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    assert_eq!((beat.put, world.taken.lock().unwrap().len()), (3, 3));
+
+    let busy = Arc::new(World {
+        refusals: Mutex::new(usize::MAX),
+        shards: (0..9).map(|n| n.to_string()).collect(),
+        ..World::default()
+    });
+    let (beat, fault) = heartbeat(&busy, Time::Wall).beat("b-1", NOW).await.unwrap_err();
+    assert_eq!(beat.put, 4, "one record an attempt");
+    assert_eq!(fault.to_string(), "retryable: 6 of 10 control records were not taken");
+}
+
+#[tokio::test]
+async fn tells_how_old_the_last_probe_is() {
+    let world = Arc::new(World {
+        arrival: Some(Arrival {
+            sent_at: Timestamp::from_nanos(NOW.nanos() - 61_000_000_000),
+            arrived_at: Timestamp::from_nanos(NOW.nanos() - 59_500_000_000),
+        }),
+        ..world()
+    });
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    assert_eq!((beat.probe_age_ms, beat.probe_ms), (Some(61_000), Some(1_500)));
+}
+
+#[tokio::test]
+async fn a_failed_pipeline_is_restarted_within_the_limit() {
+    let world = Arc::new(World {
+        pipelines: vec![
+            pipeline("Failed"),
+            Pipeline {
+                id: "pl_2".to_owned(),
+                ..pipeline("Running")
+            },
+        ],
+        ..world()
+    });
+    let heartbeat = heartbeat(&world, Time::Wall);
+    for _ in 0..MAX_RESTARTS_PER_HOUR {
+        assert_eq!(heartbeat.beat("b", NOW).await.unwrap().restarted, ["weir"]);
+    }
+    let beat = heartbeat.beat("b", NOW).await.unwrap();
+    assert!(beat.restarted.is_empty());
+    assert_eq!(beat.faults, ["pipeline weir failed again after 3 restarts this hour"]);
+    assert_eq!(*world.restarted.lock().unwrap(), ["pl_1", "pl_1", "pl_1"]);
+}
+
+#[tokio::test]
+async fn an_arroyo_out_of_reach_does_not_stop_event_time() {
+    let world = Arc::new(world());
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    assert_eq!(beat.put, 3);
+    assert_eq!(beat.faults, ["arroyo: retryable: not reached"]);
+}

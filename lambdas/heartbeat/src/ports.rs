@@ -1,0 +1,74 @@
+//! What the heartbeat needs of the outside, as traits.
+
+use async_trait::async_trait;
+use weir_anomaly::Timestamp;
+
+/// The events stream.
+#[async_trait]
+pub trait Stream: Send + Sync {
+    /// A hash key inside each open shard.
+    async fn open_shards(&self) -> Result<Vec<String>, Fault>;
+
+    /// Puts records, each under its hash key. Returns those that were not taken.
+    async fn put(&self, records: Vec<ControlRecord>) -> Result<Vec<ControlRecord>, Fault>;
+}
+
+/// The table.
+#[async_trait]
+pub trait Notes: Send + Sync {
+    /// The newest probe that arrived.
+    async fn last_probe(&self) -> Result<Option<Arrival>, Fault>;
+
+    /// Counts one more restart of a pipeline in an hour of the clock and returns how many those are.
+    async fn count_restart(&self, pipeline: &str, hour: i64) -> Result<i64, Fault>;
+}
+
+/// Arroyo's pipelines.
+#[async_trait]
+pub trait Pipelines: Send + Sync {
+    /// All of them.
+    async fn list(&self) -> Result<Vec<Pipeline>, Fault>;
+
+    /// Starts one again from its last checkpoint.
+    async fn restart(&self, id: &str) -> Result<(), Fault>;
+}
+
+/// One control record and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlRecord {
+    /// Decides the shard.
+    pub hash_key: String,
+    /// JSON.
+    pub data: String,
+}
+
+/// A probe that came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it was put.
+    pub sent_at: Timestamp,
+    /// When it was stored.
+    pub arrived_at: Timestamp,
+}
+
+/// One pipeline of Arroyo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Arroyo's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The state of its newest job, in Arroyo's words.
+    pub state: String,
+}
+
+/// Why a call did not do what it was asked. Each class needs another answer: wait, or somebody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The next minute may go better.
+    #[error("retryable: {0}")]
+    Retryable(String),
+    /// Nothing helps until somebody changes the configuration or a permission.
+    #[error("configuration: {0}")]
+    Configuration(String),
+}

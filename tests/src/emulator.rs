@@ -1,0 +1,291 @@
+//! The local AWS emulator for one test: on a port of its own, with the resources that the Lambdas use.
+
+use std::{
+    io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use weir_lambda::Env;
+
+/// It is up in under a second on an idle machine and in some seconds on a busy one.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The account's table of anomalies.
+pub const TABLE: &str = "weir-anomalies";
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A running emulator; ends with this value.
+pub struct Emulator {
+    process: Child,
+    _dir: tempfile::TempDir,
+    /// `127.0.0.1:port`.
+    pub address: String,
+    dynamodb: aws_sdk_dynamodb::Client,
+    sns: aws_sdk_sns::Client,
+    sqs: aws_sdk_sqs::Client,
+    /// The topic of alerts.
+    pub topic: String,
+    /// The queue that gets every alert.
+    pub inbox: String,
+    /// The quarantine queue.
+    pub quarantine: String,
+}
+
+/// One item, its attributes as text.
+pub type Row = std::collections::HashMap<String, String>;
+
+impl Emulator {
+    /// Installs the emulator when needed, starts it and makes the table, the topic and the queues.
+    ///
+    /// # Errors
+    /// When any of that fails.
+    pub async fn start() -> Result<Self, BoxError> {
+        let script = root().join("scripts/local-aws.sh");
+        let installed = Command::new(&script).arg("install").stdout(Stdio::null()).status()?;
+        if !installed.success() {
+            return Err("the emulator could not be installed; hint: run scripts/local-aws.sh install".into());
+        }
+        let dir = tempfile::tempdir()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let log = std::fs::File::create(dir.path().join("log"))?;
+        let process = Command::new(&script)
+            .arg("run")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("WEIR_EMULATOR_DIR", dir.path())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let address = format!("127.0.0.1:{port}");
+        let url = format!("http://{address}");
+        let env = Env(|name: &str| match name {
+            "AWS_ENDPOINT_URL" => Some(url.clone()),
+            "AWS_REGION" => Some("us-east-1".to_owned()),
+            _ => Some("test".to_owned()),
+        });
+        let sdk = weir_lambda::sdk_config(&env, aws_sdk_dynamodb::config::retry::RetryConfig::standard())?;
+        let mut emulator = Self {
+            process,
+            _dir: dir,
+            address,
+            dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
+            sns: aws_sdk_sns::Client::new(&sdk),
+            sqs: aws_sdk_sqs::Client::new(&sdk),
+            topic: String::new(),
+            inbox: String::new(),
+            quarantine: String::new(),
+        };
+        emulator.wait().await?;
+        emulator.make_table().await?;
+        emulator.make_queues().await?;
+        Ok(emulator)
+    }
+
+    /// The environment of the alerter, with its calls going to `endpoint`.
+    #[must_use]
+    pub fn alerter_environment(&self, endpoint: &str) -> Vec<(String, String)> {
+        [
+            ("WEIR_TABLE_NAME", TABLE),
+            ("WEIR_TOPIC_ARN", &self.topic),
+            ("WEIR_QUARANTINE_URL", &self.quarantine),
+            ("AWS_ENDPOINT_URL", endpoint),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// All items of the table.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn items(&self) -> Result<Vec<Row>, BoxError> {
+        let (mut rows, mut start) = (Vec::new(), None);
+        loop {
+            let page = self
+                .dynamodb
+                .scan()
+                .table_name(TABLE)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            let text = |value: AttributeValue| match value {
+                AttributeValue::S(text) | AttributeValue::N(text) => text,
+                other => format!("{other:?}"),
+            };
+            let row = |item: std::collections::HashMap<String, AttributeValue>| -> Row {
+                item.into_iter().map(|(name, value)| (name, text(value))).collect()
+            };
+            rows.extend(page.items.unwrap_or_default().into_iter().map(row));
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Takes all messages out of a queue.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<serde_json::Value>, BoxError> {
+        let mut bodies = Vec::new();
+        loop {
+            let answer = self
+                .sqs
+                .receive_message()
+                .queue_url(queue)
+                .max_number_of_messages(10)
+                .send()
+                .await?;
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(bodies);
+            }
+            for message in messages {
+                bodies.push(serde_json::from_str(message.body().unwrap_or_default())?);
+                let receipt = message.receipt_handle().unwrap_or_default();
+                self.sqs
+                    .delete_message()
+                    .queue_url(queue)
+                    .receipt_handle(receipt)
+                    .send()
+                    .await?;
+            }
+        }
+    }
+
+    /// Takes all alerts out of the inbox, as machines get them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn alerts(&self) -> Result<Vec<serde_json::Value>, BoxError> {
+        let read =
+            |envelope: serde_json::Value| Ok(serde_json::from_str(envelope["Message"].as_str().unwrap_or_default())?);
+        self.drain(&self.inbox).await?.into_iter().map(read).collect()
+    }
+
+    async fn wait(&self) -> Result<(), BoxError> {
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(&self.address).await.is_err()
+            || self.dynamodb.list_tables().send().await.is_err()
+        {
+            if begun.elapsed() > START_TIMEOUT {
+                return Err("the emulator did not start within a minute".into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    async fn make_table(&self) -> Result<(), BoxError> {
+        let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let mut table = self
+            .dynamodb
+            .create_table()
+            .table_name(TABLE)
+            .billing_mode(BillingMode::PayPerRequest);
+        for name in ["id", "rule", "key", "timestamp"] {
+            let definition = AttributeDefinition::builder()
+                .attribute_name(name)
+                .attribute_type(ScalarAttributeType::S);
+            table = table.attribute_definitions(definition.build()?);
+        }
+        for name in ["rule", "key"] {
+            let index = GlobalSecondaryIndex::builder()
+                .index_name(format!("by_{name}"))
+                .key_schema(key(name, KeyType::Hash)?)
+                .key_schema(key("timestamp", KeyType::Range)?)
+                .projection(Projection::builder().projection_type(ProjectionType::All).build());
+            table = table.global_secondary_indexes(index.build()?);
+        }
+        table.key_schema(key("id", KeyType::Hash)?).send().await?;
+        Ok(())
+    }
+
+    async fn make_queues(&mut self) -> Result<(), BoxError> {
+        let url = |output: Option<String>| output.ok_or("no queue URL");
+        self.quarantine = url(self
+            .sqs
+            .create_queue()
+            .queue_name("weir-quarantine")
+            .send()
+            .await?
+            .queue_url)?;
+        self.inbox = url(self.sqs.create_queue().queue_name("weir-inbox").send().await?.queue_url)?;
+        self.topic = self
+            .sns
+            .create_topic()
+            .name("weir-alerts")
+            .send()
+            .await?
+            .topic_arn
+            .ok_or("no topic ARN")?;
+        let arn = self
+            .topic
+            .replace(":sns:", ":sqs:")
+            .replace("weir-alerts", "weir-inbox");
+        self.sns
+            .subscribe()
+            .topic_arn(&self.topic)
+            .protocol("sqs")
+            .endpoint(arn)
+            .send()
+            .await?;
+        Ok(())
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+/// A binary of a Lambda as cargo builds it for the tests: beside the test that runs.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn lambda_binary(name: &str) -> io::Result<PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            &format!("weir-{name}"),
+            "--bin",
+            name,
+        ])
+        .current_dir(root())
+        .status()?;
+    if !built.success() {
+        return Err(io::Error::other(format!("the {name} does not build")));
+    }
+    // …/target/debug/deps/test-hash → …/target/debug/name
+    let test = std::env::current_exe()?;
+    let dir = test
+        .ancestors()
+        .nth(if test.parent().is_some_and(|p| p.ends_with("deps")) {
+            2
+        } else {
+            1
+        });
+    Ok(dir.ok_or_else(|| io::Error::other("no target directory"))?.join(name))
+}
