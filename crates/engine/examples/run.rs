@@ -7,7 +7,7 @@ use weir_engine::{PlanOptions, RunOptions, plan, run};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: run FILE.sql")?;
     let started = Instant::now();
-    let program = plan(&std::fs::read_to_string(path)?, &PlanOptions::default())?;
+    let program = plan(&std::fs::read_to_string(path)?, &PlanOptions::default()).map_err(|e| e.to_string())?;
     let planned = started.elapsed();
     let threads = std::env::var("THREADS").ok().and_then(|t| t.parse().ok()).unwrap_or(2);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(batch) = std::env::var("BATCH").ok().and_then(|t| t.parse().ok()) {
         options.batch_size = batch;
     }
-    let report = runtime.block_on(run(&program, options, std::future::pending()))?;
+    let report = runtime.block_on(run(&program, options, std::future::pending())).map_err(|e| e.to_string())?;
     let text = serde_json::to_string(&report)?;
     std::io::Write::write_all(
         &mut std::io::stderr(),

@@ -43,7 +43,8 @@ pub(crate) fn evaluate(plan: &Arc<dyn ExecutionPlan>, inputs: &[(NodeId, Vec<Rec
         HashMap::new(),
         Arc::new(RuntimeEnv::default()),
     );
-    block_on(collect(fresh(plan)?, Arc::new(context)))
+    // The driver's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
+    block_on(tokio::task::unconstrained(collect(fresh(plan)?, Arc::new(context))))
 }
 
 /// Some plans keep what they read (the build side of a join): every run gets a copy without such memory.
@@ -201,6 +202,11 @@ impl InstantOperator {
             *batches = later;
             ready.retain(|b| b.num_rows() > 0);
             any |= !ready.is_empty();
+            // One batch sorts and joins faster than many.
+            let ready = match ready.first() {
+                Some(first) if ready.len() > 1 => vec![concat_batches(&first.schema(), &ready)?],
+                _ => ready,
+            };
             complete.push((*node, ready));
         }
         if !any {

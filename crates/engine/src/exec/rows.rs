@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
@@ -70,6 +71,20 @@ impl Rows {
     }
 }
 
+/// A batch with the types that the columns really have.
+fn as_given(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    options: &RecordBatchOptions,
+) -> std::result::Result<RecordBatch, ArrowError> {
+    let given = |(field, column): (&FieldRef, &ArrayRef)| {
+        let nullable = field.is_nullable() || column.null_count() > 0;
+        Field::new(field.name(), column.data_type().clone(), nullable).with_metadata(field.metadata().clone())
+    };
+    let fields: Vec<Field> = schema.fields().iter().zip(&columns).map(given).collect();
+    RecordBatch::try_new_with_options(Schema::new(fields).into(), columns, options)
+}
+
 impl Step {
     fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
@@ -85,7 +100,9 @@ impl Step {
             Self::Project { expressions, schema } => {
                 let columns = expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
                 let options = RecordBatchOptions::new().with_row_count(Some(rows));
-                RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(DataFusionError::from)
+                let declared = RecordBatch::try_new_with_options(Arc::clone(schema), columns.clone(), &options);
+                // Functions may give more than they declare, such as the JSON union's marks.
+                declared.or_else(|_| as_given(schema, columns, &options)).map_err(DataFusionError::from)
             }
         }
     }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::builder::LogicalTableSource;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::TableReference;
 use datafusion::sql::planner::ContextProvider;
 
 use super::functions::FUNCTIONS;
-use super::graph::{NodeId, TIMESTAMP};
+use super::graph::{Columns, NodeId, TIMESTAMP};
 use super::table::{ConnectorTable, TableKind, time_type};
 
 /// The tables and views that are defined.
@@ -93,7 +92,7 @@ impl Table {
 impl ContextProvider for Catalog {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         match self.get(name.table()) {
-            Some(table) => Ok(Arc::new(LogicalTableSource::new(table.schema()))),
+            Some(table) => Ok(Arc::new(Columns(table.schema()))),
             None => plan_err!("Table {name} not found"),
         }
     }

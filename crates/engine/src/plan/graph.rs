@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::{Column, Result, TableReference};
-use datafusion::logical_expr::builder::LogicalTableSource;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 
 use super::table::ConnectorTable;
 use super::windows::Window;
@@ -88,13 +87,26 @@ impl Graph {
     pub(crate) fn scan(&self, id: NodeId, qualifier: Option<&TableReference>) -> Result<LogicalPlan> {
         let Some(node) = self.nodes.get(id) else { return datafusion::common::internal_err!("no node {id}") };
         let name = format!("{NODE_PREFIX}{id}");
-        let source = Arc::new(LogicalTableSource::new(Arc::clone(&node.schema)));
+        let source = Arc::new(Columns(Arc::clone(&node.schema)));
         let columns = node.schema.fields().iter().zip(&node.fields).map(|(unique, (own, field))| {
             Expr::Column(Column::new(Some(TableReference::bare(name.clone())), unique.name()))
                 .alias_qualified(qualifier.or(own.as_ref()).cloned(), field.name())
         });
         let columns: Vec<Expr> = columns.collect();
         LogicalPlanBuilder::scan(name.clone(), source, None)?.project(columns)?.build()
+    }
+}
+
+/// A table of which only the columns matter; filters stay where the plan has them.
+pub(crate) struct Columns(pub(crate) SchemaRef);
+
+impl TableSource for Columns {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0)
     }
 }
 

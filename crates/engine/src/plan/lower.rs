@@ -123,6 +123,15 @@ impl Lowering<'_> {
         self.graph.add(fields, stream.window, window_columns, body)
     }
 
+    /// A stream that is computed row by row: what needs whole instants becomes an operator of its own.
+    pub(crate) fn row_by_row(&mut self, stream: Stream) -> Result<Stream> {
+        if stream.node.is_some() || !needs_whole_instants(&stream.plan) {
+            return Ok(stream);
+        }
+        let node = self.materialise(stream);
+        self.read_node(node, None)
+    }
+
     fn lower_over(&mut self, window: WindowPlan) -> Result<Stream> {
         let input = self.lower(Arc::unwrap_or_clone(window.input))?;
         match input.window {
@@ -144,7 +153,11 @@ impl Lowering<'_> {
 
     fn lower_union(&mut self, union: datafusion::logical_expr::Union) -> Result<Stream> {
         let visible = union.schema.fields().len();
-        let streams = union.inputs.into_iter().map(|i| self.lower(Arc::unwrap_or_clone(i))).collect::<Result<Vec<_>>>()?;
+        let mut streams = Vec::with_capacity(union.inputs.len());
+        for input in union.inputs {
+            let stream = self.lower(Arc::unwrap_or_clone(input))?;
+            streams.push(self.row_by_row(stream)?);
+        }
         let window = streams.first().and_then(|s| s.window).filter(|w| streams.iter().all(|s| s.window == Some(*w)));
         let all_windowed = streams.iter().all(|s| s.window.is_some());
         let mut plans = Vec::with_capacity(streams.len());

@@ -234,6 +234,7 @@ impl Planner {
     }
 
     fn add_sink(&mut self, mut table: TableInfo, stream: Stream, visible: usize) -> datafusion::common::Result<()> {
+        let stream = self.lowering(false).row_by_row(stream)?;
         let columns = visible_columns(stream.plan.schema(), visible);
         let serialize = json_functions::serialize_json_union().map(|f| Arc::new(ScalarUDF::from(f)));
         let mut output = Vec::with_capacity(columns.len());
@@ -247,7 +248,8 @@ impl Planner {
             fields.push(Field::new(name, data_type, true));
         }
         let plan = lower::project(stream.plan, output)?;
-        if table.schema.fields().is_empty() {
+        let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json_functions::is_json_union(f.data_type()));
+        if table.schema.fields().is_empty() || inferred(&table) {
             table.schema = arrow::datatypes::Schema::new(fields).into();
         }
         let sink = match self.sinks.iter().position(|s| s.name == table.name && s.name != PREVIEW) {

@@ -11,7 +11,6 @@ use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err}
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::builder::LogicalTableSource;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -19,7 +18,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
-use super::graph::{ARRIVAL, Body, Graph, Node, ROW, TIMESTAMP, WATERMARK, scanned_node};
+use super::graph::{ARRIVAL, Body, Columns, Graph, Node, ROW, TIMESTAMP, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
 use super::table::{ConnectorTable, FieldSpec, TableInfo, WatermarkSpec, time_type};
 use super::{NodeId, lower};
@@ -232,7 +231,7 @@ impl Builder {
                 SourceWatermark::Column(output.len() - 1)
             }
         };
-        let source = Arc::new(LogicalTableSource::new(Arc::clone(&record)));
+        let source = Arc::new(Columns(Arc::clone(&record)));
         let plan = LogicalPlanBuilder::scan(name, source, None)?.project(output)?.build()?;
         let plan = optimize_operator(plan, self.now)?;
         let mut rows = self.chain(&plan, 0)?;

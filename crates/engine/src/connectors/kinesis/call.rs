@@ -1,0 +1,126 @@
+//! Calls that do not give up: what may pass is retried for ever and visibly, what cannot pass is a clear message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::api::{Fault, KinesisApi, RecordPage, ShardInfo, Start};
+use super::backoff::Backoff;
+use crate::connectors::ConnectorError;
+
+/// A refusal after calls were answered before is more often a role being rotated or a key in rotation than a mistake; for
+/// this long it is retried like an outage.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(300);
+
+/// The API with its retries, shared by everything that works on one stream.
+pub(super) struct Calls {
+    pub(super) api: Arc<dyn KinesisApi>,
+    faults: AtomicU64,
+    answered: AtomicBool,
+}
+
+impl Calls {
+    pub(super) fn new(api: Arc<dyn KinesisApi>) -> Self {
+        Self { api, faults: AtomicU64::new(0), answered: AtomicBool::new(false) }
+    }
+
+    /// How many calls had to be repeated so far.
+    pub(super) fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Lists every shard.
+    pub(super) async fn list_shards(&self) -> Result<Vec<ShardInfo>, Fault> {
+        let mut shards = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            match self.until_answered("list its shards", || self.api.list_shards(next.clone())).await {
+                Ok(page) => {
+                    shards.extend(page.shards);
+                    next = page.next;
+                    if next.is_none() {
+                        return Ok(shards);
+                    }
+                }
+                // From the beginning: a token of half a listing is worth nothing.
+                Err(Fault::ExpiredToken) => {
+                    shards.clear();
+                    next = None;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    pub(super) async fn shard_iterator(&self, shard: &str, start: &Start) -> Result<String, Fault> {
+        self.until_answered("open a shard", || self.api.shard_iterator(shard, start)).await
+    }
+
+    pub(super) async fn get_records(&self, iterator: &str, limit: Option<i32>) -> Result<RecordPage, Fault> {
+        self.until_answered("read a shard", || self.api.get_records(iterator, limit)).await
+    }
+
+    /// Repeats a call until it is answered or refused.
+    pub(super) async fn until_answered<T, F>(&self, purpose: &str, call: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let mut backoff = Backoff::new();
+        let mut refused_since: Option<Instant> = None;
+        loop {
+            let fault = match call().await {
+                Ok(answer) => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    if backoff.attempts() > 1 {
+                        tracing::info!(stream = %self.api.describe(), attempts = backoff.attempts(), "can {purpose} again");
+                    }
+                    return Ok(answer);
+                }
+                Err(Fault::Passing(reason)) => reason,
+                Err(Fault::Denied(reason)) if self.answered.load(Ordering::Relaxed) => {
+                    let since = *refused_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > REFUSAL_PATIENCE {
+                        return Err(Fault::Denied(reason));
+                    }
+                    reason
+                }
+                Err(fault) => return Err(fault),
+            };
+            self.note(purpose, &fault, backoff.attempts());
+            backoff.wait().await;
+        }
+    }
+
+    /// Counts a fault and shows it; a single one is part of normal life (two readers meet the limit of a shard).
+    pub(super) fn note(&self, purpose: &str, fault: &str, attempts: u32) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        let stream = self.api.describe();
+        if attempts == 0 {
+            tracing::info!(%stream, fault, "cannot {purpose}, trying again");
+        } else {
+            tracing::warn!(%stream, fault, attempts, "still cannot {purpose}, trying again");
+        }
+    }
+
+    /// The end of the program, in words that say what to do.
+    pub(super) fn give_up(&self, purpose: &str, fault: &Fault) -> ConnectorError {
+        let stream = self.api.describe();
+        let hint = match fault {
+            Fault::NotFound(_) => "check the name, the region and the account",
+            Fault::Denied(reason) if reason.contains("credentials") => {
+                "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached"
+            }
+            Fault::Denied(reason) if reason.contains("Expired") || reason.contains("Token") => {
+                "the credentials are no longer valid, or belong to another account: renew them"
+            }
+            Fault::Denied(_) => {
+                "a source needs kinesis:ListShards, GetShardIterator and GetRecords on the stream, a sink kinesis:PutRecords, \
+                 and both the use of its key"
+            }
+            _ => "this is not expected: the same request was taken before, or the endpoint is not kinesis",
+        };
+        ConnectorError::Configuration(format!("{stream}: cannot {purpose}: {fault}; {hint}"))
+    }
+}
