@@ -2,7 +2,7 @@ module "streams" {
   source = "./modules/streams"
 
   encrypted   = !local.emulated
-  kms_key_arn = var.kms_key_arn
+  kms_key_arn = local.kms_key_arn
   mode        = var.stream_mode
   streams = {
     anomalies = {
@@ -22,7 +22,7 @@ module "store" {
   source = "./modules/store"
 
   deletion_protection    = var.deletion_protection
-  kms_key_arn            = var.kms_key_arn
+  kms_key_arn            = local.kms_key_arn
   name                   = "${var.name_prefix}-anomalies"
   point_in_time_recovery = var.point_in_time_recovery
 }
@@ -56,7 +56,7 @@ module "alerts" {
     parallelization_factor     = var.alerter_parallelization_factor
   }
   inbox             = var.inbox
-  kms_key_arn       = var.kms_key_arn
+  kms_key_arn       = local.kms_key_arn
   name_prefix       = var.name_prefix
   require_tls       = !local.emulated
   schedules_enabled = var.schedules_enabled
@@ -70,7 +70,7 @@ module "heartbeat" {
 
   architecture         = var.lambda_architecture
   description          = "Keeps event time moving and probes the path end to end."
-  kms_key_arn          = var.kms_key_arn
+  kms_key_arn          = local.kms_key_arn
   log_retention_days   = var.log_retention_days
   memory_mb            = var.heartbeat_memory_mb
   name                 = "${var.name_prefix}-heartbeat"
@@ -83,12 +83,15 @@ module "heartbeat" {
     WEIR_EVENTS_STREAM  = module.streams.names["events"]
     WEIR_HEARTBEAT_TIME = var.heartbeat_time
     WEIR_TABLE_NAME     = module.store.table_name
-  })
+    }, var.arroyo_enabled ? {
+    WEIR_ARROYO_API_KEY_SECRET = module.arroyo_secrets["api-key"].name
+    WEIR_ARROYO_API_URL        = module.arroyo[0].api_url
+  } : {})
 
-  policy_statements = {
+  policy_statements = merge({
     # One control record per open shard, put under that shard's hash key.
     PutHeartbeats = {
-      actions   = ["kinesis:ListShards", "kinesis:PutRecord", "kinesis:PutRecords"]
+      actions   = ["kinesis:ListShards", "kinesis:PutRecords"]
       resources = [module.streams.arns["events"]]
     }
     # Did the last probe arrive, and when.
@@ -96,10 +99,57 @@ module "heartbeat" {
       actions   = ["dynamodb:GetItem"]
       resources = [module.store.table_arn]
     }
-  }
+    }, var.arroyo_enabled ? {
+    # How often a failed pipeline was restarted this hour.
+    CountRestarts = {
+      actions   = ["dynamodb:UpdateItem"]
+      resources = [module.store.table_arn]
+    }
+    ReadArroyoKey = {
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [module.arroyo_secrets["api-key"].arn]
+    }
+  } : {})
 
   schedules = {
     heartbeat = { expression = "rate(1 minute)", input = "{}" }
   }
   schedules_enabled = var.schedules_enabled
+
+  # Arroyo's API listens inside the VPC only.
+  vpc = var.arroyo_enabled ? {
+    security_group_ids = [module.arroyo[0].client_security_group_id]
+    subnet_ids         = local.network.subnet_ids
+  } : null
+}
+
+module "observability" {
+  source = "./modules/observability"
+  count  = var.observability_enabled ? 1 : 0
+
+  alerter_dlq_name      = module.alerts.alerter_dlq_name
+  alerter_function_name = module.alerts.alerter_function_name
+  anomalies_stream_name = module.streams.names["anomalies"]
+  arroyo = var.arroyo_enabled ? {
+    checkpoint_metrics   = module.arroyo[0].checkpoint_metrics
+    cluster_name         = module.arroyo[0].cluster_name
+    control_service_name = module.arroyo[0].control_service_name
+    database_identifier  = module.arroyo[0].database_identifier
+    database_is_cluster  = var.arroyo_database.engine == "aurora-postgresql"
+    state_bucket         = module.arroyo[0].state_bucket
+  } : null
+  budget                  = var.budget
+  checkpoint_age_seconds  = var.alarm_checkpoint_age_seconds
+  events_stream_name      = module.streams.names["events"]
+  heartbeat_function_name = module.heartbeat.function_name
+  iterator_age_seconds    = var.alarm_iterator_age_seconds
+  kms_key_arn             = local.kms_key_arn
+  name_prefix             = var.name_prefix
+  probe_missing_minutes   = var.alarm_probe_missing_minutes
+  probe_slow_seconds      = var.alarm_probe_slow_seconds
+  quarantine_queue_name   = module.alerts.quarantine_queue_name
+  region                  = var.region
+  subscriptions           = var.alarm_subscriptions
+  table_name              = module.store.table_name
+  undelivered_queue_name  = module.alerts.undelivered_queue_name
 }

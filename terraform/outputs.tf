@@ -1,3 +1,8 @@
+output "alarms_topic_arn" {
+  description = "ARN of the topic that alarms of Weir itself go to, or null without observability."
+  value       = one(module.observability[*].alarms_topic_arn)
+}
+
 output "alerter_dlq_arn" {
   description = "ARN of the queue that names the batches the alerter gave up on."
   value       = module.alerts.alerter_dlq_arn
@@ -26,6 +31,51 @@ output "anomalies_stream_arn" {
 output "anomalies_stream_name" {
   description = "Name of the anomalies stream."
   value       = module.streams.names["anomalies"]
+}
+
+output "arroyo_api_key_secret" {
+  description = "Name of the secret with Arroyo's API key, or null without Arroyo."
+  value       = var.arroyo_enabled ? module.arroyo_secrets["api-key"].name : null
+}
+
+output "arroyo_api_url" {
+  description = "Arroyo's API inside the VPC, or null without Arroyo."
+  value       = one(module.arroyo[*].api_url)
+}
+
+output "arroyo_cluster_name" {
+  description = "Name of Arroyo's ECS cluster, or null without Arroyo."
+  value       = one(module.arroyo[*].cluster_name)
+}
+
+output "arroyo_control_container_definitions" {
+  description = "What Arroyo's control task runs, as JSON, or null without Arroyo."
+  value       = one(module.arroyo[*].control_container_definitions)
+}
+
+output "arroyo_control_service_name" {
+  description = "Name of the ECS service of Arroyo's control task, or null without Arroyo."
+  value       = one(module.arroyo[*].control_service_name)
+}
+
+output "arroyo_load_balancer_dns_name" {
+  description = "Name of the internal load balancer before Arroyo, or null without one."
+  value       = one(module.arroyo[*].load_balancer_dns_name)
+}
+
+output "arroyo_node_container_definitions" {
+  description = "What Arroyo's node tasks run, as JSON, or null without nodes."
+  value       = one(module.arroyo[*].node_container_definitions)
+}
+
+output "arroyo_state_bucket" {
+  description = "Bucket of Arroyo's checkpoints and artifacts, or null without Arroyo."
+  value       = one(module.arroyo[*].state_bucket)
+}
+
+output "dashboard_name" {
+  description = "Name of the dashboard, or null without observability."
+  value       = one(module.observability[*].dashboard_name)
 }
 
 output "endpoint_url" {

@@ -1,8 +1,21 @@
-# Protected, with a week to notice and to read again what failed.
+# Two zones, protected, with a week to notice and to read again what failed. Name the image in your ECR:
+# -var arroyo_image=<account>.dkr.ecr.<region>.amazonaws.com/arroyo:0.15.0
 alerter_reserved_concurrency = 10
 anomalies_retention_hours    = 168
-deletion_protection          = true
-events_retention_hours       = 168
-events_shard_count           = 2
-log_retention_days           = 365
-region                       = "eu-central-1"
+arroyo_container_insights    = true
+arroyo_control_cpu           = 2048
+arroyo_control_memory_mb     = 8192
+arroyo_database = {
+  backup_days          = 14
+  instance_class       = "db.t4g.small"
+  multi_az             = true
+  performance_insights = true
+}
+arroyo_enabled         = true
+deletion_protection    = true
+events_retention_hours = 168
+events_shard_count     = 2
+kms_key_create         = true
+log_retention_days     = 365
+network_egress         = "endpoints"
+region                 = "eu-central-1"

@@ -1,5 +1,48 @@
 # Limits that AWS sets are checked in the modules; limits that Weir sets are checked here.
 
+variable "alarm_checkpoint_age_seconds" {
+  description = "Time without a checkpoint that is an alarm, a multiple of 60."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.alarm_checkpoint_age_seconds >= var.arroyo_checkpoint_interval_seconds * 3
+    error_message = "alarm_checkpoint_age_seconds is at least three times arroyo_checkpoint_interval_seconds."
+  }
+}
+
+variable "alarm_iterator_age_seconds" {
+  description = "Lag of the engine or the alerter that is an alarm, when it lasts for five minutes."
+  type        = number
+  default     = 60
+  nullable    = false
+}
+
+variable "alarm_probe_missing_minutes" {
+  description = "Minutes without a probe through the whole path that are an alarm."
+  type        = number
+  default     = 10
+  nullable    = false
+}
+
+variable "alarm_probe_slow_seconds" {
+  description = "Time of a probe through the whole path that is an alarm, when it lasts for five minutes."
+  type        = number
+  default     = 120
+  nullable    = false
+}
+
+variable "alarm_subscriptions" {
+  description = "Who is told when Weir itself is unwell."
+  type = list(object({
+    endpoint = string
+    protocol = string
+  }))
+  default  = []
+  nullable = false
+}
+
 variable "alerter_batch_size" {
   description = "Most records in one call of the alerter."
   type        = number
@@ -94,6 +137,145 @@ variable "anomalies_shard_count" {
   nullable    = false
 }
 
+variable "arroyo_allowed_restarts" {
+  description = "Restarts of a failing pipeline, without two healthy minutes between, before Arroyo gives it up."
+  type        = number
+  default     = 20
+  nullable    = false
+}
+
+variable "arroyo_checkpoint_expiration_days" {
+  description = "Age at which checkpoint files are deleted: above the longest window, and above the longest time that a pipeline is kept stopped."
+  type        = number
+  default     = 90
+  nullable    = false
+}
+
+variable "arroyo_checkpoint_interval_seconds" {
+  description = "Time between checkpoints: the most that is computed again after a failure."
+  type        = number
+  default     = 10
+  nullable    = false
+}
+
+variable "arroyo_container_insights" {
+  description = "Metrics of each of Arroyo's tasks, at a price."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "arroyo_control_cpu" {
+  description = "CPU units of Arroyo's control task, 1024 to a core. Without workers it runs the pipelines."
+  type        = number
+  default     = 1024
+  nullable    = false
+}
+
+variable "arroyo_control_memory_mb" {
+  description = "Memory of Arroyo's control task in MiB. Without workers it holds the state of all windows."
+  type        = number
+  default     = 4096
+  nullable    = false
+}
+
+variable "arroyo_database" {
+  description = "PostgreSQL for Arroyo's catalogue: RDS (postgres), or Aurora Serverless v2 (aurora-postgresql)."
+  type = object({
+    aurora_max_capacity  = optional(number, 2)
+    aurora_min_capacity  = optional(number, 0.5)
+    backup_days          = optional(number, 7)
+    engine               = optional(string, "postgres")
+    instance_class       = optional(string, "db.t4g.micro")
+    multi_az             = optional(bool, false)
+    performance_insights = optional(bool, false)
+    storage_gib          = optional(number, 20)
+    version              = optional(string, "17")
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "arroyo_enabled" {
+  description = "Stand up an Arroyo cluster. Without it, rules run on the embedded engine."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "arroyo_image" {
+  description = "Arroyo's image with its tag. With network_egress = endpoints it must come from ECR."
+  type        = string
+  default     = "ghcr.io/arroyosystems/arroyo:0.15.0"
+  nullable    = false
+}
+
+variable "arroyo_image_digest" {
+  description = "Digest that the image must have (sha256:…); null trusts the tag."
+  type        = string
+  default     = null
+}
+
+variable "arroyo_load_balancer" {
+  description = "An internal load balancer with TLS before Arroyo's API and UI, for named address ranges; null: none, `make ui` opens a tunnel."
+  type = object({
+    allowed_cidrs   = list(string)
+    certificate_arn = string
+  })
+  default = null
+}
+
+variable "arroyo_secrets_version" {
+  description = "A higher number makes a new API key and a new database password, and replaces the control task."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "arroyo_task_slots" {
+  description = "Slots of a worker process or node: the most parallel subtasks it takes."
+  type        = number
+  default     = 16
+  nullable    = false
+}
+
+variable "arroyo_worker_count" {
+  description = "Node tasks of Arroyo; 0 runs the pipelines in the control task."
+  type        = number
+  default     = 0
+  nullable    = false
+}
+
+variable "arroyo_worker_cpu" {
+  description = "CPU units of a node task, 1024 to a core."
+  type        = number
+  default     = 2048
+  nullable    = false
+}
+
+variable "arroyo_worker_memory_mb" {
+  description = "Memory of a node task in MiB: it holds the state of the windows it computes."
+  type        = number
+  default     = 8192
+  nullable    = false
+}
+
+variable "availability_zones" {
+  description = "Letters of the zones of the network made for Arroyo; the database needs two. Named, not counted: a zone that AWS adds must move nothing."
+  type        = list(string)
+  default     = ["a", "b"]
+  nullable    = false
+}
+
+variable "budget" {
+  description = "Monthly budget with an alarm; null: none. cost_tag_activated: the tag `stack` is activated for cost allocation, count this stack only."
+  type = object({
+    cost_tag_activated = optional(bool, false)
+    monthly_usd        = number
+  })
+  default = null
+}
+
 variable "dedup_default_seconds" {
   description = "Dedup period of rules that name none: one alert a rule and key in each."
   type        = number
@@ -135,6 +317,22 @@ variable "events_shard_count" {
   description = "Shards of the events stream: each takes 1 MB/s or 1,000 events/s."
   type        = number
   default     = 1
+  nullable    = false
+}
+
+variable "existing_network" {
+  description = "A VPC that exists, with private subnets in two zones that reach AWS; null makes one."
+  type = object({
+    private_subnet_ids = list(string)
+    vpc_id             = string
+  })
+  default = null
+}
+
+variable "flow_logs_enabled" {
+  description = "Log who talks to whom in the network made for Arroyo."
+  type        = bool
+  default     = true
   nullable    = false
 }
 
@@ -201,6 +399,18 @@ variable "kms_key_arn" {
   }
 }
 
+variable "kms_key_create" {
+  description = "Make one customer-managed KMS key for everything."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.kms_key_create || var.kms_key_arn == null
+    error_message = "Either kms_key_create, or a key of your own in kms_key_arn."
+  }
+}
+
 variable "lambda_architecture" {
   description = "Instruction set the packages were built for."
   type        = string
@@ -215,8 +425,8 @@ variable "log_level" {
   nullable    = false
 
   validation {
-    condition     = contains(["debug", "error", "info", "trace", "warn"], var.log_level)
-    error_message = "log_level is trace, debug, info, warn or error."
+    condition     = contains(["debug", "info"], var.log_level)
+    error_message = "log_level is info or debug."
   }
 }
 
@@ -237,6 +447,27 @@ variable "name_prefix" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,23}$", var.name_prefix)) && !endswith(var.name_prefix, "-")
     error_message = "name_prefix is 1 to 24 lower-case letters, digits and hyphens; it starts with a letter and does not end with a hyphen."
   }
+}
+
+variable "network_cidr" {
+  description = "Address range of the network made for Arroyo."
+  type        = string
+  default     = "10.80.0.0/16"
+  nullable    = false
+}
+
+variable "network_egress" {
+  description = "endpoints: AWS only, no way to the internet, the image from ECR. nat: the internet through one NAT gateway."
+  type        = string
+  default     = "nat"
+  nullable    = false
+}
+
+variable "observability_enabled" {
+  description = "Dashboard and alarms."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "point_in_time_recovery" {
@@ -295,8 +526,8 @@ variable "storm_cap" {
   nullable    = false
 
   validation {
-    condition     = var.storm_cap >= 1 && floor(var.storm_cap) == var.storm_cap
-    error_message = "storm_cap is a whole number of at least 1."
+    condition     = var.storm_cap >= 1 && var.storm_cap <= 1000 && floor(var.storm_cap) == var.storm_cap
+    error_message = "storm_cap is a whole number from 1 to 1000."
   }
 }
 

@@ -92,13 +92,16 @@ run "alerter_permissions" {
 
   assert {
     condition = {
-      for s in jsondecode(output.alerter_policy_json).Statement : s.Sid => s.Resource if contains(["ReadAnomalies", "Store", "Sweep"], s.Sid)
+      for s in jsondecode(output.alerter_policy_json).Statement : s.Sid => s.Resource if contains(["Look", "ReadAnomalies", "Store"], s.Sid)
       } == {
+      Look = [
+        "arn:aws:dynamodb:eu-central-1:111122223333:table/weir-anomalies/index/by_key",
+        "arn:aws:dynamodb:eu-central-1:111122223333:table/weir-anomalies/index/by_rule",
+      ]
       ReadAnomalies = ["arn:aws:kinesis:eu-central-1:111122223333:stream/weir-anomalies"]
       Store         = ["arn:aws:dynamodb:eu-central-1:111122223333:table/weir-anomalies"]
-      Sweep         = ["arn:aws:dynamodb:eu-central-1:111122223333:table/weir-anomalies/index/by_rule"]
     }
-    error_message = "the alerter reads one stream, writes one table and queries one index"
+    error_message = "the alerter reads one stream, writes one table and queries its two indexes"
   }
 }
 

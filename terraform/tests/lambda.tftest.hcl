@@ -146,3 +146,22 @@ run "limits" {
     var.architecture, var.log_retention_days, var.memory_mb, var.reserved_concurrency, var.schedules, var.timeout_seconds,
   ]
 }
+
+run "inside_a_vpc" {
+  module { source = "./modules/lambda" }
+
+  variables {
+    tracing_enabled = false
+    vpc             = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    error_message = "the function runs with the groups it was given"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.this.policy).Statement : s.Sid if contains(s.Resource, "*")] == ["JoinVpc"]
+    error_message = "only the permission to join the VPC names every resource, as AWS demands"
+  }
+}

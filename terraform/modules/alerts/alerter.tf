@@ -44,20 +44,20 @@ module "alerter" {
       actions   = ["sns:GetTopicAttributes", "sns:Publish"]
       resources = [aws_sns_topic.alerts.arn]
     }
+    # Anomalies are written by PartiQL, 25 conditional writes a call; the rest one by one.
     Store = {
       actions = [
-        "dynamodb:ConditionCheckItem",
-        "dynamodb:DescribeTable",
         "dynamodb:GetItem",
-        "dynamodb:PutItem",
+        "dynamodb:PartiQLInsert",
+        "dynamodb:PartiQLUpdate",
         "dynamodb:UpdateItem",
       ]
       resources = [var.table_arn]
     }
-    # The sweep: alerts that are due, open or silenced.
-    Sweep = {
+    # By rule: alerts that are due or open, silences. By key: how many anomalies an alert speaks for.
+    Look = {
       actions   = ["dynamodb:Query"]
-      resources = ["${var.table_arn}/index/by_rule"]
+      resources = ["${var.table_arn}/index/by_key", "${var.table_arn}/index/by_rule"]
     }
   }
 

@@ -3,6 +3,11 @@ output "alerter_dlq_arn" {
   value       = aws_sqs_queue.this["alerter-dlq"].arn
 }
 
+output "alerter_dlq_name" {
+  description = "Name of the queue that names the batches the alerter gave up on."
+  value       = aws_sqs_queue.this["alerter-dlq"].name
+}
+
 output "alerter_dlq_url" {
   description = "URL of the queue that names the batches the alerter gave up on."
   value       = aws_sqs_queue.this["alerter-dlq"].url
@@ -38,6 +43,11 @@ output "quarantine_queue_arn" {
   value       = aws_sqs_queue.this["quarantine"].arn
 }
 
+output "quarantine_queue_name" {
+  description = "Name of the quarantine queue."
+  value       = aws_sqs_queue.this["quarantine"].name
+}
+
 output "quarantine_queue_url" {
   description = "URL of the quarantine queue."
   value       = aws_sqs_queue.this["quarantine"].url
@@ -46,4 +56,10 @@ output "quarantine_queue_url" {
 output "topic_arn" {
   description = "ARN of the alerts topic."
   value       = aws_sns_topic.alerts.arn
+}
+
+output "undelivered_queue_name" {
+  description = "Name of the queue of alerts that SNS could not hand to a subscriber, or null without subscriptions."
+  # Not the resource's attribute: whether the queue exists must be known before it does.
+  value = length(var.subscriptions) > 0 ? "${var.name_prefix}-undelivered" : null
 }

@@ -25,6 +25,13 @@ locals {
       Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
       Resource = [var.kms_key_arn]
     }],
+    var.vpc == null ? [] : [{
+      Sid    = "JoinVpc"
+      Effect = "Allow"
+      Action = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+      # Lambda makes the interfaces itself, under ids that nobody knows before, and insists on every resource.
+      Resource = ["*"]
+    }],
     [for sid, statement in var.policy_statements : {
       Sid      = sid
       Effect   = "Allow"

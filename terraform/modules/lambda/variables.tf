@@ -145,6 +145,15 @@ variable "tracing_enabled" {
   nullable    = false
 }
 
+variable "vpc" {
+  description = "Run inside a VPC; null: outside, with AWS alone in reach."
+  type = object({
+    security_group_ids = list(string)
+    subnet_ids         = list(string)
+  })
+  default = null
+}
+
 variable "zip_path" {
   description = "The package: a zip with an executable `bootstrap`."
   type        = string

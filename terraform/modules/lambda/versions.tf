@@ -1,6 +1,6 @@
 terraform {
-  # 1.9: validations that compare two variables.
-  required_version = ">= 1.9"
+  # 1.11: write-only arguments keep passwords out of the state.
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -1,0 +1,51 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  name  = "${var.name_prefix}-arroyo"
+  image = var.image_digest == null ? var.image : "${var.image}@${var.image_digest}"
+
+  # Ports of Arroyo 0.15 (its default.toml).
+  ports = { admin = 5114, api = 5115, controller = 5116, node = 5118 }
+
+  # With no node of its own the control task runs the pipelines as its child processes.
+  nodes = var.worker_count > 0
+
+  control_host = "control.${aws_service_discovery_private_dns_namespace.this.name}"
+
+  # Common to control and nodes: the workers of a node inherit it.
+  environment = {
+    ARROYO__CHECKPOINT_URL              = "s3://${aws_s3_bucket.state.bucket}/checkpoints"
+    ARROYO__COMPILER__ARTIFACT_URL      = "s3://${aws_s3_bucket.state.bucket}/artifacts"
+    ARROYO__DEFAULT_CHECKPOINT_INTERVAL = "${var.checkpoint_interval_seconds}s"
+    ARROYO__DISABLE_TELEMETRY           = "true"
+    ARROYO__LOGGING__FORMAT             = "json"
+    # Two readers, two conventions: the Kinesis client takes AWS_REGION, the S3 client AWS_DEFAULT_REGION.
+    AWS_DEFAULT_REGION = var.region
+    AWS_REGION         = var.region
+  }
+
+  control_environment = merge(local.environment, {
+    ARROYO__API__AUTH_MODE__TYPE = "static-api-key"
+    # User-defined functions in Rust are code that strangers to this repository could run: no compiler is fetched.
+    ARROYO__COMPILER__INSTALL_CLANG              = "false"
+    ARROYO__COMPILER__INSTALL_RUSTC              = "false"
+    ARROYO__CONTROLLER__SCHEDULER                = local.nodes ? "node" : "process"
+    ARROYO__DATABASE__POSTGRES__DATABASE_NAME    = local.database.name
+    ARROYO__DATABASE__POSTGRES__HOST             = local.database.host
+    ARROYO__DATABASE__POSTGRES__PORT             = tostring(local.database.port)
+    ARROYO__DATABASE__POSTGRES__USER             = local.database.user
+    ARROYO__DATABASE__TYPE                       = "postgres"
+    ARROYO__PIPELINE__ALLOWED_RESTARTS           = tostring(var.allowed_restarts)
+    ARROYO__PROCESS_SCHEDULER__SLOTS_PER_PROCESS = tostring(var.task_slots)
+    # Not read by Arroyo: a new version of a secret must replace the task, which reads secrets only when it starts.
+    WEIR_SECRETS_VERSION = tostring(var.secrets_version)
+    }, local.nodes ? {
+    ARROYO__CONTROLLER_ENDPOINT = "http://${local.control_host}:${local.ports.controller}"
+  } : {})
+
+  node_environment = merge(local.environment, {
+    ARROYO__CONTROLLER_ENDPOINT = "http://${local.control_host}:${local.ports.controller}"
+    ARROYO__NODE__TASK_SLOTS    = tostring(var.task_slots)
+  })
+}

@@ -1,0 +1,59 @@
+output "api_url" {
+  description = "Arroyo's API inside the VPC."
+  value       = "http://${local.control_host}:${local.ports.api}"
+}
+
+output "checkpoint_metrics" {
+  description = "Filter id of the bucket's request metrics for checkpoints."
+  value       = aws_s3_bucket_metric.checkpoints.name
+}
+
+output "client_security_group_id" {
+  description = "Security group of whoever may call the API."
+  value       = aws_security_group.client.id
+}
+
+output "cluster_name" {
+  description = "Name of the ECS cluster."
+  value       = aws_ecs_cluster.this.name
+}
+
+output "control_container_definitions" {
+  description = "What the control task runs, as JSON: `make test-arroyo` starts the same commands with the same environment."
+  value       = aws_ecs_task_definition.control.container_definitions
+}
+
+output "control_service_name" {
+  description = "Name of the ECS service of the control task."
+  value       = aws_ecs_service.control.name
+}
+
+output "database_identifier" {
+  description = "Identifier of the database instance or cluster."
+  value       = local.name
+}
+
+output "load_balancer_dns_name" {
+  description = "Name of the internal load balancer, or null."
+  value       = one(aws_lb.api[*].dns_name)
+}
+
+output "node_container_definitions" {
+  description = "What a node task runs, as JSON, or null without nodes."
+  value       = one(aws_ecs_task_definition.node[*].container_definitions)
+}
+
+output "node_service_name" {
+  description = "Name of the ECS service of the nodes, or null."
+  value       = one(aws_ecs_service.node[*].name)
+}
+
+output "state_bucket" {
+  description = "Bucket of checkpoints and artifacts."
+  value       = aws_s3_bucket.state.bucket
+}
+
+output "task_policy_json" {
+  description = "The permissions of Arroyo's pipelines, as JSON."
+  value       = aws_iam_role_policy.task.policy
+}

@@ -1,0 +1,110 @@
+resource "aws_s3_bucket" "state" {
+  # Bucket names are global: the account makes it ours, the region lets a stack have a twin elsewhere.
+  bucket        = "${local.name}-${data.aws_caller_identity.current.account_id}-${var.region}"
+  force_destroy = !var.deletion_protection
+}
+
+resource "aws_s3_bucket_public_access_block" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = "aws:kms"
+    }
+  }
+}
+
+resource "aws_s3_bucket_versioning" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  rule {
+    id     = "unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 7
+    }
+  }
+
+  # Arroyo clears the checkpoints of pipelines that run. Those of deleted pipelines stay, and only age tells them apart.
+  rule {
+    id     = "orphaned-checkpoints"
+    status = "Enabled"
+
+    filter {
+      prefix = "checkpoints/"
+    }
+
+    expiration {
+      days = var.checkpoint_expiration_days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.state]
+}
+
+# Counts the requests under checkpoints/: a bucket that nothing is written to means that no checkpoint succeeds. Arroyo 0.15
+# itself has no such metric.
+resource "aws_s3_bucket_metric" "checkpoints" {
+  bucket = aws_s3_bucket.state.id
+  name   = "checkpoints"
+
+  filter {
+    prefix = "checkpoints/"
+  }
+}
+
+resource "aws_s3_bucket_policy" "state" {
+  count = var.require_tls ? 1 : 0
+
+  bucket = aws_s3_bucket.state.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "DenyWithoutTls"
+      Effect    = "Deny"
+      Action    = ["s3:*"]
+      Principal = "*"
+      Resource  = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+
+  # Both change who may do what with the bucket; S3 refuses them at the same time.
+  depends_on = [aws_s3_bucket_public_access_block.state]
+}

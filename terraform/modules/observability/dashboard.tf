@@ -1,0 +1,110 @@
+locals {
+  # The path from left to right, top to bottom: in, engine, out, stored, told, waiting for a person.
+  panels = concat(
+    [
+      {
+        title = "Events in", stat = "Sum"
+        metrics = [
+          ["AWS/Kinesis", "IncomingRecords", "StreamName", var.events_stream_name],
+          ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.events_stream_name],
+        ]
+      },
+      {
+        title = "Engine behind (ms)", stat = "Maximum"
+        metrics = [
+          ["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", var.events_stream_name],
+        ]
+      },
+      {
+        title = "Anomalies out", stat = "Sum"
+        metrics = [
+          ["AWS/Kinesis", "IncomingRecords", "StreamName", var.anomalies_stream_name],
+          ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.anomalies_stream_name],
+        ]
+      },
+      {
+        title   = "Anomalies at the alerter", stat = "Sum"
+        metrics = [for name in ["received", "new", "duplicate", "quarantined", "failed"] : ["Weir", name, "function", local.functions.alerter]]
+      },
+      {
+        title   = "Alerts", stat = "Sum"
+        metrics = [for name in ["alerted", "suppressed", "silenced", "held", "publish_failed"] : ["Weir", name, "function", local.functions.alerter]]
+      },
+      {
+        title   = "Latency (ms, p99)", stat = "p99"
+        metrics = [for name in ["event_to_stored_ms", "event_to_alert_ms", "probe_ms"] : ["Weir", name, "function", local.functions.alerter]]
+      },
+      {
+        title = "Alerter", stat = "Sum"
+        metrics = [
+          for name in ["Invocations", "Errors", "Throttles"] : ["AWS/Lambda", name, "FunctionName", var.alerter_function_name]
+        ]
+      },
+      {
+        title = "Alerter behind and run time (ms)", stat = "Maximum"
+        metrics = [
+          for name in ["IteratorAge", "Duration"] : ["AWS/Lambda", name, "FunctionName", var.alerter_function_name]
+        ]
+      },
+      {
+        title = "Heartbeat", stat = "Sum"
+        metrics = [
+          for name in ["Invocations", "Errors"] : ["AWS/Lambda", name, "FunctionName", var.heartbeat_function_name]
+        ]
+      },
+      {
+        title = "Waiting for a person", stat = "Maximum"
+        metrics = [
+          for name in compact([var.quarantine_queue_name, var.alerter_dlq_name, var.undelivered_queue_name]) :
+          ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]
+        ]
+      },
+      {
+        title = "Store", stat = "Sum"
+        metrics = [
+          ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", var.table_name],
+          ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name],
+        ]
+      },
+    ],
+    var.arroyo == null ? [] : [
+      {
+        title = "Pipelines", stat = "Maximum"
+        metrics = [
+          for name in ["pipelines_running", "pipelines_failed", "pipelines_restarted"] : ["Weir", name, "function", local.functions.heartbeat]
+        ]
+      },
+      {
+        title = "Arroyo (%)", stat = "Maximum"
+        metrics = try([
+          for name in ["CPUUtilization", "MemoryUtilization"] :
+          ["AWS/ECS", name, "ClusterName", var.arroyo.cluster_name, "ServiceName", var.arroyo.control_service_name]
+        ], [])
+      },
+    ],
+  )
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = var.name_prefix
+
+  dashboard_body = jsonencode({
+    widgets = [
+      for index, panel in local.panels : {
+        type   = "metric"
+        x      = index % 3 * 8
+        y      = floor(index / 3) * 6
+        width  = 8
+        height = 6
+        properties = {
+          metrics = panel.metrics
+          period  = 60
+          region  = var.region
+          stat    = panel.stat
+          title   = panel.title
+          view    = "timeSeries"
+        }
+      }
+    ]
+  })
+}

@@ -1,0 +1,265 @@
+locals {
+  runbooks = "docs/runbooks.md"
+
+  # What the functions call themselves in their metrics. Two stacks in one account and region share these series.
+  functions = { alerter = "alerter", heartbeat = "heartbeat" }
+
+  # One entry an alarm. `runbook` is the heading in docs/runbooks.md; `missing` says what silence means.
+  alarms = merge(
+    {
+      alerter-iterator-age = {
+        runbook    = "Alerter falls behind"
+        what       = "Anomalies wait longer than ${var.iterator_age_seconds} s for the alerter."
+        namespace  = "AWS/Lambda", metric = "IteratorAge", statistic = "Maximum"
+        dimensions = { FunctionName = var.alerter_function_name }
+        threshold  = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+      }
+      alerter-errors = {
+        runbook    = "Alerter fails"
+        what       = "The alerter fails as a whole."
+        namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum"
+        dimensions = { FunctionName = var.alerter_function_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      alerter-throttles = {
+        runbook    = "Alerter is throttled"
+        what       = "Lambda refuses to run the alerter."
+        namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum"
+        dimensions = { FunctionName = var.alerter_function_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      alerter-dlq = {
+        runbook    = "Batches given up"
+        what       = "The alerter gave up on a batch: anomalies are not stored."
+        namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum"
+        dimensions = { QueueName = var.alerter_dlq_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
+      }
+      publish-failed = {
+        runbook    = "Alerts cannot be published"
+        what       = "Alerts are due that could not be published."
+        namespace  = "Weir", metric = "publish_failed", statistic = "Sum"
+        dimensions = { function = local.functions.alerter }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 5
+      }
+      quarantine = {
+        runbook    = "Poison in quarantine"
+        what       = "Records that are no event or no anomaly wait in quarantine."
+        namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum"
+        dimensions = { QueueName = var.quarantine_queue_name }
+        threshold  = var.quarantine_threshold, above = true, missing = "notBreaching", period = 300, periods = 1
+      }
+      store-throttled = {
+        runbook    = "Store is throttled"
+        what       = "DynamoDB refuses writes of the table."
+        namespace  = "AWS/DynamoDB", metric = "WriteThrottleEvents", statistic = "Sum"
+        dimensions = { TableName = var.table_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      events-refused = {
+        runbook    = "Events are refused"
+        what       = "The events stream refuses writes: it has too few shards, or a hot one."
+        namespace  = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum"
+        dimensions = { StreamName = var.events_stream_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      anomalies-refused = {
+        runbook    = "Anomalies are refused"
+        what       = "The anomalies stream refuses writes: a rule floods it."
+        namespace  = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum"
+        dimensions = { StreamName = var.anomalies_stream_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      engine-behind = {
+        runbook    = "Engine falls behind"
+        what       = "Events wait longer than ${var.iterator_age_seconds} s for the engine."
+        namespace  = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", statistic = "Maximum"
+        dimensions = { StreamName = var.events_stream_name }
+        # No reader, no metric: that is what heartbeats and probes are for.
+        threshold = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+      }
+      heartbeat-missing = {
+        runbook    = "Heartbeat is missing"
+        what       = "The heartbeat did not run for five minutes: windows do not close in silence."
+        namespace  = "AWS/Lambda", metric = "Invocations", statistic = "Sum"
+        dimensions = { FunctionName = var.heartbeat_function_name }
+        threshold  = 1, above = false, missing = "breaching", period = 300, periods = 1
+      }
+      heartbeat-errors = {
+        runbook    = "Heartbeat is missing"
+        what       = "The heartbeat fails."
+        namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum"
+        dimensions = { FunctionName = var.heartbeat_function_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      probe-missing = {
+        runbook    = "Probe does not arrive"
+        what       = "No probe went through the whole path for ${var.probe_missing_minutes} minutes: rules may be dead without a sign."
+        namespace  = "Weir", metric = "probe_ms", statistic = "SampleCount"
+        dimensions = { function = local.functions.alerter }
+        threshold  = 1, above = false, missing = "breaching", period = 60 * var.probe_missing_minutes, periods = 1
+      }
+      probe-slow = {
+        runbook    = "Probe is slow"
+        what       = "Probes need longer than ${var.probe_slow_seconds} s through the whole path."
+        namespace  = "Weir", metric = "probe_ms", statistic = "Maximum"
+        dimensions = { function = local.functions.alerter }
+        threshold  = var.probe_slow_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+      }
+    },
+    var.undelivered_queue_name == null ? {} : {
+      undelivered = {
+        runbook    = "Alerts are not delivered"
+        what       = "SNS could not hand an alert to a subscriber."
+        namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum"
+        dimensions = { QueueName = var.undelivered_queue_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
+      }
+    },
+    var.arroyo == null ? {} : {
+      pipeline-not-running = {
+        runbook    = "Pipeline does not run"
+        what       = "No pipeline is Running, or nobody could ask Arroyo."
+        namespace  = "Weir", metric = "pipelines_running", statistic = "Minimum"
+        dimensions = { function = local.functions.heartbeat }
+        threshold  = 1, above = false, missing = "breaching", period = 60, periods = 5
+      }
+      pipeline-failed = {
+        runbook    = "Pipeline does not run"
+        what       = "A pipeline is Failed."
+        namespace  = "Weir", metric = "pipelines_failed", statistic = "Maximum"
+        dimensions = { function = local.functions.heartbeat }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 2
+      }
+      checkpoint-age = {
+        runbook    = "Checkpoints are old"
+        what       = "Arroyo wrote no checkpoint for ${var.checkpoint_age_seconds} s."
+        namespace  = "AWS/S3", metric = "PutRequests", statistic = "Sum"
+        dimensions = try({ BucketName = var.arroyo.state_bucket, FilterId = var.arroyo.checkpoint_metrics }, {})
+        threshold  = 1, above = false, missing = "breaching", period = var.checkpoint_age_seconds, periods = 1
+      }
+      arroyo-memory = {
+        runbook    = "Arroyo runs out of memory"
+        what       = "Arroyo's control task uses more than 85 % of its memory: state lives there."
+        namespace  = "AWS/ECS", metric = "MemoryUtilization", statistic = "Maximum"
+        dimensions = try({ ClusterName = var.arroyo.cluster_name, ServiceName = var.arroyo.control_service_name }, {})
+        threshold  = 85, above = true, missing = "breaching", period = 60, periods = 5
+      }
+    },
+    var.arroyo == null ? {} : (try(var.arroyo.database_is_cluster, false) ? {} : {
+      catalogue-storage = {
+        runbook    = "Catalogue runs out of space"
+        what       = "Less than 2 GiB are free on the catalogue's disk."
+        namespace  = "AWS/RDS", metric = "FreeStorageSpace", statistic = "Minimum"
+        dimensions = try({ DBInstanceIdentifier = var.arroyo.database_identifier }, {})
+        threshold  = 2147483648, above = false, missing = "notBreaching", period = 300, periods = 2
+      }
+    }),
+  )
+
+  # GitHub's anchor of a heading.
+  anchors = { for key, alarm in local.alarms : key => lower(replace(alarm.runbook, " ", "-")) }
+}
+
+# Not the alert topic: alerts are about a person's data, alarms about Weir itself, and each must reach people when the
+# other does not. CloudWatch cannot publish to a topic under the AWS-managed key, whose policy nobody can change; without a
+# key of its own the topic is therefore not encrypted. An alarm names resources and numbers, no data.
+resource "aws_sns_topic" "alarms" {
+  name              = "${var.name_prefix}-alarms"
+  display_name      = "Weir alarms"
+  kms_master_key_id = var.kms_key_arn
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "AllowAlarmsOfThisAccount"
+        Effect    = "Allow"
+        Action    = ["sns:Publish"]
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Resource  = [aws_sns_topic.alarms.arn]
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+      }],
+      var.budget == null ? [] : [{
+        Sid       = "AllowBudgetsOfThisAccount"
+        Effect    = "Allow"
+        Action    = ["sns:Publish"]
+        Principal = { Service = "budgets.amazonaws.com" }
+        Resource  = [aws_sns_topic.alarms.arn]
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+      }],
+    )
+  })
+}
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_sns_topic_subscription" "alarms" {
+  for_each = { for s in var.subscriptions : "${s.protocol}:${s.endpoint}" => s }
+
+  endpoint  = each.value.endpoint
+  protocol  = each.value.protocol
+  topic_arn = aws_sns_topic.alarms.arn
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name        = "${var.name_prefix}-${each.key}"
+  alarm_description = "${each.value.what} What to do: ${local.runbooks}#${local.anchors[each.key]}"
+
+  comparison_operator = each.value.above ? "GreaterThanThreshold" : "LessThanThreshold"
+  dimensions          = each.value.dimensions
+  evaluation_periods  = each.value.periods
+  metric_name         = each.value.metric
+  namespace           = each.value.namespace
+  period              = each.value.period
+  statistic           = each.value.statistic
+  threshold           = each.value.threshold
+  treat_missing_data  = each.value.missing
+
+  alarm_actions = [aws_sns_topic.alarms.arn]
+  ok_actions    = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_budgets_budget" "this" {
+  count = var.budget == null ? 0 : 1
+
+  name         = "${var.name_prefix}-monthly"
+  budget_type  = "COST"
+  limit_amount = tostring(var.budget.monthly_usd)
+  limit_unit   = "USD"
+  time_unit    = "MONTHLY"
+
+  # Costs carry our tag only once somebody has activated it for cost allocation; until then the budget is the account's.
+  dynamic "cost_filter" {
+    for_each = var.budget.cost_tag_activated ? [1] : []
+
+    content {
+      name   = "TagKeyValue"
+      values = ["user:stack$${var.name_prefix}"]
+    }
+  }
+
+  notification {
+    comparison_operator       = "GREATER_THAN"
+    notification_type         = "FORECASTED"
+    subscriber_sns_topic_arns = [aws_sns_topic.alarms.arn]
+    threshold                 = 100
+    threshold_type            = "PERCENTAGE"
+  }
+
+  notification {
+    comparison_operator       = "GREATER_THAN"
+    notification_type         = "ACTUAL"
+    subscriber_sns_topic_arns = [aws_sns_topic.alarms.arn]
+    threshold                 = 80
+    threshold_type            = "PERCENTAGE"
+  }
+
+  depends_on = [aws_sns_topic_policy.alarms]
+}

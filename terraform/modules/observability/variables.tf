@@ -1,0 +1,157 @@
+variable "alerter_dlq_name" {
+  description = "Queue of the batches the alerter gave up on."
+  type        = string
+  nullable    = false
+}
+
+variable "alerter_function_name" {
+  description = "Name of the alerter."
+  type        = string
+  nullable    = false
+}
+
+variable "anomalies_stream_name" {
+  description = "Name of the anomalies stream."
+  type        = string
+  nullable    = false
+}
+
+variable "arroyo" {
+  description = "The Arroyo cluster to watch; null when rules run elsewhere."
+  type = object({
+    checkpoint_metrics   = string
+    cluster_name         = string
+    control_service_name = string
+    database_identifier  = string
+    database_is_cluster  = optional(bool, false)
+    state_bucket         = string
+  })
+  default = null
+}
+
+variable "budget" {
+  description = "Monthly budget with an alarm; null: none. cost_tag_activated: the tag `stack` is activated for cost allocation, count this stack only."
+  type = object({
+    cost_tag_activated = optional(bool, false)
+    monthly_usd        = number
+  })
+  default = null
+
+  validation {
+    condition     = var.budget == null || try(var.budget.monthly_usd > 0, false)
+    error_message = "budget.monthly_usd is above 0."
+  }
+}
+
+variable "checkpoint_age_seconds" {
+  description = "Time without a checkpoint that is an alarm."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.checkpoint_age_seconds % 60 == 0 && var.checkpoint_age_seconds >= 60 && var.checkpoint_age_seconds <= 86400
+    error_message = "checkpoint_age_seconds is a multiple of 60, from 60 to 86400."
+  }
+}
+
+variable "events_stream_name" {
+  description = "Name of the events stream."
+  type        = string
+  nullable    = false
+}
+
+variable "heartbeat_function_name" {
+  description = "Name of the heartbeat."
+  type        = string
+  nullable    = false
+}
+
+variable "iterator_age_seconds" {
+  description = "Lag of a reader that is an alarm, when it lasts for five minutes."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.iterator_age_seconds >= 1
+    error_message = "iterator_age_seconds is at least 1."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed KMS key for the alarm topic; null leaves it unencrypted, because CloudWatch cannot use the AWS-managed key."
+  type        = string
+  default     = null
+}
+
+variable "name_prefix" {
+  description = "First part of every name."
+  type        = string
+  nullable    = false
+}
+
+variable "probe_missing_minutes" {
+  description = "Minutes without a probe that are an alarm."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.probe_missing_minutes >= 2 && var.probe_missing_minutes <= 60
+    error_message = "probe_missing_minutes is from 2 to 60: probes leave once a minute."
+  }
+}
+
+variable "probe_slow_seconds" {
+  description = "Time of a probe through the whole path that is an alarm, when it lasts for five minutes."
+  type        = number
+  default     = 120
+  nullable    = false
+}
+
+variable "quarantine_queue_name" {
+  description = "Queue of poison records."
+  type        = string
+  nullable    = false
+}
+
+variable "quarantine_threshold" {
+  description = "Messages in quarantine above which it is an alarm."
+  type        = number
+  default     = 0
+  nullable    = false
+}
+
+variable "region" {
+  description = "AWS region of the dashboard's metrics."
+  type        = string
+  nullable    = false
+}
+
+variable "subscriptions" {
+  description = "Who is told of alarms."
+  type = list(object({
+    endpoint = string
+    protocol = string
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue([for s in var.subscriptions : contains(["email", "email-json", "https", "lambda", "sms", "sqs"], s.protocol)])
+    error_message = "A subscription's protocol is email, email-json, https, lambda, sms or sqs (plain http is refused)."
+  }
+}
+
+variable "table_name" {
+  description = "Name of the anomalies table."
+  type        = string
+  nullable    = false
+}
+
+variable "undelivered_queue_name" {
+  description = "Queue of alerts that SNS could not deliver, or null without subscriptions."
+  type        = string
+  default     = null
+}

@@ -1,0 +1,15 @@
+output "arn" {
+  description = "ARN of the secret."
+  value       = aws_secretsmanager_secret.this.arn
+}
+
+output "name" {
+  description = "Name of the secret."
+  value       = aws_secretsmanager_secret.this.name
+}
+
+output "value" {
+  description = "The value; ephemeral, so that it reaches no plan and no state."
+  value       = ephemeral.aws_secretsmanager_secret_version.this.secret_string
+  ephemeral   = true
+}

@@ -1,0 +1,85 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix = "weir"
+  region      = "eu-central-1"
+}
+
+run "no_way_to_the_internet_by_default" {
+  module { source = "./modules/network" }
+
+  assert {
+    condition     = length(aws_internet_gateway.this) == 0 && length(aws_nat_gateway.this) == 0 && length(aws_subnet.public) == 0
+    error_message = "by default nothing leads to the internet"
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["ecr.api", "ecr.dkr", "kinesis-streams", "logs", "secretsmanager", "ssmmessages"])
+    error_message = "what Arroyo calls is reached inside the VPC"
+  }
+
+  assert {
+    condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled])
+    error_message = "the usual names lead to the endpoints"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.endpoints[0].cidr_ipv4 == "10.80.0.0/16" && aws_vpc_security_group_ingress_rule.endpoints[0].from_port == 443
+    error_message = "endpoints are open to this VPC, over HTTPS"
+  }
+
+  assert {
+    condition     = toset(output.egress_cidrs) == toset(["10.80.0.0/16"]) && toset(keys(output.egress_prefix_lists)) == toset(["dynamodb", "s3"])
+    error_message = "tasks need the VPC, S3 and DynamoDB, and nothing else"
+  }
+
+  assert {
+    condition     = length(aws_subnet.private) == 2 && alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch != true])
+    error_message = "two private subnets, without public addresses"
+  }
+
+  assert {
+    condition     = length(aws_flow_log.this) == 1 && aws_flow_log.this[0].traffic_type == "ALL"
+    error_message = "flow logs are on"
+  }
+}
+
+run "nat_in_place_of_endpoints" {
+  module { source = "./modules/network" }
+
+  variables {
+    availability_zones = ["a", "b", "c"]
+    egress             = "nat"
+    flow_logs_enabled  = false
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 1 && length(aws_vpc_endpoint.interface) == 0 && toset(keys(aws_vpc_endpoint.gateway)) == toset(["dynamodb", "s3"])
+    error_message = "one gateway replaces the interface endpoints; the free gateway endpoints stay"
+  }
+
+  assert {
+    condition     = length(distinct(concat([for subnet in aws_subnet.private : subnet.cidr_block], [aws_subnet.public[0].cidr_block]))) == 4
+    error_message = "subnets do not overlap"
+  }
+
+  assert {
+    condition     = length(aws_flow_log.this) == 0 && length(aws_iam_role.flow) == 0
+    error_message = "flow logs can be left out"
+  }
+}
+
+run "limits" {
+  command = plan
+  module { source = "./modules/network" }
+
+  variables {
+    availability_zones = ["a"]
+    cidr               = "10.0.0.0/28"
+    egress             = "open"
+  }
+
+  expect_failures = [var.availability_zones, var.cidr, var.egress]
+}

@@ -1,0 +1,120 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  alerter_dlq_name        = "weir-alerter-dlq"
+  alerter_function_name   = "weir-alerter"
+  anomalies_stream_name   = "weir-anomalies"
+  events_stream_name      = "weir-events"
+  heartbeat_function_name = "weir-heartbeat"
+  name_prefix             = "weir"
+  quarantine_queue_name   = "weir-quarantine"
+  region                  = "eu-central-1"
+  table_name              = "weir-anomalies"
+}
+
+run "without_arroyo" {
+  module { source = "./modules/observability" }
+
+  assert {
+    condition     = !contains(output.alarm_names, "weir-pipeline-not-running") && contains(output.alarm_names, "weir-heartbeat-missing")
+    error_message = "what is not there is not watched"
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["heartbeat-missing", "probe-missing"] : aws_cloudwatch_metric_alarm.this[name].treat_missing_data == "breaching"
+    ])
+    error_message = "silence is an alarm"
+  }
+
+  assert {
+    condition     = length(aws_budgets_budget.this) == 0
+    error_message = "no budget unless asked for"
+  }
+}
+
+run "every_alarm_names_its_runbook" {
+  module { source = "./modules/observability" }
+
+  variables {
+    arroyo                 = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
+    budget                 = { monthly_usd = 100 }
+    undelivered_queue_name = "weir-undelivered"
+  }
+
+  assert {
+    condition     = alltrue([for heading in values(output.runbooks) : strcontains(file("../docs/runbooks.md"), "\n## ${heading}\n")])
+    error_message = "docs/runbooks.md lacks: ${join(", ", [for heading in distinct(values(output.runbooks)) : heading if !strcontains(file("../docs/runbooks.md"), "\n## ${heading}\n")])}"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : can(regex("docs/runbooks\\.md#[a-z-]+$", alarm.alarm_description))])
+    error_message = "every alarm ends with the place of its runbook"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
+    error_message = "every alarm tells somebody, also that it is over"
+  }
+
+  assert {
+    condition     = length(setintersection(toset(output.alarm_names), toset(["weir-arroyo-memory", "weir-catalogue-storage", "weir-checkpoint-age", "weir-pipeline-failed", "weir-pipeline-not-running", "weir-undelivered"]))) == 6
+    error_message = "Arroyo, its catalogue and undelivered alerts are watched"
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 13
+    error_message = "the dashboard shows the whole path"
+  }
+
+  assert {
+    condition     = aws_budgets_budget.this[0].limit_amount == "100" && length(aws_budgets_budget.this[0].cost_filter) == 0
+    error_message = "the budget is the account's until the tag is activated"
+  }
+}
+
+run "alarm_topic_takes_this_accounts_alarms" {
+  module { source = "./modules/observability" }
+
+  assert {
+    condition = jsondecode(aws_sns_topic_policy.alarms.policy).Statement == [{
+      Sid       = "AllowAlarmsOfThisAccount"
+      Effect    = "Allow"
+      Action    = ["sns:Publish"]
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Resource  = ["arn:aws:sns:eu-central-1:111122223333:weir-alerts"]
+      Condition = { StringEquals = { "aws:SourceAccount" = "111122223333" } }
+    }]
+    error_message = "only this account's alarms may publish"
+  }
+}
+
+run "aurora_has_no_disk_to_watch" {
+  module { source = "./modules/observability" }
+
+  variables {
+    arroyo = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo", database_is_cluster = true }
+  }
+
+  assert {
+    condition     = !contains(output.alarm_names, "weir-catalogue-storage")
+    error_message = "Aurora's storage grows by itself"
+  }
+}
+
+run "limits" {
+  command = plan
+  module { source = "./modules/observability" }
+
+  variables {
+    budget                 = { monthly_usd = 0 }
+    checkpoint_age_seconds = 90
+    iterator_age_seconds   = 0
+    probe_missing_minutes  = 1
+    subscriptions          = [{ protocol = "http", endpoint = "http://example.com" }]
+  }
+
+  expect_failures = [var.budget, var.checkpoint_age_seconds, var.iterator_age_seconds, var.probe_missing_minutes, var.subscriptions]
+}
