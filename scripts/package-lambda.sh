@@ -20,8 +20,9 @@ esac
 target=${WEIR_LAMBDA_TARGET_DIR:-$root/target-lambda}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 
-# No path of this machine and no build id may reach the binary.
+# No path of this machine and no build id may reach the binary. Both Lambdas are built together: cargo then unifies the
+# features of what they share once, instead of building it for each.
 RUSTFLAGS="--remap-path-prefix=$root=/weir --remap-path-prefix=$cargo_home=/cargo -C link-arg=-Wl,--build-id=none" \
-    cargo build --quiet --locked --profile lambda --target-dir "$target" -p "weir-$name" --bin "$name"
+    cargo build --quiet --locked --profile lambda --target-dir "$target" -p weir-alerter -p weir-heartbeat --bins
 
 exec python3 scripts/package-lambda.py "$target/lambda/$name" "dist/$name.zip"

@@ -101,22 +101,33 @@ WHERE control IS NULL AND (event IS NULL OR NOT is_json OR timestamp IS NULL OR 
 
 -- A record of 1 MiB is larger in base64 than a record may be, so it travels in two parts.
 INSERT INTO poison
-SELECT 'poison', '${events_stream}', reason, substr(raw, 1, 720000), 1, CASE WHEN octet_length(raw) > 720000 THEN 2 ELSE 1 END, arrival_time
+SELECT
+  'poison' AS record_type, '${events_stream}' AS stream, reason, substr(raw, 1, 720000) AS raw, 1 AS part,
+  CASE WHEN octet_length(raw) > 720000 THEN 2 ELSE 1 END AS parts, arrival_time
 FROM no_events;
 
 INSERT INTO poison
-SELECT 'poison', '${events_stream}', reason, substr(raw, 720001), 2, 2, arrival_time
+SELECT
+  'poison' AS record_type, '${events_stream}' AS stream, reason, substr(raw, 720001) AS raw, 2 AS part, 2 AS parts, arrival_time
 FROM no_events
 WHERE octet_length(raw) > 720000;
 
 -- The heartbeat's probe passes through the whole path as an anomaly that alerts nobody.
 INSERT INTO anomalies
 SELECT
-  left(encode(sha256(concat('weir_probe|10:weir_probe|e|0|', probe_id)), 'hex'), 32),
-  'weir_probe', '000000000000', 'info', 'weir_probe', event_time, CAST(NULL AS TIMESTAMP), CAST(NULL AS TIMESTAMP),
-  CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 0.0,
-  concat('{"probe_id":"', probe_id, '","sent_at":"', sent_at, '"}'),
-  '{"stage":"shadow"}'
+  left(encode(sha256(concat('weir_probe|10:weir_probe|e|0|', probe_id)), 'hex'), 32) AS id,
+  'weir_probe' AS rule,
+  '000000000000' AS rule_version,
+  'info' AS severity,
+  'weir_probe' AS key,
+  event_time AS timestamp,
+  CAST(NULL AS TIMESTAMP) AS window_start,
+  CAST(NULL AS TIMESTAMP) AS window_end,
+  CAST(NULL AS DOUBLE) AS value,
+  CAST(NULL AS DOUBLE) AS expected,
+  0.0 AS score,
+  concat('{"probe_id":"', probe_id, '","sent_at":"', sent_at, '"}') AS details,
+  '{"stage":"shadow"}' AS rule_meta
 FROM (
   SELECT
     event_time,

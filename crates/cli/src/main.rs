@@ -1,2 +1,86 @@
-//! The weir command.
-fn main() {}
+//! The `weir` command.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks: data to stdout, all else to stderr")]
+
+mod commands;
+mod compile;
+mod data;
+mod demo;
+mod local;
+mod repo;
+mod target;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Anomaly rules in SQL: write, test and run them here, deploy them to your own AWS account.
+///
+/// Exit codes: 0 all is well; 1 something failed, or a rule or a test is wrong; 2 the command line is wrong.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(commands::check::CheckCommand),
+    Compile(commands::compile::CompileCommand),
+    Test(commands::test::TestCommand),
+    Run(commands::run::RunCommand),
+    Demo(Box<demo::DemoCommand>),
+    Generate(commands::generate::GenerateCommand),
+    Put(commands::put::PutCommand),
+    Tail(commands::tail::TailCommand),
+    Up(commands::up::UpCommand),
+    Down(commands::down::DownCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Check(command) => commands::check::run(&command).map(done),
+        Command::Compile(command) => commands::compile::run(&command).map(done),
+        Command::Test(command) => runtime.block_on(commands::test::run(command)),
+        Command::Run(command) => runtime.block_on(commands::run::run(command)).map(done),
+        Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
+        Command::Generate(command) => commands::generate::run(&command).map(done),
+        Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
+        Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
+        Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
+        Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
+    }
+}
+
+/// The error and its causes in one line; hints, which stand on lines of their own, last.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said = Vec::new();
+    let mut hints = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        match text.split_once("\n  hint: ") {
+            // Several faults in one message keep their hints beside them.
+            Some((message, hint)) if !hint.contains('\n') => {
+                said.push(message.to_owned());
+                hints.push(format!("\n  hint: {hint}"));
+            }
+            _ => said.push(text),
+        }
+    }
+    format!("{}{}", said.join(": "), hints.concat())
+}

@@ -1,0 +1,11 @@
+//! One file a command.
+
+pub(crate) mod check;
+pub(crate) mod compile;
+pub(crate) mod down;
+pub(crate) mod generate;
+pub(crate) mod put;
+pub(crate) mod run;
+pub(crate) mod tail;
+pub(crate) mod test;
+pub(crate) mod up;

@@ -1,0 +1,64 @@
+//! `weir put`: records onto the events stream.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, stdin},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+use weir_cloud::stream::{self, PUT_RECORDS, PutRecord};
+
+use crate::target::Target;
+
+/// Puts records on the events stream, one a line, as they are
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  echo '{\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":99,\"source\":\"pump-1\",\"metric\":\"temperature\"}' | weir put --stack local")]
+pub(crate) struct PutCommand {
+    /// The file to read; standard input without it
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+    /// The stream, when it is not the stack's own
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+}
+
+pub(crate) async fn run(command: PutCommand) -> Result<()> {
+    let (clients, connection) = command.target.connect().await?;
+    let stream = command.stream.or(connection.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
+    let input: Box<dyn BufRead> = match &command.file {
+        Some(file) => Box::new(BufReader::new(File::open(file).with_context(|| format!("{} cannot be read", file.display()))?)),
+        None => Box::new(BufReader::new(stdin().lock())),
+    };
+    let mut batch = Vec::with_capacity(PUT_RECORDS);
+    let mut count = 0_u64;
+    for line in input.split(b'\n') {
+        let mut line = line.context("the input cannot be read")?;
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        if line.is_empty() {
+            continue;
+        }
+        count += 1;
+        let key = partition_key(&line).unwrap_or_else(|| count.to_string());
+        batch.push(PutRecord::new(line, key));
+        if batch.len() == PUT_RECORDS {
+            stream::put(&clients, &stream, &batch).await?;
+            batch.clear();
+        }
+    }
+    stream::put(&clients, &stream, &batch).await?;
+    eprintln!("{count} records put on {stream}");
+    Ok(())
+}
+
+/// Events of one source keep their order.
+fn partition_key(line: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    let source = value.get("source")?.as_str()?;
+    // Kinesis takes keys of 1 to 256 characters.
+    let key: String = source.chars().take(256).collect();
+    (!key.is_empty()).then_some(key)
+}

@@ -1,0 +1,61 @@
+//! `weir tail`: anomalies as they come.
+
+use anyhow::Result;
+use weir_anomaly::Record;
+use weir_cloud::stream::{From, Tail};
+
+use crate::{local::interrupted, target::Target};
+
+/// Follows the anomalies stream until it is interrupted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  weir tail --stack local --json | jq .score")]
+pub(crate) struct TailCommand {
+    #[command(flatten)]
+    target: Target,
+    /// The stream, when it is not the stack's own
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+    /// Begins at the oldest record that the stream keeps
+    #[arg(long)]
+    oldest: bool,
+    /// Prints records as they are, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(command: TailCommand) -> Result<()> {
+    let (clients, connection) = command.target.connect().await?;
+    let stream = command.stream.or(connection.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let from = if command.oldest { From::Oldest } else { From::Now };
+    let follow = async {
+        let mut tail = Tail::open(&clients, &stream, from).await?;
+        eprintln!("following {stream}; Ctrl-C ends it");
+        loop {
+            for record in tail.next().await? {
+                print(&record, command.json);
+            }
+        }
+    };
+    tokio::select! {
+        ended = follow => ended,
+        _ = interrupted() => Ok(()),
+    }
+}
+
+fn print(record: &[u8], json: bool) {
+    if json {
+        println!("{}", String::from_utf8_lossy(record));
+        return;
+    }
+    match Record::parse(record) {
+        Ok(Record::Anomaly(a)) => {
+            let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n}"));
+            println!(
+                "{}  {:8}  {:18}  {}  value {}  expected {}  score {:.2}  {}",
+                a.timestamp, a.severity, a.rule, a.key, number(a.value), number(a.expected), a.score, a.id
+            );
+        }
+        Ok(Record::Poison(p)) => println!("poison    {}  {} (part {} of {})", p.stream, p.reason.as_str(), p.part, p.parts),
+        Err(error) => println!("no anomaly: {error}"),
+    }
+}

@@ -1,0 +1,76 @@
+//! From a folder of rules to a program, for every command that needs one.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context, Result, anyhow, bail};
+use weir_rules::{Environment, Pack, Program, RuleError, compile};
+
+use crate::repo::Repo;
+
+/// Which environment, and what is set beside it.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct EnvironmentOptions {
+    /// The environment: a file below sql/environments, without .toml
+    #[arg(long = "env", default_value = "local", value_name = "NAME")]
+    pub(crate) environment: String,
+    /// Sets a parameter of a rule, over the environment's own
+    #[arg(long = "set", value_name = "RULE.PARAMETER=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl EnvironmentOptions {
+    /// Reads the environment, with what `--set` changes in it.
+    pub(crate) fn load(&self, repo: &Repo, pack: &Pack) -> Result<Environment> {
+        let file = repo.sql().join("environments").join(format!("{}.toml", self.environment));
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!("{} cannot be read\n  hint: --env names a file below sql/environments", file.display())
+        })?;
+        let mut environment = Environment::parse(&file, &text)?;
+        for rule in environment.parameters.keys() {
+            if pack.rule(rule).is_none() {
+                bail!("{}: there is no rule `{rule}`\n  hint: [parameters.RULE] names a file below sql/rules", file.display());
+            }
+        }
+        for assignment in &self.set {
+            set(&mut environment, pack, assignment)?;
+        }
+        Ok(environment)
+    }
+}
+
+/// Sets one parameter: `RULE.PARAMETER=VALUE`.
+pub(crate) fn set(environment: &mut Environment, pack: &Pack, assignment: &str) -> Result<()> {
+    let parts = assignment.split_once('=').and_then(|(name, value)| Some((name.split_once('.')?, value)));
+    let ((rule_name, name), value) =
+        parts.with_context(|| format!("`{assignment}` is no assignment\n  hint: --set zscore.deviations=6"))?;
+    let rule = pack.rule(rule_name).with_context(|| format!("there is no rule `{rule_name}`"))?;
+    let known = || rule.header.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let parameter = rule.header.parameters.get(name).with_context(|| {
+        format!("rule `{rule_name}` has no parameter `{name}`\n  hint: it has {}", known())
+    })?;
+    let value = parameter.parse(value).map_err(|e| anyhow!("{rule_name}.{name}: {e}"))?;
+    environment.parameters.entry(rule_name.to_owned()).or_default().insert(name.to_owned(), value);
+    Ok(())
+}
+
+/// Reads the rules below a folder.
+pub(crate) fn load_pack(sql: &Path) -> Result<Pack> {
+    Pack::load(sql).map_err(joined)
+}
+
+/// Reads and compiles the rules below a folder.
+pub(crate) fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
+    compile(&load_pack(sql)?, environment).map_err(joined)
+}
+
+/// Every fault in one message, as an author wants to see them.
+pub(crate) fn joined(errors: Vec<RuleError>) -> anyhow::Error {
+    let mut text = String::new();
+    for error in &errors {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let _ = write!(text, "{error}");
+    }
+    anyhow!(text)
+}

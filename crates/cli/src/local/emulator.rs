@@ -1,0 +1,64 @@
+//! The local AWS emulator, started by `scripts/local-aws.sh`.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use tokio::process::Command;
+
+use super::process::Process;
+
+/// The emulator answers within a second on an idle machine; a busy one gets a minute.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_POLL: Duration = Duration::from_millis(100);
+
+/// Refuses a port that something else listens on, before anything is started.
+pub(crate) fn check_port(port: u16) -> Result<()> {
+    if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+        bail!("port {port} is in use\n  hint: stop what listens there (`make down` ends a stack of ours), or choose another: PORT=4570");
+    }
+    Ok(())
+}
+
+/// Installs the emulator into a virtual environment of the project, once.
+pub(crate) async fn install(repo: &Path, log: &Path) -> Result<()> {
+    let mut command = Command::new(repo.join("scripts/local-aws.sh"));
+    command.arg("install");
+    Process::spawn("emulator installation", command, log)?.finish().await
+}
+
+/// Starts the emulator and returns when it answers.
+pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> Result<Process> {
+    let mut command = Command::new(repo.join("scripts/local-aws.sh"));
+    command.arg("run").env("GATEWAY_PORT", port.to_string()).env("WEIR_EMULATOR_DIR", folder.join("emulator"));
+    let mut process = Process::spawn("emulator", command, log)?;
+    let deadline = Instant::now() + READY_DEADLINE;
+    while !answers(port) {
+        if let Some(status) = process.exited() {
+            bail!("the emulator ended with {status}");
+        }
+        if Instant::now() > deadline {
+            bail!("the emulator did not answer on port {port} within {} s", READY_DEADLINE.as_secs());
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+    Ok(process)
+}
+
+/// One HTTP request by hand: an HTTP client only for this would be the larger part of the command.
+fn answers(port: u16) -> bool {
+    let request = || -> std::io::Result<bool> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"GET /_ministack/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = [0_u8; 32];
+        let read = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).contains(" 200"))
+    };
+    request().unwrap_or(false)
+}

@@ -1,0 +1,256 @@
+//! One local stack: its folder, its processes and how to reach it.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use weir_rules::{Environment, Streams};
+
+use super::{
+    emulator,
+    process::{self, Process},
+    step,
+    terraform::Terraform,
+};
+use crate::{compile::compile_pack, repo::Repo};
+
+/// What the emulator calls itself.
+const REGION: &str = "us-east-1";
+/// From start to its first statistics the engine takes well under a second; a busy machine gets a minute.
+const ENGINE_DEADLINE: Duration = Duration::from_secs(60);
+const ENGINE_POLL: Duration = Duration::from_millis(50);
+
+/// Where and how a stack runs.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct StackOptions {
+    /// The stack's name: two stacks of one checkout need two names and two ports
+    #[arg(long = "stack", default_value = "local", value_name = "NAME")]
+    pub(crate) name: String,
+    /// The loopback port of the AWS emulator
+    #[arg(long, default_value_t = 4566, env = "PORT")]
+    pub(crate) port: u16,
+}
+
+/// How to reach a running stack; kept in its folder for `weir put`, `weir tail` and a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connection {
+    pub(crate) endpoint: String,
+    pub(crate) region: String,
+    pub(crate) events_stream: String,
+    pub(crate) anomalies_stream: String,
+    pub(crate) table: String,
+    pub(crate) inbox_url: String,
+    pub(crate) quarantine_url: String,
+}
+
+impl Connection {
+    /// Of a stack that `weir up` left running.
+    pub(crate) fn load(repo: &Repo, name: &str) -> Result<Self> {
+        let file = repo.stack_folder(name).join("connection.json");
+        let bytes = fs::read(&file)
+            .with_context(|| format!("no stack `{name}` is up\n  hint: start one with `make up`, or leave out --stack to use AWS"))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged\n  hint: make down, then make up", file.display()))
+    }
+}
+
+/// A local stack that this command runs. Dropping it kills its processes.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    repo: Repo,
+    options: StackOptions,
+    folder: PathBuf,
+    emulator: Option<Process>,
+    engine: Option<Process>,
+    program: PathBuf,
+    /// Held for as long as this command works on the stack.
+    _lock: File,
+}
+
+impl Stack {
+    /// Checks what can be checked, ends what an interrupted run left, and clears the stack's folder.
+    pub(crate) async fn prepare(repo: &Repo, options: &StackOptions) -> Result<Self> {
+        let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if options.name.is_empty() || options.name.len() > 20 || !options.name.chars().all(valid) {
+            bail!("`{}` is no stack name\n  hint: up to 20 lower-case letters, digits and `-`", options.name);
+        }
+        for (tool, hint) in [
+            ("terraform", "install Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install"),
+            ("python3", "install Python 3.10 or newer; the local AWS emulator needs it"),
+        ] {
+            let found = std::process::Command::new(tool).arg("--version").output().is_ok_and(|o| o.status.success());
+            if !found {
+                bail!("`{tool}` was not found\n  hint: {hint}");
+            }
+        }
+        let folder = repo.stack_folder(&options.name);
+        let lock = lock(&folder)?;
+        end(&folder).await?;
+        emulator::check_port(options.port)?;
+        match fs::remove_dir_all(&folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("{} cannot be cleared", folder.display()));
+            }
+            _ => fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?,
+        }
+        let program = folder.join("pack.sql");
+        Ok(Self { repo: repo.clone(), options: options.clone(), folder, emulator: None, engine: None, program, _lock: lock })
+    }
+
+    /// Brings everything up but the engine.
+    pub(crate) async fn provision(&mut self) -> Result<Connection> {
+        let endpoint = format!("http://127.0.0.1:{}", self.options.port);
+        let log = self.log("install");
+        step("install the local AWS emulator", &log, emulator::install(&self.repo.root, &log)).await?;
+        let log = self.log("emulator");
+        let starting = emulator::start(&self.repo.root, &self.folder, self.options.port, &log);
+        let emulator = step(&format!("start the local AWS emulator on {endpoint}"), &log, starting).await?;
+        process::remember(&self.processes(), &emulator)?;
+        self.emulator = Some(emulator);
+
+        let prefix = if self.options.name == "local" { "weir".to_owned() } else { format!("weir-{}", self.options.name) };
+        let terraform = Terraform::new(&self.repo.root, &self.folder, &endpoint, &prefix);
+        let log = self.log("terraform");
+        step("terraform init", &log, terraform.init(&log)).await?;
+        step("terraform apply (the root module that AWS gets)", &log, terraform.apply(&log)).await?;
+        let outputs = terraform.outputs().await?;
+        let connection = Connection {
+            endpoint,
+            region: REGION.to_owned(),
+            events_stream: outputs.get("events_stream_name")?.to_owned(),
+            anomalies_stream: outputs.get("anomalies_stream_name")?.to_owned(),
+            table: outputs.get("table_name")?.to_owned(),
+            inbox_url: outputs.get("inbox_queue_url")?.to_owned(),
+            quarantine_url: outputs.get("quarantine_queue_url")?.to_owned(),
+        };
+        fs::write(self.folder.join("connection.json"), serde_json::to_vec_pretty(&connection)?)?;
+        Ok(connection)
+    }
+
+    /// Compiles the rules for this stack.
+    pub(crate) fn compile(&self, connection: &Connection, mut environment: Environment) -> Result<usize> {
+        environment.streams =
+            Streams { events: connection.events_stream.clone(), anomalies: connection.anomalies_stream.clone() };
+        let program = compile_pack(&self.repo.sql(), &environment)?;
+        fs::write(&self.program, &program.sql).with_context(|| self.program.display().to_string())?;
+        Ok(program.rules.len())
+    }
+
+    /// Starts the embedded engine on the compiled rules; it continues where its last checkpoint left off.
+    pub(crate) async fn start_engine(&mut self, connection: &Connection) -> Result<()> {
+        let log = self.log("engine");
+        let weir = std::env::current_exe().context("the path of the weir command")?;
+        let stats = self.stats_file();
+        let _ = fs::remove_file(&stats);
+        let mut command = Command::new(weir);
+        command
+            .arg("run")
+            .arg(&self.program)
+            .arg("--state-dir")
+            .arg(self.folder.join("state"))
+            .arg("--checkpoint-interval-millis=2000")
+            .arg("--stats")
+            .arg(&stats)
+            .env("AWS_ENDPOINT_URL", &connection.endpoint)
+            .env("AWS_REGION", &connection.region)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        let starting = async {
+            let mut engine = Process::spawn("engine", command, &log)?;
+            let deadline = Instant::now() + ENGINE_DEADLINE;
+            while !stats.exists() {
+                if let Some(status) = engine.exited() {
+                    bail!("the engine ended with {status}");
+                }
+                if Instant::now() > deadline {
+                    bail!("the engine wrote no statistics within {} s", ENGINE_DEADLINE.as_secs());
+                }
+                tokio::time::sleep(ENGINE_POLL).await;
+            }
+            Ok(engine)
+        };
+        let engine = step("start the embedded engine", &log, starting).await?;
+        process::remember(&self.processes(), &engine)?;
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    /// Kills the engine without warning, as a power cut would.
+    pub(crate) async fn kill_engine(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.kill().await;
+        }
+    }
+
+    /// An error when a process of the stack has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        for process in [&mut self.emulator, &mut self.engine].into_iter().flatten() {
+            if let Some(status) = process.exited() {
+                bail!("the {} ended with {status} (log: {})", process.record.name, process.log.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything that this stack started.
+    pub(crate) async fn down(mut self) {
+        for process in [self.engine.take(), self.emulator.take()].into_iter().flatten() {
+            process.stop().await;
+        }
+        let _ = fs::remove_file(self.processes());
+        let _ = fs::remove_file(self.folder.join("connection.json"));
+    }
+
+    /// Leaves everything running for `weir down` to end.
+    pub(crate) fn detach(mut self) {
+        for process in [self.engine.take(), self.emulator.take()].into_iter().flatten() {
+            process.detach();
+        }
+    }
+
+    /// Where the engine writes its statistics, once a second.
+    pub(crate) fn stats_file(&self) -> PathBuf {
+        self.folder.join("stats.json")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    fn processes(&self) -> PathBuf {
+        self.folder.join("processes.json")
+    }
+}
+
+/// Ends the processes that a command recorded in a stack's folder. Returns how many there were.
+pub(crate) async fn end(folder: &Path) -> Result<usize> {
+    let ended = process::end_recorded(&folder.join("processes.json")).await?;
+    let _ = fs::remove_file(folder.join("connection.json"));
+    Ok(ended)
+}
+
+/// Keeps two commands from working on one stack at a time. The lock goes with the process, however it ends.
+fn lock(folder: &Path) -> Result<File> {
+    let file = folder.with_extension("lock");
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    }
+    let lock = File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+    if lock.try_lock().is_err() {
+        bail!("another weir command is working on this stack\n  hint: wait for it, or name another: --stack NAME --port PORT");
+    }
+    Ok(lock)
+}
+
+/// Whether a stack's processes run.
+pub(crate) fn is_up(folder: &Path) -> bool {
+    process::any_alive(&folder.join("processes.json"))
+}

@@ -1,0 +1,27 @@
+//! Where a command talks to: AWS as the environment says, or a local stack by its name.
+
+use anyhow::Result;
+use weir_cloud::Clients;
+
+use crate::{local::Connection, repo::Repo};
+
+/// Where to.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct Target {
+    /// A local stack that `weir up` left running; AWS (or AWS_ENDPOINT_URL) without it
+    #[arg(long = "stack", value_name = "NAME")]
+    stack: Option<String>,
+}
+
+impl Target {
+    /// Clients for the target and, for a local stack, the names of its parts.
+    pub(crate) async fn connect(&self) -> Result<(Clients, Option<Connection>)> {
+        match &self.stack {
+            Some(name) => {
+                let connection = Connection::load(&Repo::find()?, name)?;
+                Ok((Clients::at(&connection.endpoint).await, Some(connection)))
+            }
+            None => Ok((Clients::from_env().await, None)),
+        }
+    }
+}
