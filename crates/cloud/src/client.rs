@@ -14,8 +14,8 @@ const ATTEMPTS: u32 = 6;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One try of one call. SQS long polls for at most 20 s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Where a command works when nothing says otherwise; the local emulator takes any region.
-const DEFAULT_REGION: &str = "us-east-1";
+/// Where the local emulator makes its resources.
+const EMULATOR_REGION: &str = "us-east-1";
 
 /// Clients that share one configuration and one HTTP connector. Region, credentials and `AWS_ENDPOINT_URL` come from the
 /// environment, as for every AWS tool.
@@ -40,17 +40,15 @@ impl Clients {
 
     async fn connect(endpoint: Option<&str>) -> Self {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let region = aws_config::meta::region::RegionProviderChain::default_provider().or_else(Region::new(DEFAULT_REGION));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
-            .region(region)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(
                 TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
             );
         if let Some(url) = endpoint {
             let test = aws_sdk_kinesis::config::Credentials::new("test", "test", None, None, "local stack");
-            loader = loader.endpoint_url(url).credentials_provider(test);
+            loader = loader.endpoint_url(url).credentials_provider(test).region(Region::new(EMULATOR_REGION));
         }
         let config = loader.load().await;
         Self {

@@ -1,6 +1,6 @@
 //! What AWS refused, in words that say what to do.
 
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// A call that did not succeed after its retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,17 +28,33 @@ impl CloudError {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
             // Nothing was answered: the chain of causes says why (connection refused, no credentials, time-out).
-            _ => DisplayErrorContext(&error).to_string(),
+            _ => chain(&error),
         };
         let hint = hint(&cause);
         Self { action: action.into(), cause, hint }
     }
 }
 
+/// An error and its causes in one line. The SDK's own form adds the whole response as Rust prints it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !said.ends_with(&text) {
+            said = format!("{said}: {text}");
+        }
+        next = cause.source();
+    }
+    said
+}
+
 fn hint(cause: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|word| cause.contains(word));
-    if has(&["CredentialsNotLoaded", "no providers in chain", "credentials provider"]) {
+    if has(&["CredentialsNotLoaded", "no providers in chain", "loading credentials"]) {
         Some("no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    } else if has(&["MissingRegion", "region must be set", "Invalid Configuration: Missing Region"]) {
+        Some("no AWS region was found: set AWS_REGION")
     } else if has(&["Connection refused", "dispatch failure", "dns error"]) {
         Some("nothing answers there: is the local stack up (`make up`), and does AWS_ENDPOINT_URL point to it?")
     } else if has(&["ResourceNotFound", "NonExistentQueue", "QueueDoesNotExist"]) {

@@ -4,6 +4,7 @@
 
 mod blackhole;
 mod impulse;
+pub mod kinesis;
 mod memory;
 mod open;
 mod single_file;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::blackhole::BlackholeSink;
 use super::impulse::ImpulseSource;
+use super::kinesis;
 use super::memory::{CollectingSink, RecordedSource};
 use super::single_file::{FileSink, FileSource};
 use super::stdout::StdoutSink;
@@ -23,6 +24,7 @@ pub(crate) async fn open_source(
     match table.connector.as_str() {
         "single_file" => Ok(Box::new(FileSource::open(table, position)?)),
         "impulse" => Ok(Box::new(ImpulseSource::open(table, position)?)),
+        "kinesis" => Ok(Box::new(kinesis::open_source(&table.options, position).await?)),
         other => Err(ConnectorError::Configuration(format!("connector '{other}' cannot be read"))),
     }
 }
@@ -39,6 +41,7 @@ pub(crate) async fn open_sink(
     match table.connector.as_str() {
         "single_file" => Ok(Box::new(FileSink::open(table, resume)?)),
         "stdout" => Ok(Box::new(StdoutSink)),
+        "kinesis" => Ok(Box::new(kinesis::open_sink(&table.options).await?)),
         "blackhole" => Ok(Box::new(BlackholeSink)),
         other => Err(ConnectorError::Configuration(format!("connector '{other}' cannot be written"))),
     }

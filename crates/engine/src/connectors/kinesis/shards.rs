@@ -13,6 +13,10 @@ use crate::connectors::PartitionStatus;
 /// A shard that was at its tip, without a record, for this long no longer holds windows open: ten polls that found nothing.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
+/// How many listings in a row must be without a shard, or must follow its end, before that is believed: one may have been
+/// on its way while the stream was resharded.
+const LISTINGS_TO_BELIEVE: u8 = 2;
+
 /// Every shard that matters: open ones, closed ones that are not read yet, and finished ones while the stream lists them.
 #[derive(Debug, Default)]
 pub(super) struct Shards {
@@ -26,6 +30,10 @@ pub(super) struct Shard {
     pub(super) position: ShardPosition,
     parents: Vec<String>,
     stage: Stage,
+    /// Listings since it was last listed.
+    unlisted: u8,
+    /// Listings since it was drained.
+    listed_drained: u8,
     behind_millis: Option<u64>,
     quiet_since: Instant,
 }
@@ -59,6 +67,8 @@ impl Shards {
             position,
             parents: info.parents,
             stage,
+            unlisted: 0,
+            listed_drained: 0,
             behind_millis: None,
             quiet_since: Instant::now(),
         };
@@ -75,19 +85,25 @@ impl Shards {
         let mut lost = Vec::new();
         self.shards.retain(|id, shard| {
             let listed = listing.iter().any(|info| info.id == *id);
-            if !listed && !matches!(shard.stage, Stage::Finished | Stage::Drained) {
+            shard.unlisted = if listed { 0 } else { shard.unlisted + 1 };
+            let kept = shard.unlisted < LISTINGS_TO_BELIEVE;
+            if !kept && !matches!(shard.stage, Stage::Finished | Stage::Drained) {
                 lost.push((id.clone(), shard.position.clone()));
             }
-            listed
+            kept
         });
+        for (id, shard) in self.shards.iter_mut().filter(|(_, shard)| shard.stage == Stage::Drained) {
+            shard.listed_drained += 1;
+            let continued = listing.iter().any(|info| info.parents.contains(id));
+            if continued || shard.listed_drained >= LISTINGS_TO_BELIEVE {
+                shard.stage = Stage::Finished;
+            }
+        }
         for info in listing {
             match self.shards.get_mut(&info.id) {
                 Some(known) => known.parents = info.parents,
                 None => self.insert(info, ShardPosition { start_millis, ..ShardPosition::default() }),
             }
-        }
-        for shard in self.shards.values_mut().filter(|shard| shard.stage == Stage::Drained) {
-            shard.stage = Stage::Finished;
         }
         lost
     }
@@ -136,6 +152,11 @@ impl Shards {
         }
     }
 
+    /// Whether the end of a shard still waits for a listing that says what continues it.
+    pub(super) fn awaits_listing(&self) -> bool {
+        self.shards.values().any(|shard| shard.stage == Stage::Drained || shard.unlisted > 0)
+    }
+
     pub(super) fn position(&self, stream: &str) -> Position {
         let shards = self.shards.iter().map(|(id, shard)| (id.clone(), shard.position.clone())).collect();
         Position { stream: stream.to_owned(), shards }
@@ -170,7 +191,7 @@ impl Shard {
 }
 
 /// A small number that a shard has for ever: the one in its name.
-fn partition_of(id: &str) -> u32 {
+pub(super) fn partition_of(id: &str) -> u32 {
     let digits = id.rsplit('-').next().unwrap_or_default();
     digits.parse().unwrap_or_else(|_| {
         // Not AWS's naming: FNV-1a of the name is as stable.
@@ -226,6 +247,7 @@ mod tests {
         shards.take_listing(vec![info("s-0", &[]), info("s-1", &[])], None);
         started(&mut shards);
         shards.drained("s-0", Vec::new());
+        assert!(shards.take_listing(vec![info("s-2", &[])], None).is_empty());
         let lost = shards.take_listing(vec![info("s-2", &[])], None);
         assert_eq!(lost.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["s-1"]);
     }

@@ -16,7 +16,7 @@ use super::call::Calls;
 use super::options::{SourceOptions, StartAt};
 use super::position::{Position, ShardPosition};
 use super::reader::{Event, Page, Reader};
-use super::shards::Shards;
+use super::shards::{Shards, partition_of};
 use crate::connectors::{ConnectorError, PartitionStatus, Polled, RawRecord, Source};
 
 /// Pages (at most 10 MB each, by AWS's quota) that are fetched or wait to be taken, over all shards. Bounds the memory, and
@@ -26,6 +26,8 @@ const PAGES_AHEAD: usize = 6;
 const EVENTS_AHEAD: usize = 64;
 /// How often the shards are listed although none has ended: a shard whose parent is not ours to read shows only there.
 const LISTING_INTERVAL: Duration = Duration::from_secs(30);
+/// The least time between two listings.
+const LISTING_PAUSE: Duration = Duration::from_millis(100);
 
 /// A stream that is being read.
 pub struct KinesisSource {
@@ -95,9 +97,11 @@ impl KinesisSource {
         match event {
             Event::Page(page) => self.pending.push_back(PendingPage::new(page)),
             Event::Listing(listing) => {
-                // A vanished shard's pages may still wait here; its records are not lost then.
                 for (shard, position) in self.shards.take_listing(listing, None) {
                     self.report_vanished(&shard, &position);
+                }
+                if self.shards.awaits_listing() {
+                    self.list_now.notify_one();
                 }
                 self.start_readers();
             }
@@ -133,12 +137,18 @@ impl KinesisSource {
     fn hand_out(&mut self, max: usize) -> Vec<RawRecord> {
         let mut out = Vec::new();
         while let Some(page) = self.pending.front_mut() {
-            if let Some(shard) = self.shards.get_mut(&page.shard) {
-                page.hand_out(max, shard.partition, &mut shard.position, &mut out);
-                if !page.is_empty() {
-                    break;
+            match self.shards.get_mut(&page.shard) {
+                Some(shard) => {
+                    page.hand_out(max, shard.partition, &mut shard.position, &mut out);
+                    if page.is_empty() {
+                        shard.page_done(page.had_records, page.behind_millis, page.read_until_millis());
+                    }
                 }
-                shard.page_done(page.had_records, page.behind_millis, page.read_until_millis());
+                // The stream has forgotten the shard while its last pages waited here.
+                None => page.hand_out(max, partition_of(&page.shard), &mut ShardPosition::default(), &mut out),
+            }
+            if !page.is_empty() {
+                break;
             }
             let Some(page) = self.pending.pop_front() else { break };
             if page.ended {
@@ -203,6 +213,8 @@ impl Source for KinesisSource {
 async fn list(calls: Arc<Calls>, now: Arc<Notify>, events: mpsc::Sender<Event>) {
     loop {
         let _ = tokio::time::timeout(LISTING_INTERVAL, now.notified()).await;
+        // Asked for again and again, it still stays far below the limit of the call.
+        tokio::time::sleep(LISTING_PAUSE).await;
         let event = match calls.list_shards().await {
             Ok(listing) => Event::Listing(listing),
             Err(fault) => Event::Failed(calls.give_up("list its shards", &fault)),

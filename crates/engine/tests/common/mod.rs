@@ -1,0 +1,45 @@
+//! Runs programs in memory.
+
+use std::path::Path;
+
+use weir_engine::{MemorySink, MemorySource, PlanOptions, Program, RawRecord, RunOptions, RunReport, plan, run};
+
+/// How one run goes.
+#[derive(Clone, Default)]
+pub struct Run<'a> {
+    pub batch_size: usize,
+    pub state: Option<&'a Path>,
+    pub stop_after: Option<u64>,
+}
+
+/// Plans a program that must be accepted.
+pub fn planned(sql: &str) -> Program {
+    plan(sql, &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}\n{sql}"))
+}
+
+/// Records without arrival.
+pub fn records(lines: &[String]) -> Vec<RawRecord> {
+    lines.iter().map(|l| RawRecord { payload: l.clone().into(), arrival_nanos: None, partition: 0 }).collect()
+}
+
+/// Runs a program; every source named here is read from memory, every sink collected. Gives the sorted rows of all sinks.
+pub fn run_rows(program: &Program, sources: &[(&str, Vec<RawRecord>)], how: &Run<'_>) -> (Vec<String>, RunReport) {
+    let mut options = RunOptions {
+        batch_size: if how.batch_size == 0 { 8192 } else { how.batch_size },
+        state_dir: how.state.map(Path::to_owned),
+        stop_after: how.stop_after,
+        ..RunOptions::default()
+    };
+    for (name, records) in sources {
+        options.sources.insert((*name).to_owned(), MemorySource::new(records.clone()));
+    }
+    let sinks: Vec<MemorySink> = program.sinks().iter().map(|_| MemorySink::new()).collect();
+    for (table, sink) in program.sinks().iter().zip(&sinks) {
+        options.sinks.insert(table.name.clone(), sink.clone());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(run(program, options, std::future::pending())).unwrap_or_else(|e| panic!("{e}"));
+    let mut rows: Vec<String> = sinks.iter().flat_map(MemorySink::lines).collect();
+    rows.sort();
+    (rows, report)
+}

@@ -1,0 +1,174 @@
+//! Results depend on the records alone: not on batches, not on restarts, and they equal a plain computation.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Run, planned, records, run_rows};
+use proptest::prelude::*;
+use weir_engine::RawRecord;
+
+const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
+    t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
+    WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds'))
+  WITH (connector = 'single_file', type = 'source', path = '-', format = 'json');\n";
+
+/// Programs over `events`, one for each kind of operator.
+const QUERIES: [(&str, &str); 9] = [
+    ("stateless", "SELECT k, v * 2 AS v FROM events WHERE v > 3"),
+    ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s, min(v), max(v), count(DISTINCT v) AS d FROM events GROUP BY 1, 2"),
+    ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, avg(v) AS m, last_value(v ORDER BY t) AS l FROM events GROUP BY 1, 2"),
+    ("global hop", "SELECT hop(INTERVAL '5 seconds', INTERVAL '15 seconds') AS w, count(v) FILTER (WHERE v > 2) AS n FROM events GROUP BY 1"),
+    ("session", "SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2"),
+    ("again", "SELECT w, max(n) AS most, count(*) AS ks FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2) GROUP BY w"),
+    ("over", "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY w ORDER BY n DESC, k) AS r FROM (
+        SELECT k, hop(INTERVAL '5 seconds', INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2)) WHERE r <= 2"),
+    ("join", "SELECT a.k, a.n, b.s, a.w FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events WHERE v > 2 GROUP BY 1, 2) a
+        LEFT JOIN (SELECT k, tumble(INTERVAL '10 seconds') AS w, sum(v) AS s FROM events WHERE v > 4 GROUP BY 1, 2) b ON a.w = b.w AND a.k = b.k"),
+    ("union", "SELECT tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM (SELECT k FROM events WHERE v > 3 UNION ALL SELECT k FROM events WHERE v < 2) GROUP BY 1"),
+];
+
+/// An event: milliseconds, key, value.
+type Event = (i64, Option<u8>, u8);
+
+fn lines(events: &[Event]) -> Vec<RawRecord> {
+    let line = |(ts, k, v): &Event| match k {
+        Some(k) => format!(r#"{{"ts":{ts},"k":"k{k}","v":{v}}}"#),
+        None => format!(r#"{{"ts":{ts},"v":{v}}}"#),
+    };
+    records(&events.iter().map(line).collect::<Vec<_>>())
+}
+
+/// Mostly rising times with some disorder, some rows too late, and gaps.
+fn stream() -> impl Strategy<Value = Vec<Event>> {
+    let step = prop_oneof![8 => -1500i64..1500, 1 => 5000i64..20_000, 1 => -9000i64..-3000];
+    prop::collection::vec((step, prop::option::weighted(0.9, 0u8..4), 0u8..8), 0..120).prop_map(|steps| {
+        let mut now = 1_700_000_000_000i64;
+        steps
+            .into_iter()
+            .map(|(step, k, v)| {
+                let at = now + step;
+                now = now.max(at) + 200;
+                (at, k, v)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_batch_size_changes_nothing(events in stream()) {
+        for (name, query) in QUERIES {
+            let program = planned(&format!("{SOURCE}{query};"));
+            let (whole, report) = run_rows(&program, &[("events", lines(&events))], &Run::default());
+            for batch_size in [1, 3, 17] {
+                let (rows, other) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size, ..Run::default() });
+                prop_assert_eq!(&rows, &whole, "{} in batches of {}", name, batch_size);
+                prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_in_the_middle_changes_nothing(events in stream(), cuts in prop::collection::vec(0.0f64..1.0, 1..4)) {
+        for (name, query) in QUERIES {
+            let program = planned(&format!("{SOURCE}{query};"));
+            let (whole, _) = run_rows(&program, &[("events", lines(&events))], &Run::default());
+            let folder = tempfile::tempdir().unwrap();
+            let mut rows = Vec::new();
+            for cut in &cuts {
+                let stop_after = Some((events.len() as f64 * cut / cuts.len() as f64) as u64);
+                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after };
+                rows.extend(run_rows(&program, &[("events", lines(&events))], &how).0);
+            }
+            rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);
+            rows.sort();
+            prop_assert_eq!(&rows, &whole, "{} cut at {:?} of {}", name, &cuts, events.len());
+        }
+    }
+
+    #[test]
+    fn windows_equal_a_plain_computation(events in stream()) {
+        let kept = on_time(&events, |ts| ts.div_euclid(10_000), |w| w.div_euclid(10_000));
+        let mut tumble: BTreeMap<(i64, Option<u8>), (u64, u64)> = BTreeMap::new();
+        for (ts, k, v) in &kept {
+            let slot = tumble.entry((ts.div_euclid(10_000), *k)).or_default();
+            slot.0 += 1;
+            slot.1 += u64::from(*v);
+        }
+        let expected: BTreeSet<String> = tumble.iter().map(|((w, k), (n, s))| row(*k, w * 10_000, w * 10_000 + 10_000, *n, *s)).collect();
+        let program = planned(&format!("{SOURCE}SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2;"));
+        let (rows, report) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 10, ..Run::default() });
+        prop_assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
+        prop_assert_eq!(report.sources[0].late as usize, events.len() - kept.len());
+
+        let kept = on_time(&events, |ts| ts.div_euclid(2_000), |w| w.div_euclid(2_000));
+        let mut hop: BTreeMap<(i64, Option<u8>), (u64, u64)> = BTreeMap::new();
+        for (ts, k, v) in &kept {
+            for end in 1..=5 {
+                let slot = hop.entry((ts.div_euclid(2_000) + end, *k)).or_default();
+                slot.0 += 1;
+                slot.1 += u64::from(*v);
+            }
+        }
+        let expected: BTreeSet<String> = hop.iter().map(|((e, k), (n, s))| row(*k, e * 2_000 - 10_000, e * 2_000, *n, *s)).collect();
+        let program = planned(&format!("{SOURCE}SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2;"));
+        let (rows, _) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 10, ..Run::default() });
+        prop_assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
+
+        let mut kept = on_time(&events, |ts| ts, |w| w);
+        kept.sort();
+        let mut sessions: BTreeMap<Option<u8>, Vec<(i64, i64, u64, u64)>> = BTreeMap::new();
+        for (ts, k, v) in &kept {
+            let of_key = sessions.entry(*k).or_default();
+            match of_key.last_mut() {
+                Some(session) if ts - session.1 < 3_000 => *session = (session.0, *ts, session.2 + 1, session.3 + u64::from(*v)),
+                _ => of_key.push((*ts, *ts, 1, u64::from(*v))),
+            }
+        }
+        let expected: BTreeSet<String> = sessions.iter().flat_map(|(k, of_key)| of_key.iter().map(|s| row(*k, s.0, s.1 + 3_000, s.2, s.3))).collect();
+        let program = planned(&format!("{SOURCE}SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2;"));
+        let (rows, _) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 10, ..Run::default() });
+        prop_assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+/// The events that are not late: whose place is not before that of the watermark when they come.
+fn on_time(events: &[Event], place: impl Fn(i64) -> i64, of_watermark: impl Fn(i64) -> i64) -> Vec<Event> {
+    let mut watermark: Option<i64> = None;
+    let mut kept = Vec::new();
+    for event in events {
+        if watermark.is_none_or(|w| place(event.0) >= of_watermark(w)) {
+            kept.push(*event);
+        }
+        watermark = Some(watermark.map_or(event.0 - 2_000, |w| w.max(event.0 - 2_000)));
+    }
+    kept
+}
+
+fn row(k: Option<u8>, start: i64, end: i64, n: u64, s: u64) -> String {
+    let time = |ms: i64| {
+        let at = chrono_text(ms);
+        format!("\"{at}\"")
+    };
+    let k = k.map_or("null".to_owned(), |k| format!("\"k{k}\""));
+    format!("{{\"k\":{k},\"w\":{{\"start\":{},\"end\":{}}},\"n\":{n},\"s\":{s}.0}}", time(start), time(end))
+}
+
+/// As sinks write times: no zone, milliseconds only where there are any.
+fn chrono_text(ms: i64) -> String {
+    let (days, ms_of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+    // Days to a date, by Howard Hinnant's algorithm.
+    let z = days + 719_468;
+    let (era, doe) = (z.div_euclid(146_097), z.rem_euclid(146_097));
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (d, m) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let y = yoe + era * 400 + i64::from(m <= 2);
+    let (h, min, s, milli) = (ms_of_day / 3_600_000, ms_of_day / 60_000 % 60, ms_of_day / 1000 % 60, ms_of_day % 1000);
+    let text = format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}");
+    if milli > 0 { format!("{text}.{milli:03}") } else { text }
+}
