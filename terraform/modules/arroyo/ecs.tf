@@ -85,6 +85,8 @@ locals {
     logConfiguration = local.log_configuration["control"]
   }
 
+  control_containers_json = jsonencode([local.control_container, local.migrate_container])
+
   # The admin port answers without the API key. It says that the process lives; whether pipelines run is the heartbeat's
   # to say.
   health_check = {
@@ -105,7 +107,7 @@ resource "aws_ecs_task_definition" "control" {
   requires_compatibilities = ["FARGATE"]
   task_role_arn            = aws_iam_role.task.arn
 
-  container_definitions = jsonencode([local.control_container, local.migrate_container])
+  container_definitions = local.control_containers_json
 
   ephemeral_storage {
     size_in_gib = var.ephemeral_storage_gib

@@ -32,6 +32,8 @@ locals {
     logConfiguration = try(local.log_configuration["node"], null)
     ulimits          = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
   }
+
+  node_containers_json = jsonencode([local.node_container])
 }
 
 resource "aws_ecs_task_definition" "node" {
@@ -45,7 +47,7 @@ resource "aws_ecs_task_definition" "node" {
   requires_compatibilities = ["FARGATE"]
   task_role_arn            = aws_iam_role.task.arn
 
-  container_definitions = jsonencode([local.node_container])
+  container_definitions = local.node_containers_json
 
   ephemeral_storage {
     size_in_gib = var.ephemeral_storage_gib

@@ -20,7 +20,8 @@ output "cluster_name" {
 
 output "control_container_definitions" {
   description = "What the control task runs, as JSON: `make test-arroyo` starts the same commands with the same environment."
-  value       = aws_ecs_task_definition.control.container_definitions
+  # Not the resource's attribute, to which ECS adds its defaults: an output must not change without a cause.
+  value = local.control_containers_json
 }
 
 output "control_service_name" {
@@ -40,7 +41,7 @@ output "load_balancer_dns_name" {
 
 output "node_container_definitions" {
   description = "What a node task runs, as JSON, or null without nodes."
-  value       = one(aws_ecs_task_definition.node[*].container_definitions)
+  value       = local.nodes ? local.node_containers_json : null
 }
 
 output "node_service_name" {

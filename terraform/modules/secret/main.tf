@@ -16,6 +16,11 @@ resource "aws_secretsmanager_secret_version" "this" {
   # A letter first: Arroyo guesses the type of what it finds in its environment, and takes digits for a number.
   secret_string_wo         = "k${ephemeral.aws_secretsmanager_random_password.this.random_password}"
   secret_string_wo_version = var.value_version
+
+  # Never a moment without a current value.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Read back, so that a database made in a later run than the secret (a first apply that broke off) gets the value that
