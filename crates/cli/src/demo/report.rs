@@ -33,6 +33,8 @@ pub(crate) struct Report {
     quarantined: usize,
     /// Repeats on the anomalies stream that the store collapsed.
     repeats: usize,
+    /// Ids of the items in the store.
+    stored_ids: BTreeSet<String>,
     /// Events that came after their window had closed.
     late: u64,
     put_to_stored: Latency,
@@ -86,6 +88,7 @@ impl Report {
             poison: replayed.poison,
             quarantined: seen.quarantined.len(),
             repeats: seen.anomaly_records - seen.anomalies.len(),
+            stored_ids: seen.stored.keys().cloned().collect(),
             late: stats.late,
             put_to_stored: Latency::of(stored),
             put_to_alert: Latency::of(alerted),
