@@ -25,7 +25,7 @@ down: ## end the local stack
 .PHONY: build
 build: ## the weir command and both Lambda packages
 	@command -v cargo >/dev/null || { echo "error: cargo was not found; hint: install Rust 1.94.1 or newer, https://rustup.rs" >&2; exit 1; }
-	cargo build --locked -p weir-cli
+	cargo build --locked --workspace
 	scripts/package-lambda.sh alerter
 	scripts/package-lambda.sh heartbeat
 
@@ -39,7 +39,8 @@ test: ## everything that must hold: format, lints, tests, rules, Terraform, end 
 
 .PHONY: test-rules
 test-rules: ## the rules' own tests
-	cargo run --locked -q -p weir-cli -- test
+	cargo build --locked --workspace
+	$(WEIR) test
 
 .PHONY: fmt
 fmt: ## format Rust and Terraform

@@ -29,8 +29,9 @@ terraform_check() { TF_DATA_DIR="$PWD/.weir/check/terraform" terraform -chdir=te
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "build" make --no-print-directory build
-# The end-to-end tests need a machine to themselves: they come last.
-step "unit, snapshot and property tests" cargo test --workspace --locked --exclude weir-tests
+# Always the whole workspace: cargo compiles DataFusion again for every other set of packages. The tests that run real
+# binaries want the machine to themselves and come last.
+step "unit, snapshot and property tests" cargo test --workspace --locked --lib --bins
 step "rule tests" target/debug/weir test
 step "shell scripts" bash -n scripts/*.sh .ci/run
 step "terraform format" terraform fmt -check -recursive terraform
@@ -38,7 +39,8 @@ step "terraform init" terraform_init
 step "terraform validate" terraform_check validate -no-color
 step "terraform test" terraform_check test -no-color
 step "policy scan" scripts/policy-scan.sh --compact --quiet
-step "tests across crates" cargo test --locked -p weir-tests -- --test-threads=1
+step "documentation tests" cargo test --workspace --locked --doc
+step "tests across crates and of the real binaries" cargo test --workspace --locked --no-fail-fast --test "*" -- --test-threads=1
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -73,11 +73,12 @@ CREATE TABLE anomalies (
 -- Records that are no events, on their way to quarantine by the same stream.
 CREATE TABLE poison (
   record_type TEXT,
+  record_id TEXT,
   stream TEXT,
   reason TEXT,
   raw TEXT,
-  part INT,
-  parts INT,
+  part BIGINT,
+  parts BIGINT,
   arrival_time TIMESTAMP
 ) WITH (
   connector = 'kinesis', type = 'sink', stream_name = '${anomalies_stream}', ${aws_region}
@@ -99,18 +100,20 @@ FROM decoded
 WHERE control IS NULL AND (event IS NULL OR NOT is_json OR timestamp IS NULL OR value IS NULL
   OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308);
 
--- A record of 1 MiB is larger in base64 than a record may be, so it travels in two parts.
+-- A large record is larger still in base64: it travels in parts that a quarantine message can hold, under one id.
 INSERT INTO poison
 SELECT
-  'poison' AS record_type, '${events_stream}' AS stream, reason, substr(raw, 1, 720000) AS raw, 1 AS part,
-  CASE WHEN octet_length(raw) > 720000 THEN 2 ELSE 1 END AS parts, arrival_time
-FROM no_events;
-
-INSERT INTO poison
-SELECT
-  'poison' AS record_type, '${events_stream}' AS stream, reason, substr(raw, 720001) AS raw, 2 AS part, 2 AS parts, arrival_time
-FROM no_events
-WHERE octet_length(raw) > 720000;
+  'poison' AS record_type, record_id, '${events_stream}' AS stream, reason, substr(raw, (part - 1) * 200000 + 1, 200000) AS raw,
+  part, parts, arrival_time
+FROM (
+  SELECT record_id, reason, raw, parts, arrival_time, unnest(generate_series(1, parts)) AS part
+  FROM (
+    SELECT
+      left(encode(sha256(raw), 'hex'), 32) AS record_id, reason, raw, arrival_time,
+      greatest(CAST((octet_length(raw) + 199999) / 200000 AS BIGINT), 1) AS parts
+    FROM no_events
+  ) AS measured
+) AS cut;
 
 -- The heartbeat's probe passes through the whole path as an anomaly that alerts nobody.
 INSERT INTO anomalies

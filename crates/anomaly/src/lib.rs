@@ -15,7 +15,7 @@ mod timestamp;
 
 pub use error::RecordError;
 pub use id::AnomalyId;
-pub use poison::{Poison, PoisonReason};
+pub use poison::{Poison, PoisonReason, base64_bytes};
 pub use record::{Anomaly, MAX_KEY_BYTES, MAX_RECORD_BYTES, PROBE_RULE, Record};
 pub use rule_meta::{RuleMeta, Stage};
 pub use severity::Severity;

@@ -19,11 +19,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poison {
+    /// The same for all parts of one record, on every replay.
+    pub record_id: String,
     /// The stream on which it arrived.
     pub stream: String,
     /// What is wrong with it.
     pub reason: PoisonReason,
-    /// The record's bytes, base64; one part of them when `parts` is more than 1.
+    /// The record's bytes, base64; one part of them when `parts` is more than 1. A part is at most
+    /// 150,000 bytes, so that it fits into one quarantine message.
     pub raw: String,
     /// Which part this is, from 1.
     pub part: u32,
@@ -70,8 +73,16 @@ impl Poison {
     /// # Errors
     /// When `raw` is not base64.
     pub fn raw_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        BASE64
-            .decode(&self.raw)
-            .map_err(|e| RecordError::invalid("raw", e.to_string()))
+        base64_bytes(&self.raw)
     }
+}
+
+/// Reads the base64 of a `raw` field, with or without padding.
+///
+/// # Errors
+/// When it is not base64.
+pub fn base64_bytes(raw: &str) -> Result<Vec<u8>, RecordError> {
+    BASE64
+        .decode(raw)
+        .map_err(|e| RecordError::invalid("raw", e.to_string()))
 }

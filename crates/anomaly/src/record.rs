@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_poison_envelope_keeps_the_bytes() {
-        let json = r#"{"record_type":"poison","stream":"weir-events","reason":"not_utf8","raw":"//79","part":1,"parts":1,"arrival_time":null}"#;
+        let json = r#"{"record_type":"poison","record_id":"c0ffee","stream":"weir-events","reason":"not_utf8","raw":"//79","part":1,"parts":1,"arrival_time":null}"#;
         let Record::Poison(poison) = Record::parse(json.as_bytes()).unwrap() else {
             panic!("no poison")
         };

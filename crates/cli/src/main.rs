@@ -1,6 +1,10 @@
 //! The `weir` command.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks: data to stdout, all else to stderr")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks: data to stdout, all else to stderr"
+)]
 
 mod commands;
 mod compile;
@@ -35,6 +39,7 @@ enum Command {
     Generate(commands::generate::GenerateCommand),
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
+    Quarantine(commands::quarantine::QuarantineCommand),
     Up(commands::up::UpCommand),
     Down(commands::down::DownCommand),
 }
@@ -62,6 +67,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
+        Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
         Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
     }

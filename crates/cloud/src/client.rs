@@ -26,7 +26,6 @@ pub struct Clients {
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
-
 impl Clients {
     /// From the process's environment.
     pub async fn from_env() -> Self {
@@ -39,16 +38,24 @@ impl Clients {
     }
 
     async fn connect(endpoint: Option<&str>) -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http = Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
             );
         if let Some(url) = endpoint {
             let test = aws_sdk_kinesis::config::Credentials::new("test", "test", None, None, "local stack");
-            loader = loader.endpoint_url(url).credentials_provider(test).region(Region::new(EMULATOR_REGION));
+            loader = loader
+                .endpoint_url(url)
+                .credentials_provider(test)
+                .region(Region::new(EMULATOR_REGION));
         }
         let config = loader.load().await;
         Self {

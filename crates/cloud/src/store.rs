@@ -27,8 +27,16 @@ pub async fn scan(clients: &Clients, table: &str) -> Result<Vec<Item>, CloudErro
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let call = clients.dynamodb.scan().table_name(table).consistent_read(true).set_exclusive_start_key(start);
-        let page = call.send().await.map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
+        let call = clients
+            .dynamodb
+            .scan()
+            .table_name(table)
+            .consistent_read(true)
+            .set_exclusive_start_key(start);
+        let page = call
+            .send()
+            .await
+            .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
         items.extend(page.items().iter().map(to_json));
         start = page.last_evaluated_key().cloned();
         if start.is_none() {
@@ -41,7 +49,13 @@ pub async fn scan(clients: &Clients, table: &str) -> Result<Vec<Item>, CloudErro
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn latest(clients: &Clients, table: &str, index: Index, of: &str, most: usize) -> Result<Vec<Item>, CloudError> {
+pub async fn latest(
+    clients: &Clients,
+    table: &str,
+    index: Index,
+    of: &str,
+    most: usize,
+) -> Result<Vec<Item>, CloudError> {
     let (index_name, attribute) = match index {
         Index::ByRule => ("by_rule", "rule"),
         Index::ByKey => ("by_key", "key"),
@@ -59,7 +73,10 @@ pub async fn latest(clients: &Clients, table: &str, index: Index, of: &str, most
             .expression_attribute_values(":of", AttributeValue::S(of.to_owned()))
             .scan_index_forward(false)
             .set_exclusive_start_key(start);
-        let page = call.send().await.map_err(|e| CloudError::from_sdk(format!("query {index_name} of {table}"), e))?;
+        let page = call
+            .send()
+            .await
+            .map_err(|e| CloudError::from_sdk(format!("query {index_name} of {table}"), e))?;
         items.extend(page.items().iter().map(to_json));
         start = page.last_evaluated_key().cloned();
         if start.is_none() || items.len() >= most {
@@ -74,8 +91,15 @@ pub async fn latest(clients: &Clients, table: &str, index: Index, of: &str, most
 /// # Errors
 /// When the table cannot be read.
 pub async fn get(clients: &Clients, table: &str, id: &str) -> Result<Option<Item>, CloudError> {
-    let call = clients.dynamodb.get_item().table_name(table).key("id", AttributeValue::S(id.to_owned()));
-    let answer = call.send().await.map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
+    let call = clients
+        .dynamodb
+        .get_item()
+        .table_name(table)
+        .key("id", AttributeValue::S(id.to_owned()));
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
     Ok(answer.item().map(to_json))
 }
 
@@ -93,13 +117,17 @@ fn id_of(item: &Item) -> &str {
 }
 
 fn to_json(item: &HashMap<String, AttributeValue>) -> Item {
-    item.iter().map(|(name, value)| (name.clone(), value_to_json(value))).collect()
+    item.iter()
+        .map(|(name, value)| (name.clone(), value_to_json(value)))
+        .collect()
 }
 
 fn value_to_json(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => Value::String(text.clone()),
-        AttributeValue::N(text) => text.parse::<Number>().map_or_else(|_| Value::String(text.clone()), Value::Number),
+        AttributeValue::N(text) => text
+            .parse::<Number>()
+            .map_or_else(|_| Value::String(text.clone()), Value::Number),
         AttributeValue::Bool(flag) => Value::Bool(*flag),
         AttributeValue::M(map) => Value::Object(to_json(map)),
         AttributeValue::L(list) => list.iter().map(value_to_json).collect(),

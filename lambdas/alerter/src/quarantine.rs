@@ -90,7 +90,7 @@ pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timest
             raw: poison.raw.clone(),
             part: poison.part,
             parts: poison.parts,
-            record_id: &format!("{}:{}:{entry}", origin.shard_id, origin.sequence_number),
+            record_id: &poison.record_id,
             shard_id: &origin.shard_id,
             sequence_number: &origin.sequence_number,
             arrival_time: poison.arrival_time.clone().or_else(|| arrival(origin)),

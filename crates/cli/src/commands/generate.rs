@@ -58,10 +58,19 @@ impl GenerateOptions {
         let step = u64::try_from(self.interval.duration().as_nanos()).unwrap_or(u64::MAX);
         let events = u64::from(self.days) * 86_400_000_000_000 / step * u64::from(self.sources) * 2;
         if events > MOST_EVENTS || step > 3_600_000_000_000 {
-            bail!("--interval {} makes {events} events\n  hint: between 1 second and 1 hour, and at most {MOST_EVENTS} events", self.interval);
+            bail!(
+                "--interval {} makes {events} events\n  hint: between 1 second and 1 hour, and at most {MOST_EVENTS} events",
+                self.interval
+            );
         }
         let step = i64::try_from(step).unwrap_or(i64::MAX);
-        Ok(generate(Plan { seed: self.seed, days: self.days, sources: self.sources, start: self.start, step }))
+        Ok(generate(Plan {
+            seed: self.seed,
+            days: self.days,
+            sources: self.sources,
+            start: self.start,
+            step,
+        }))
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod compile;
 pub(crate) mod down;
 pub(crate) mod generate;
 pub(crate) mod put;
+pub(crate) mod quarantine;
 pub(crate) mod run;
 pub(crate) mod tail;
 pub(crate) mod test;

@@ -13,7 +13,9 @@ use crate::target::Target;
 
 /// Puts records on the events stream, one a line, as they are
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  echo '{\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":99,\"source\":\"pump-1\",\"metric\":\"temperature\"}' | weir put --stack local")]
+#[command(
+    after_help = "Example:\n  echo '{\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":99,\"source\":\"pump-1\",\"metric\":\"temperature\"}' | weir put --stack local"
+)]
 pub(crate) struct PutCommand {
     /// The file to read; standard input without it
     file: Option<PathBuf>,
@@ -26,9 +28,14 @@ pub(crate) struct PutCommand {
 
 pub(crate) async fn run(command: PutCommand) -> Result<()> {
     let (clients, connection) = command.target.connect().await?;
-    let stream = command.stream.or(connection.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
+    let stream = command
+        .stream
+        .or(connection.map(|c| c.events_stream))
+        .unwrap_or_else(|| "weir-events".to_owned());
     let input: Box<dyn BufRead> = match &command.file {
-        Some(file) => Box::new(BufReader::new(File::open(file).with_context(|| format!("{} cannot be read", file.display()))?)),
+        Some(file) => Box::new(BufReader::new(
+            File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
+        )),
         None => Box::new(BufReader::new(stdin().lock())),
     };
     let mut batch = Vec::with_capacity(PUT_RECORDS);

@@ -25,7 +25,10 @@ pub(crate) struct TailCommand {
 
 pub(crate) async fn run(command: TailCommand) -> Result<()> {
     let (clients, connection) = command.target.connect().await?;
-    let stream = command.stream.or(connection.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let stream = command
+        .stream
+        .or(connection.map(|c| c.anomalies_stream))
+        .unwrap_or_else(|| "weir-anomalies".to_owned());
     let from = if command.oldest { From::Oldest } else { From::Now };
     let follow = async {
         let mut tail = Tail::open(&clients, &stream, from).await?;
@@ -52,10 +55,23 @@ fn print(record: &[u8], json: bool) {
             let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n}"));
             println!(
                 "{}  {:8}  {:18}  {}  value {}  expected {}  score {:.2}  {}",
-                a.timestamp, a.severity, a.rule, a.key, number(a.value), number(a.expected), a.score, a.id
+                a.timestamp,
+                a.severity,
+                a.rule,
+                a.key,
+                number(a.value),
+                number(a.expected),
+                a.score,
+                a.id
             );
         }
-        Ok(Record::Poison(p)) => println!("poison    {}  {} (part {} of {})", p.stream, p.reason.as_str(), p.part, p.parts),
+        Ok(Record::Poison(p)) => println!(
+            "poison    {}  {} (part {} of {})",
+            p.stream,
+            p.reason.as_str(),
+            p.part,
+            p.parts
+        ),
         Err(error) => println!("no anomaly: {error}"),
     }
 }

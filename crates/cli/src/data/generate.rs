@@ -50,7 +50,9 @@ pub(crate) fn generate(plan: Plan) -> (Vec<TimedEvent>, Vec<Label>) {
                 #[expect(clippy::cast_precision_loss, reason = "a phase of the day")]
                 let phase = (time.nanos().rem_euclid(DAY)) as f64 / DAY as f64 * std::f64::consts::TAU;
                 let usual = level + swing * phase.sin() + deviation * noise.next();
-                let active = labels.iter().filter(|l| l.source == name && l.metric.as_deref() == Some(metric));
+                let active = labels
+                    .iter()
+                    .filter(|l| l.source == name && l.metric.as_deref() == Some(metric));
                 if let Some(value) = disturbed(usual, (level, swing, deviation), time, active) {
                     events.push(event(time, &name, metric, value));
                 }
@@ -77,7 +79,8 @@ fn disturbed<'a>(
     let mut value = usual;
     for label in labels.filter(|label| label.start <= time && time <= label.end) {
         #[expect(clippy::cast_precision_loss, reason = "a share of the label's length")]
-        let share = (time.nanos() - label.start.nanos()) as f64 / (label.end.nanos() - label.start.nanos()).max(1) as f64;
+        let share =
+            (time.nanos() - label.start.nanos()) as f64 / (label.end.nanos() - label.start.nanos()).max(1) as f64;
         match label.kind {
             // Far above the day's swing; on temperature also above the default static limit of 90.
             Kind::Spike => value += 4.5 * swing + 10.0 * deviation,
@@ -164,7 +167,13 @@ mod tests {
     use super::*;
 
     fn plan(seed: u64) -> Plan {
-        Plan { seed, days: 14, sources: 3, start: "2026-01-01T00:00:00Z".parse().unwrap(), step: 300 * SECOND }
+        Plan {
+            seed,
+            days: 14,
+            sources: 3,
+            start: "2026-01-01T00:00:00Z".parse().unwrap(),
+            step: 300 * SECOND,
+        }
     }
 
     #[test]
@@ -178,7 +187,11 @@ mod tests {
         let (events, labels) = generate(plan(7));
         let within = |label: &Label| {
             let of = |e: &&TimedEvent| e.source() == label.source && Some(e.metric()) == label.metric.as_deref();
-            events.iter().filter(of).filter(|e| label.start <= e.time && e.time <= label.end).collect::<Vec<_>>()
+            events
+                .iter()
+                .filter(of)
+                .filter(|e| label.start <= e.time && e.time <= label.end)
+                .collect::<Vec<_>>()
         };
         for label in &labels {
             let readings = within(label);
@@ -190,6 +203,9 @@ mod tests {
                 Kind::Burst | Kind::Labelled => {}
             }
         }
-        assert!(events.windows(2).all(|pair| pair[0].time <= pair[1].time), "in order of time");
+        assert!(
+            events.windows(2).all(|pair| pair[0].time <= pair[1].time),
+            "in order of time"
+        );
     }
 }

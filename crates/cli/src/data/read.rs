@@ -33,11 +33,16 @@ pub(crate) struct Columns {
 pub(crate) fn read(file: &Path, columns: &Columns) -> Result<Vec<TimedEvent>> {
     let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let stem = file.file_stem().map_or_else(|| "unknown".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = file
+        .file_stem()
+        .map_or_else(|| "unknown".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let mut events = match extension {
         "csv" => read_csv(opened, file, &stem, columns)?,
         "jsonl" | "ndjson" | "json" => read_json_lines(opened, file, &stem, columns)?,
-        _ => bail!("{}: what this holds is not known\n  hint: name it .csv or .jsonl", file.display()),
+        _ => bail!(
+            "{}: what this holds is not known\n  hint: name it .csv or .jsonl",
+            file.display()
+        ),
     };
     if events.is_empty() {
         bail!("{} holds no events", file.display());
@@ -48,7 +53,10 @@ pub(crate) fn read(file: &Path, columns: &Columns) -> Result<Vec<TimedEvent>> {
 
 fn read_csv(input: File, file: &Path, stem: &str, columns: &Columns) -> Result<Vec<TimedEvent>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let headers = reader.headers().with_context(|| format!("{}: the header line cannot be read", file.display()))?.clone();
+    let headers = reader
+        .headers()
+        .with_context(|| format!("{}: the header line cannot be read", file.display()))?
+        .clone();
     let find = |name: &str| headers.iter().position(|header| header == name);
     let needed = |name: &str, option: &str| {
         find(name).ok_or_else(|| {
@@ -60,16 +68,29 @@ fn read_csv(input: File, file: &Path, stem: &str, columns: &Columns) -> Result<V
             )
         })
     };
-    let (timestamp, value) = (needed(&columns.timestamp, "timestamp")?, needed(&columns.value, "value")?);
+    let (timestamp, value) = (
+        needed(&columns.timestamp, "timestamp")?,
+        needed(&columns.value, "value")?,
+    );
     let (source, metric) = (find(&columns.source), find(&columns.metric));
     let mut events = Vec::new();
     for record in reader.records() {
         let record = record.with_context(|| format!("{}: not CSV", file.display()))?;
         let line = record.position().map_or(0, csv::Position::line);
         let field = |index: usize| record.get(index).unwrap_or_default();
-        let text = |index: Option<usize>| index.and_then(|i| record.get(i)).filter(|t| !t.is_empty()).map(str::to_owned);
+        let text = |index: Option<usize>| {
+            index
+                .and_then(|i| record.get(i))
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned)
+        };
         let made = time(field(timestamp)).and_then(|time| {
-            Ok(timed(time, number(field(value))?, text(source).or_else(|| Some(stem.to_owned())), text(metric)))
+            Ok(timed(
+                time,
+                number(field(value))?,
+                text(source).or_else(|| Some(stem.to_owned())),
+                text(metric),
+            ))
         });
         events.push(made.map_err(|fault| at_line(file, line, &fault))?);
     }
@@ -115,7 +136,14 @@ fn from_json(line: &str, stem: &str, columns: &Columns) -> Result<TimedEvent, St
 }
 
 fn timed(time: Timestamp, value: f64, source: Option<String>, metric: Option<String>) -> TimedEvent {
-    let event = Event { timestamp: time.to_string(), value, source, metric, id: None, rest: serde_json::Map::new() };
+    let event = Event {
+        timestamp: time.to_string(),
+        value,
+        source,
+        metric,
+        id: None,
+        rest: serde_json::Map::new(),
+    };
     TimedEvent { time, event }
 }
 
@@ -123,15 +151,22 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(millis) = text.parse::<i64>() {
         return Timestamp::from_millis(millis).ok_or_else(|| format!("`{text}` is no time"));
     }
-    text.parse().map_err(|_| format!("`{text}` is no time (RFC 3339, `YYYY-MM-DD hh:mm:ss` or epoch milliseconds)"))
+    text.parse()
+        .map_err(|_| format!("`{text}` is no time (RFC 3339, `YYYY-MM-DD hh:mm:ss` or epoch milliseconds)"))
 }
 
 fn number(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(|| format!("`{text}` is no finite number"))
+    text.parse()
+        .ok()
+        .filter(|v: &f64| v.is_finite())
+        .ok_or_else(|| format!("`{text}` is no finite number"))
 }
 
 fn at_line(file: &Path, line: u64, fault: &str) -> anyhow::Error {
-    anyhow!("{}:{line}: {fault}\n  hint: mend or remove the line; nothing was sent", file.display())
+    anyhow!(
+        "{}:{line}: {fault}\n  hint: mend or remove the line; nothing was sent",
+        file.display()
+    )
 }
 
 #[cfg(test)]
@@ -139,7 +174,12 @@ mod tests {
     use super::*;
 
     fn columns() -> Columns {
-        Columns { timestamp: "timestamp".into(), value: "value".into(), source: "source".into(), metric: "metric".into() }
+        Columns {
+            timestamp: "timestamp".into(),
+            value: "value".into(),
+            source: "source".into(),
+            metric: "metric".into(),
+        }
     }
 
     fn read_text(name: &str, text: &str) -> Result<Vec<TimedEvent>> {
@@ -151,7 +191,11 @@ mod tests {
 
     #[test]
     fn csv_and_json_lines_give_the_same_events() {
-        let csv = read_text("a.csv", "timestamp,value,source\n2026-01-01 00:05:00,2.5,x\n2026-01-01 00:00:00,1,x\n").unwrap();
+        let csv = read_text(
+            "a.csv",
+            "timestamp,value,source\n2026-01-01 00:05:00,2.5,x\n2026-01-01 00:00:00,1,x\n",
+        )
+        .unwrap();
         let json = read_text(
             "a.jsonl",
             "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":1,\"source\":\"x\"}\n\n{\"timestamp\":1767225900000,\"value\":\"2.5\",\"source\":\"x\"}\n",
@@ -171,7 +215,10 @@ mod tests {
             said("a.csv", "timestamp,value\n2026-01-01 00:00:00,1\nnow,2\n"),
             ":3: `now` is no time (RFC 3339, `YYYY-MM-DD hh:mm:ss` or epoch milliseconds)\n  hint: mend or remove the line; nothing was sent"
         );
-        assert!(said("a.csv", "time,value\n").starts_with(":1: there is no column `timestamp`\n  hint: the columns are time, value"));
+        assert!(
+            said("a.csv", "time,value\n")
+                .starts_with(":1: there is no column `timestamp`\n  hint: the columns are time, value")
+        );
         assert!(said("a.jsonl", "{\"timestamp\":0}").starts_with(":1: there is no field `value`"));
         assert!(said("a.jsonl", "{\"timestamp\":0,\"value\":1}\n{").starts_with(":2: not JSON"));
         assert!(said("a.csv", "timestamp,value\n0,nan\n").starts_with(":2: `nan` is no finite number"));

@@ -67,7 +67,13 @@ struct Latency {
 }
 
 impl Report {
-    pub(crate) fn new(replayed: &Replayed, (seen, stats): &(Seen, Stats), labels: &[Label], delay: Interval, sampling: i64) -> Self {
+    pub(crate) fn new(
+        replayed: &Replayed,
+        (seen, stats): &(Seen, Stats),
+        labels: &[Label],
+        delay: Interval,
+        sampling: i64,
+    ) -> Self {
         let triggers = Triggers::new(replayed, delay);
         let stored = seen.anomalies.values().filter_map(|anomaly| {
             let first_seen = seen.stored.get(anomaly.id.as_str())?.get("first_seen")?.as_str()?;
@@ -109,7 +115,13 @@ impl fmt::Display for Report {
             ]);
         }
         let total = |count: fn(&RuleRow) -> usize| self.rules.iter().map(count).sum::<usize>().to_string();
-        table.add_row(["all".to_owned(), String::new(), total(|r| r.anomalies), total(|r| r.stored), total(|r| r.alerts)]);
+        table.add_row([
+            "all".to_owned(),
+            String::new(),
+            total(|r| r.anomalies),
+            total(|r| r.stored),
+            total(|r| r.alerts),
+        ]);
         writeln!(f, "\n{table}")?;
         if !self.injected.is_empty() {
             let mut injected = table_of_injected();
@@ -128,8 +140,16 @@ impl fmt::Display for Report {
         if let Some(outside) = self.outside_labels {
             writeln!(f, "anomalies outside every labelled window: {outside}")?;
         }
-        writeln!(f, "poison records: {} put, {} in quarantine", self.poison, self.quarantined)?;
-        writeln!(f, "repeats collapsed by id: {}; late events: {}", self.repeats, self.late)?;
+        writeln!(
+            f,
+            "poison records: {} put, {} in quarantine",
+            self.poison, self.quarantined
+        )?;
+        writeln!(
+            f,
+            "repeats collapsed by id: {}; late events: {}",
+            self.repeats, self.late
+        )?;
         writeln!(f, "latency from the put of the event that completes an anomaly:")?;
         writeln!(f, "  to stored   {}", self.put_to_stored)?;
         write!(f, "  to alert    {}", self.put_to_alert)
@@ -150,7 +170,11 @@ impl Latency {
         let mut millis: Vec<i64> = millis.collect();
         millis.sort_unstable();
         let at = |percent: usize| millis.get((millis.len().saturating_sub(1)) * percent / 100).copied();
-        Self { p50: at(50), p99: at(99), measured: millis.len() }
+        Self {
+            p50: at(50),
+            p99: at(99),
+            measured: millis.len(),
+        }
     }
 }
 
@@ -164,16 +188,27 @@ struct Triggers<'a> {
 
 impl<'a> Triggers<'a> {
     fn new(replayed: &'a Replayed, delay: Interval) -> Self {
-        let by_event = replayed.events.iter().map(|e| ((e.time.nanos(), e.series.as_str()), e.put_millis)).collect();
+        let by_event = replayed
+            .events
+            .iter()
+            .map(|e| ((e.time.nanos(), e.series.as_str()), e.put_millis))
+            .collect();
         let in_order = replayed.events.iter().map(|e| (e.time.nanos(), e.put_millis)).collect();
-        Self { by_event, in_order, delay: delay_nanos(delay) }
+        Self {
+            by_event,
+            in_order,
+            delay: delay_nanos(delay),
+        }
     }
 
     /// An anomaly of one event is complete with that event; one of a window with the first event that moves the watermark
     /// past the window's end. `None` for the last windows, which a control record closes.
     fn put_millis(&self, anomaly: &Anomaly) -> Option<i64> {
         let Some(end) = anomaly.window_end else {
-            return self.by_event.get(&(anomaly.timestamp.nanos(), anomaly.key.as_str())).copied();
+            return self
+                .by_event
+                .get(&(anomaly.timestamp.nanos(), anomaly.key.as_str()))
+                .copied();
         };
         let due = end.nanos().saturating_add(self.delay);
         let at = self.in_order.partition_point(|(time, _)| *time < due);
@@ -194,7 +229,11 @@ fn rule_rows(seen: &Seen) -> Vec<RuleRow> {
         row.anomalies += 1;
     }
     for item in seen.stored.values() {
-        if let Some(row) = item.get("rule").and_then(Value::as_str).and_then(|rule| rows.get_mut(rule)) {
+        if let Some(row) = item
+            .get("rule")
+            .and_then(Value::as_str)
+            .and_then(|rule| rows.get_mut(rule))
+        {
             row.stored += 1;
         }
     }
@@ -209,7 +248,12 @@ fn rule_rows(seen: &Seen) -> Vec<RuleRow> {
 fn injected_rows(seen: &Seen, labels: &[Label], sampling: i64) -> Vec<InjectedRow> {
     let mut rows: BTreeMap<_, InjectedRow> = BTreeMap::new();
     for label in labels {
-        let by: BTreeSet<String> = seen.anomalies.values().filter(|a| found_by(label, a, sampling)).map(|a| a.rule.clone()).collect();
+        let by: BTreeSet<String> = seen
+            .anomalies
+            .values()
+            .filter(|a| found_by(label, a, sampling))
+            .map(|a| a.rule.clone())
+            .collect();
         let row = rows.entry(label.kind).or_insert_with(|| InjectedRow {
             kind: label.kind.as_str(),
             found: 0,

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::replay::{Progress, Replayed};
+use crate::{commands::run::Stats, local::Connection};
 use anyhow::Result;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -15,8 +17,6 @@ use weir_cloud::{
     Clients, CloudError, queue, store,
     stream::{From, Tail},
 };
-use super::replay::{Progress, Replayed};
-use crate::{commands::run::Stats, local::Connection};
 
 /// How often a person sees a line of progress.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
@@ -66,16 +66,26 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) async fn open(
-        clients: Arc<Clients>,
-        connection: &Connection,
-        stats_file: PathBuf,
-    ) -> Result<Self> {
+    pub(crate) async fn open(clients: Arc<Clients>, connection: &Connection, stats_file: PathBuf) -> Result<Self> {
         let shared = Arc::new(Mutex::new(Seen::default()));
         let tasks = vec![
-            tokio::spawn(follow_anomalies(Arc::clone(&clients), connection.anomalies_stream.clone(), Arc::clone(&shared))),
-            tokio::spawn(follow_queue(Arc::clone(&clients), connection.inbox_url.clone(), Arc::clone(&shared), inbox)),
-            tokio::spawn(follow_queue(Arc::clone(&clients), connection.quarantine_url.clone(), Arc::clone(&shared), quarantine)),
+            tokio::spawn(follow_anomalies(
+                Arc::clone(&clients),
+                connection.anomalies_stream.clone(),
+                Arc::clone(&shared),
+            )),
+            tokio::spawn(follow_queue(
+                Arc::clone(&clients),
+                connection.inbox_url.clone(),
+                Arc::clone(&shared),
+                inbox,
+            )),
+            tokio::spawn(follow_queue(
+                Arc::clone(&clients),
+                connection.quarantine_url.clone(),
+                Arc::clone(&shared),
+                quarantine,
+            )),
         ];
         Ok(Self {
             clients,
@@ -111,7 +121,12 @@ impl Watch {
         if self.line_at.elapsed() >= LINE_INTERVAL || progress.sent == 0 {
             self.line_at = Instant::now();
             self.stored().await?;
-            eprintln!("  {} of {} records in; {}", progress.sent, progress.total, self.summary());
+            eprintln!(
+                "  {} of {} records in; {}",
+                progress.sent,
+                progress.total,
+                self.summary()
+            );
         }
         Ok(())
     }
@@ -152,8 +167,11 @@ impl Watch {
 
     async fn stored(&self) -> Result<()> {
         let items = store::scan_anomalies(&self.clients, &self.table).await?;
-        let by_id = items.into_iter().filter_map(|item| Some((item.get("id")?.as_str()?.to_owned(), item)));
-        let by_id = by_id.filter(|(_, item)| item.get("rule").and_then(Value::as_str) != Some(weir_anomaly::PROBE_RULE));
+        let by_id = items
+            .into_iter()
+            .filter_map(|item| Some((item.get("id")?.as_str()?.to_owned(), item)));
+        let by_id =
+            by_id.filter(|(_, item)| item.get("rule").and_then(Value::as_str) != Some(weir_anomaly::PROBE_RULE));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).stored = by_id.collect();
         Ok(())
     }
@@ -165,7 +183,9 @@ async fn follow_anomalies(clients: Arc<Clients>, stream: String, shared: Arc<Mut
         let records = tail.next().await?;
         let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for record in records {
-            let Ok(Record::Anomaly(anomaly)) = Record::parse(&record) else { continue };
+            let Ok(Record::Anomaly(anomaly)) = Record::parse(&record) else {
+                continue;
+            };
             if !anomaly.is_probe() {
                 seen.anomaly_records += 1;
                 seen.anomalies.insert(anomaly.id.to_string(), *anomaly);
@@ -199,10 +219,19 @@ fn inbox(seen: &mut Seen, message: &queue::Message) {
         Some(text) => serde_json::from_str(text).unwrap_or_default(),
         None => envelope.clone(),
     };
-    let attribute = envelope.pointer("/MessageAttributes/rule/Value").and_then(Value::as_str);
-    let rule = attribute.or_else(|| alert.get("rule").and_then(Value::as_str)).unwrap_or("?").to_owned();
+    let attribute = envelope
+        .pointer("/MessageAttributes/rule/Value")
+        .and_then(Value::as_str);
+    let rule = attribute
+        .or_else(|| alert.get("rule").and_then(Value::as_str))
+        .unwrap_or("?")
+        .to_owned();
     let anomaly_id = alert.get("id").and_then(Value::as_str).map(str::to_owned);
-    seen.alerts.push(Alert { rule, anomaly_id, millis: message.sent_millis });
+    seen.alerts.push(Alert {
+        rule,
+        anomaly_id,
+        millis: message.sent_millis,
+    });
 }
 
 fn quarantine(seen: &mut Seen, message: &queue::Message) {

@@ -19,7 +19,9 @@ const READY_POLL: Duration = Duration::from_millis(100);
 /// Refuses a port that something else listens on, before anything is started.
 pub(crate) fn check_port(port: u16) -> Result<()> {
     if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
-        bail!("port {port} is in use\n  hint: stop what listens there (`make down` ends a stack of ours), or choose another: PORT=4570");
+        bail!(
+            "port {port} is in use\n  hint: stop what listens there (`make down` ends a stack of ours), or choose another: PORT=4570"
+        );
     }
     Ok(())
 }
@@ -34,7 +36,10 @@ pub(crate) async fn install(repo: &Path, log: &Path) -> Result<()> {
 /// Starts the emulator and returns when it answers.
 pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> Result<Process> {
     let mut command = Command::new(repo.join("scripts/local-aws.sh"));
-    command.arg("run").env("GATEWAY_PORT", port.to_string()).env("WEIR_EMULATOR_DIR", folder.join("emulator"));
+    command
+        .arg("run")
+        .env("GATEWAY_PORT", port.to_string())
+        .env("WEIR_EMULATOR_DIR", folder.join("emulator"));
     let mut process = Process::spawn("emulator", command, log)?;
     let deadline = Instant::now() + READY_DEADLINE;
     while !answers(port) {
@@ -42,7 +47,10 @@ pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> 
             bail!("the emulator ended with {status}");
         }
         if Instant::now() > deadline {
-            bail!("the emulator did not answer on port {port} within {} s", READY_DEADLINE.as_secs());
+            bail!(
+                "the emulator did not answer on port {port} within {} s",
+                READY_DEADLINE.as_secs()
+            );
         }
         tokio::time::sleep(READY_POLL).await;
     }

@@ -19,7 +19,11 @@ pub(crate) async fn step<T>(name: &str, log: &Path, work: impl Future<Output = R
         }
         Err(error) => {
             let tail = tail(log);
-            let tail = if tail.is_empty() { String::new() } else { format!("\n{tail}") };
+            let tail = if tail.is_empty() {
+                String::new()
+            } else {
+                format!("\n{tail}")
+            };
             let failed = format!("step `{name}` failed (log: {}){tail}", log.display());
             Err(error).with_context(|| failed)
         }
@@ -28,7 +32,8 @@ pub(crate) async fn step<T>(name: &str, log: &Path, work: impl Future<Output = R
 
 /// Returns when the person, or the system, asks the command to stop.
 pub(crate) async fn interrupted() -> anyhow::Error {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         // Without handlers the default action ends the process; there is nothing to wait for.
         return std::future::pending().await;
     };
