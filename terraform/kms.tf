@@ -43,11 +43,11 @@ resource "aws_kms_key" "this" {
         }
       },
       {
-        # Topics that fill encrypted queues; alarms and budgets that publish to encrypted topics.
+        # Topics and buckets that fill encrypted queues; alarms and budgets that publish to encrypted topics.
         Sid       = "AllowMessaging"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "sns.amazonaws.com"] }
+        Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"] }
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
       },

@@ -47,6 +47,7 @@ module "alerts" {
     })
   }
   anomalies_stream_arn = module.streams.arns["anomalies"]
+  deletion_protection  = var.deletion_protection
   event_source = {
     batch_size                 = var.alerter_batch_size
     batching_window_seconds    = var.alerter_batching_window_seconds
@@ -55,14 +56,16 @@ module "alerts" {
     maximum_retry_attempts     = var.alerter_maximum_retry_attempts
     parallelization_factor     = var.alerter_parallelization_factor
   }
-  inbox             = var.inbox
-  kms_key_arn       = local.kms_key_arn
-  name_prefix       = var.name_prefix
-  require_tls       = !local.emulated
-  schedules_enabled = var.schedules_enabled
-  subscriptions     = var.subscriptions
-  table_arn         = module.store.table_arn
-  table_name        = module.store.table_name
+  inbox               = var.inbox
+  keep_failed_records = var.keep_failed_records
+  kms_key_arn         = local.kms_key_arn
+  name_prefix         = var.name_prefix
+  region              = var.region
+  require_tls         = !local.emulated
+  schedules_enabled   = var.schedules_enabled
+  subscriptions       = var.subscriptions
+  table_arn           = module.store.table_arn
+  table_name          = module.store.table_name
 }
 
 module "heartbeat" {

@@ -98,6 +98,11 @@ output "events_stream_name" {
   value       = module.streams.names["events"]
 }
 
+output "failures_bucket" {
+  description = "Bucket with the records of batches the alerter gave up on, or null."
+  value       = module.alerts.failures_bucket
+}
+
 output "heartbeat_function_arn" {
   description = "ARN of the heartbeat."
   value       = module.heartbeat.function_arn

@@ -15,6 +15,7 @@ arroyo_enabled         = true
 deletion_protection    = true
 events_retention_hours = 168
 events_shard_count     = 2
+keep_failed_records    = true
 kms_key_create         = true
 log_retention_days     = 365
 network_egress         = "endpoints"

@@ -388,6 +388,13 @@ variable "inbox" {
   nullable    = false
 }
 
+variable "keep_failed_records" {
+  description = "Keep the records of batches the alerter gave up on, in S3, for 90 days; else the dead-letter queue names them, and the stream's retention is the limit."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = "Customer-managed KMS key that encrypts everything; null uses AWS-managed keys."
   type        = string

@@ -10,6 +10,7 @@ variables {
   }
   anomalies_stream_arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/weir-anomalies"
   name_prefix          = "weir"
+  region               = "eu-central-1"
   table_arn            = "arn:aws:dynamodb:eu-central-1:111122223333:table/weir-anomalies"
   table_name           = "weir-anomalies"
 }
@@ -217,4 +218,37 @@ run "batch_too_large" {
   }
 
   expect_failures = [var.event_source]
+}
+
+run "failed_records_are_kept" {
+  module { source = "./modules/alerts" }
+
+  variables {
+    keep_failed_records = true
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.anomalies.destination_config[0].on_failure[0].destination_arn == aws_s3_bucket.failures[0].arn
+    error_message = "batches that were given up go to the bucket"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.failures[0].queue[0].queue_arn == aws_sqs_queue.this["alerter-dlq"].arn
+    error_message = "the queue says so"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_sqs_queue.this["alerter-dlq"].policy).Statement : s.Condition.ArnEquals["aws:SourceArn"] if s.Sid == "AllowBucket"] == [aws_s3_bucket.failures[0].arn]
+    error_message = "only this bucket may fill the queue"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(output.alerter_policy_json).Statement : s.Action if contains(["KeepFailedBatches", "ReportFailedBatches"], s.Sid)] == [["s3:PutObject"]]
+    error_message = "the alerter may write objects, and no longer messages to that queue"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_public_access_block.failures[0].restrict_public_buckets && aws_s3_bucket_versioning.failures[0].versioning_configuration[0].status == "Enabled"
+    error_message = "the bucket is private and keeps versions"
+  }
 }

@@ -19,7 +19,7 @@ module "alerter" {
     WEIR_TOPIC_ARN      = aws_sns_topic.alerts.arn
   })
 
-  policy_statements = {
+  policy_statements = merge({
     # What Lambda itself needs to read the stream for the function.
     ReadAnomalies = {
       actions = [
@@ -30,10 +30,6 @@ module "alerter" {
         "kinesis:ListShards",
       ]
       resources = [var.anomalies_stream_arn]
-    }
-    ReportFailedBatches = {
-      actions   = ["sqs:SendMessage"]
-      resources = [aws_sqs_queue.this["alerter-dlq"].arn]
     }
     # SendMessage and SendMessageBatch are one permission; the start-up check reads the attributes.
     Quarantine = {
@@ -59,7 +55,22 @@ module "alerter" {
       actions   = ["dynamodb:Query"]
       resources = ["${var.table_arn}/index/by_key", "${var.table_arn}/index/by_rule"]
     }
-  }
+    }, var.keep_failed_records ? {
+    # Lambda writes the object, and lists to see whether the bucket is there.
+    FindFailuresBucket = {
+      actions   = ["s3:ListBucket"]
+      resources = [aws_s3_bucket.failures[0].arn]
+    }
+    KeepFailedBatches = {
+      actions   = ["s3:PutObject"]
+      resources = ["${aws_s3_bucket.failures[0].arn}/aws/lambda/*"]
+    }
+    } : {
+    ReportFailedBatches = {
+      actions   = ["sqs:SendMessage"]
+      resources = [aws_sqs_queue.this["alerter-dlq"].arn]
+    }
+  })
 
   schedules = {
     sweep = { expression = "rate(1 minute)", input = jsonencode({ weir = "sweep" }) }
@@ -83,7 +94,7 @@ resource "aws_lambda_event_source_mapping" "anomalies" {
 
   destination_config {
     on_failure {
-      destination_arn = aws_sqs_queue.this["alerter-dlq"].arn
+      destination_arn = var.keep_failed_records ? aws_s3_bucket.failures[0].arn : aws_sqs_queue.this["alerter-dlq"].arn
     }
   }
 

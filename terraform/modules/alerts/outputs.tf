@@ -33,6 +33,11 @@ output "event_source_mapping_id" {
   value       = aws_lambda_event_source_mapping.anomalies.uuid
 }
 
+output "failures_bucket" {
+  description = "Bucket with the records of batches the alerter gave up on, or null."
+  value       = one(aws_s3_bucket.failures[*].bucket)
+}
+
 output "inbox_queue_url" {
   description = "URL of the queue that receives every alert, or null without `inbox`."
   value       = one([for key, queue in aws_sqs_queue.this : queue.url if key == "inbox"])

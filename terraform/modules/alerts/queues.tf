@@ -1,17 +1,15 @@
 locals {
   queues = merge(
     {
-      # What the alerter gave up on: which shard, from where to where. The records stay on the stream for its
-      # retention and can be read again from there. An S3 destination would also keep the records, but the local
-      # emulator has no such destination, and then the laptop would not show what AWS does.
-      alerter-dlq = { allow_topic = false }
+      # What the alerter gave up on: shard and sequence numbers, or where S3 has the records (failures.tf).
+      alerter-dlq = { allow_bucket = var.keep_failed_records, allow_topic = false }
       # Poison: raw bytes and reason, one message a record.
-      quarantine = { allow_topic = false }
+      quarantine = { allow_bucket = false, allow_topic = false }
     },
     # Every alert, for the demo, for tests and for people who read by hand.
-    var.inbox ? { inbox = { allow_topic = true } } : {},
+    var.inbox ? { inbox = { allow_bucket = false, allow_topic = true } } : {},
     # Alerts that SNS could not hand to a subscriber.
-    length(var.subscriptions) > 0 ? { undelivered = { allow_topic = true } } : {},
+    length(var.subscriptions) > 0 ? { undelivered = { allow_bucket = false, allow_topic = true } } : {},
   )
 
   # Built from the name: the policy is part of the queue, because a policy resource of its own would double the
@@ -31,6 +29,17 @@ locals {
         Resource  = [local.queue_arns[key]]
         Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.alerts.arn } }
       }] : [],
+      queue.allow_bucket ? [{
+        Sid       = "AllowBucket"
+        Effect    = "Allow"
+        Action    = ["sqs:SendMessage"]
+        Principal = { Service = "s3.amazonaws.com" }
+        Resource  = [local.queue_arns[key]]
+        Condition = {
+          ArnEquals    = { "aws:SourceArn" = aws_s3_bucket.failures[0].arn }
+          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+        }
+      }] : [],
       var.require_tls ? [{
         Sid       = "DenyWithoutTls"
         Effect    = "Deny"
@@ -49,7 +58,7 @@ resource "aws_sqs_queue" "this" {
   name                      = "${var.name_prefix}-${each.key}"
   kms_master_key_id         = var.kms_key_arn
   message_retention_seconds = 1209600 # 14 days, the most SQS allows: people take holidays.
-  policy = each.value.allow_topic || var.require_tls ? jsonencode({
+  policy = each.value.allow_bucket || each.value.allow_topic || var.require_tls ? jsonencode({
     Version   = "2012-10-17"
     Statement = local.queue_statements[each.key]
   }) : null

@@ -19,6 +19,13 @@ variable "anomalies_stream_arn" {
   nullable    = false
 }
 
+variable "deletion_protection" {
+  description = "Refuse to delete the bucket of failed batches while something is in it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "event_source" {
   description = "How Lambda reads the stream. AWS' defaults retry a failing batch until it expires; these are finite."
   type = object({
@@ -65,6 +72,13 @@ variable "inbox" {
   nullable    = false
 }
 
+variable "keep_failed_records" {
+  description = "Keep the records of batches the alerter gave up on, in S3, and not only their sequence numbers. The local emulator has no such destination."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = "Customer-managed KMS key; null uses AWS-managed keys."
   type        = string
@@ -73,6 +87,12 @@ variable "kms_key_arn" {
 
 variable "name_prefix" {
   description = "First part of every name."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "AWS region, part of the bucket's name."
   type        = string
   nullable    = false
 }
