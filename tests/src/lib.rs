@@ -1,4 +1,1 @@
 //! What crosses crates.
-
-pub mod emulator;
-pub mod lambda;

@@ -203,6 +203,9 @@ impl Alerter {
         let mut seen_again = Vec::new();
         let stored_at = self.clock.now();
         for ((u, alert_id), answer) in unique.into_iter().zip(alert_ids).zip(answers) {
+            if self.config.debug {
+                counters.outcomes.push((u.anomaly.id.to_string(), outcome(&answer)));
+            }
             match answer {
                 Ok(Inserted::New) => {
                     counters.new += 1;
@@ -352,6 +355,15 @@ struct Quarantined {
     moved: u64,
     failed: BTreeSet<usize>,
     faults: Vec<Fault>,
+}
+
+fn outcome(answer: &Result<Inserted, Fault>) -> &'static str {
+    match answer {
+        Ok(Inserted::New) => "new",
+        Ok(Inserted::Duplicate) => "duplicate",
+        Err(Fault::Poison(_)) => "refused",
+        Err(_) => "failed",
+    }
 }
 
 fn seen(u: &Unique, now: Timestamp) -> Update {

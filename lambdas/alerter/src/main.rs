@@ -89,6 +89,11 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
             ("check", fine.map(|()| json!({"ok": true})).map_err(Error::from))
         }
     };
+    for (id, outcome) in &counters.outcomes {
+        line::write(
+            &json!({"level": "debug", "request_id": context.request_id, "id": id, "outcome": outcome}).to_string(),
+        );
+    }
     let now = weir_lambda::now();
     let mut line = Line::new("alerter");
     line.field("level", if result.is_ok() { "info" } else { "error" });

@@ -43,6 +43,8 @@ pub struct Counters {
     pub probe_ms: Vec<i64>,
     /// The first faults, for the log.
     pub faults: Vec<String>,
+    /// Each anomaly and what became of it; filled with `WEIR_LOG=debug`.
+    pub outcomes: Vec<(String, &'static str)>,
 }
 
 /// Faults quoted in one line.

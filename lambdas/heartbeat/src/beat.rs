@@ -1,6 +1,6 @@
 //! One beat: control records out, the last probe looked up, pipelines looked after.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use weir_anomaly::Timestamp;
@@ -14,7 +14,7 @@ use crate::{
 /// Attempts to put what a shard did not take; a throttled shard takes it within a second.
 const ATTEMPTS: usize = 4;
 /// Between the attempts; doubled each time.
-const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Restarts of one pipeline in one hour. Arroyo itself has tried 20 times before it gives up; past three more, a person has
 /// to look.
 const MAX_RESTARTS_PER_HOUR: i64 = 3;
@@ -29,6 +29,8 @@ pub struct Heartbeat {
     pub pipelines: Option<Arc<dyn Pipelines>>,
     /// Which event time control records carry.
     pub time: Time,
+    /// The pause before a second attempt: [`FIRST_PAUSE`], or none in a test.
+    pub pause: Duration,
 }
 
 /// What one beat did and found.
@@ -72,7 +74,7 @@ impl Heartbeat {
         let shards = self.stream.open_shards().await?;
         let mut open = self.records(&shards, beat_id, now);
         let all = open.len();
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.pause;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(pause).await;

@@ -11,4 +11,4 @@ mod beat;
 pub mod config;
 pub mod ports;
 
-pub use beat::{Beat, Heartbeat};
+pub use beat::{Beat, FIRST_PAUSE, Heartbeat};

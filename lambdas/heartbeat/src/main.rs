@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use weir_heartbeat::{Heartbeat, arroyo::Arroyo, aws, config::Config, ports::Pipelines};
+use weir_heartbeat::{FIRST_PAUSE, Heartbeat, arroyo::Arroyo, aws, config::Config, ports::Pipelines};
 use weir_lambda::{
     Env,
     line::{self, Line},
@@ -45,6 +45,7 @@ async fn run() -> Result<(), Error> {
         notes: Arc::new(aws::DynamoNotes::new(&sdk, &config.table)),
         pipelines,
         time: config.time,
+        pause: FIRST_PAUSE,
     };
     let heartbeat = &heartbeat;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

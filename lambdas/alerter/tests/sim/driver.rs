@@ -22,9 +22,6 @@ const TIMEOUT_MILLIS: i64 = 20_000;
 /// No schedule of faults lasts longer than so many steps: past it a shard is blocked.
 const MAX_STEPS: usize = 200_000;
 
-/// The storm cap of the simulated configuration: low, so that storms happen.
-pub(crate) const STORM_CAP: u32 = 3;
-
 type Running = Pin<Box<dyn Future<Output = Option<Vec<String>>>>>;
 
 struct Invocation {
@@ -48,6 +45,7 @@ pub(crate) struct Shard {
 pub(crate) struct Driver {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) shards: Vec<Shard>,
+    storm_cap: u32,
     /// Invocations that died or were ended at their deadline.
     pub(crate) deaths: usize,
     running: Vec<Invocation>,
@@ -56,11 +54,12 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(world: World, shards: Vec<Shard>) -> Self {
+    pub(crate) fn new(world: World, shards: Vec<Shard>, storm_cap: u32) -> Self {
         let next_sweep = world.millis + 60_000;
         Self {
             world: Arc::new(Mutex::new(world)),
             shards,
+            storm_cap,
             deaths: 0,
             running: Vec::new(),
             next_id: 0,
@@ -162,7 +161,7 @@ impl Driver {
             notifier: ports.clone(),
             quarantine: ports.clone(),
             clock: ports,
-            config: config(),
+            config: config(self.storm_cap),
         };
         self.running.push(Invocation {
             id,
@@ -212,7 +211,7 @@ impl Driver {
     }
 }
 
-fn config() -> Config {
+fn config(storm_cap: u32) -> Config {
     Config {
         table: "table".to_owned(),
         topic: "arn:aws:sns:eu-west-1:1:topic".to_owned(),
@@ -220,7 +219,7 @@ fn config() -> Config {
         retention_days: 90,
         severity_floor: Severity::Warning,
         dedup_seconds: 300,
-        storm_cap: STORM_CAP,
+        storm_cap,
         debug: false,
     }
 }

@@ -9,10 +9,11 @@ use weir_anomaly::{
     store::{Alert, AlertState, Period, Silence, StoredAnomaly, attr},
 };
 
-use super::{driver::STORM_CAP, world::World};
+use super::world::World;
 
 /// What was put on the stream, all of it acknowledged.
 pub(crate) struct Promised {
+    pub(crate) storm_cap: u32,
     pub(crate) anomalies: Vec<Anomaly>,
     pub(crate) bad: Vec<Vec<u8>>,
     pub(crate) silences: Vec<Silence>,
@@ -30,7 +31,7 @@ impl Promised {
         no_alert_is_sent_twice_without_a_fault(world);
         summaries_count_what_was_stored(world);
         if world.disturbed.is_empty() {
-            no_minute_holds_more_than_the_cap(world);
+            no_minute_holds_more_than_the_cap(world, self.storm_cap);
         }
     }
 
@@ -160,7 +161,7 @@ fn summaries_count_what_was_stored(world: &World) {
     }
 }
 
-fn no_minute_holds_more_than_the_cap(world: &World) {
+fn no_minute_holds_more_than_the_cap(world: &World, cap: u32) {
     let mut by_minute: BTreeMap<(String, String), usize> = BTreeMap::new();
     for id in sent(world).keys() {
         let alert = alert(world, id);
@@ -169,7 +170,7 @@ fn no_minute_holds_more_than_the_cap(world: &World) {
     }
     // The slot is taken a moment after the alert became due: two minutes may share one.
     let most = by_minute.values().max().copied().unwrap_or_default();
-    assert!(most <= 2 * STORM_CAP as usize, "{by_minute:?}");
+    assert!(most <= 2 * cap as usize, "{by_minute:?}");
 }
 
 fn alert(world: &World, id: &str) -> Alert {

@@ -47,9 +47,12 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
         let shard = rng.index(shards.len());
         shards[shard].records.push(data);
     }
+    // Low, so that storms happen, or high, so that many periods close at once.
+    let storm_cap = if seed % 2 == 0 { 3 } else { 40 };
     (
-        Driver::new(world, shards),
+        Driver::new(world, shards, storm_cap),
         Promised {
+            storm_cap,
             anomalies,
             bad,
             silences,

@@ -73,6 +73,7 @@ fn heartbeat(world: &Arc<World>, time: Time) -> Heartbeat {
         notes: world.clone(),
         pipelines: Some(world.clone()),
         time,
+        pause: Duration::ZERO,
     }
 }
 
@@ -120,7 +121,7 @@ async fn a_replay_of_old_data_is_not_made_late() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_a_shard_refuses_is_put_again_until_it_gives_up() {
     let world = Arc::new(World {
         refusals: Mutex::new(2),

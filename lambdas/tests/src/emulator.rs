@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use weir_lambda::Env;
 
 /// It is up in under a second on an idle machine and in some seconds on a busy one.
@@ -148,16 +149,17 @@ impl Emulator {
             if messages.is_empty() {
                 return Ok(bodies);
             }
-            for message in messages {
+            let mut receipts = self.sqs.delete_message_batch().queue_url(queue);
+            for (index, message) in messages.iter().enumerate() {
                 bodies.push(serde_json::from_str(message.body().unwrap_or_default())?);
-                let receipt = message.receipt_handle().unwrap_or_default();
-                self.sqs
-                    .delete_message()
-                    .queue_url(queue)
-                    .receipt_handle(receipt)
-                    .send()
-                    .await?;
+                let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
+                receipts = receipts.entries(
+                    entry
+                        .receipt_handle(message.receipt_handle().unwrap_or_default())
+                        .build()?,
+                );
             }
+            receipts.send().await?;
         }
     }
 
@@ -253,39 +255,44 @@ impl Drop for Emulator {
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
+        .ancestors()
+        .nth(2)
         .map(Path::to_path_buf)
         .unwrap_or_default()
 }
 
-/// A binary of a Lambda as cargo builds it for the tests: beside the test that runs.
+/// The binary of a Lambda as it is shipped: `bootstrap`, out of the package that `scripts/package-lambda.sh` makes. The
+/// variable `WEIR_LAMBDA_BINARIES` names a directory of other builds.
 ///
 /// # Errors
-/// When it cannot be built.
+/// When it cannot be built or unpacked.
 pub fn lambda_binary(name: &str) -> io::Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            &format!("weir-{name}"),
-            "--bin",
-            name,
-        ])
-        .current_dir(root())
+    if let Some(dir) = std::env::var_os("WEIR_LAMBDA_BINARIES") {
+        return Ok(PathBuf::from(dir).join(name));
+    }
+    let packed = Command::new(root().join("scripts/package-lambda.sh"))
+        .arg(name)
+        .stdout(Stdio::null())
         .status()?;
-    if !built.success() {
+    if !packed.success() {
         return Err(io::Error::other(format!("the {name} does not build")));
     }
-    // …/target/debug/deps/test-hash → …/target/debug/name
-    let test = std::env::current_exe()?;
-    let dir = test
-        .ancestors()
-        .nth(if test.parent().is_some_and(|p| p.ends_with("deps")) {
-            2
-        } else {
-            1
-        });
-    Ok(dir.ok_or_else(|| io::Error::other("no target directory"))?.join(name))
+    let dir = root().join(".weir/test-lambdas").join(name);
+    std::fs::create_dir_all(&dir)?;
+    let unpacked = Command::new("python3")
+        .args([
+            "-c",
+            "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract('bootstrap', sys.argv[2])",
+        ])
+        .arg(root().join("dist").join(format!("{name}.zip")))
+        .arg(&dir)
+        .status()?;
+    let binary = dir.join("bootstrap");
+    if !unpacked.success() {
+        return Err(io::Error::other(format!(
+            "the package of the {name} cannot be unpacked"
+        )));
+    }
+    std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(binary)
 }
