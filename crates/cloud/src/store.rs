@@ -1,14 +1,11 @@
-//! Reading the store.
+//! Reading the store, and the silences in it. The layout of items is `weir_anomaly::store`'s.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Map, Number, Value};
+use weir_anomaly::store::{Attr, BY_KEY, BY_RULE, Item, attr};
 
 use crate::{Clients, CloudError};
-
-/// One item of the store: attribute names to plain JSON values.
-pub type Item = Map<String, Value>;
 
 /// Every item of the table whose id is an anomaly's: alerts and silences live beside them under ids with a `#`.
 ///
@@ -16,7 +13,7 @@ pub type Item = Map<String, Value>;
 /// When the table cannot be read.
 pub async fn scan_anomalies(clients: &Clients, table: &str) -> Result<Vec<Item>, CloudError> {
     let items = scan(clients, table).await?;
-    Ok(items.into_iter().filter(|item| !id_of(item).contains('#')).collect())
+    Ok(items.into_iter().filter(|item| !item.id().contains('#')).collect())
 }
 
 /// Every item of the table.
@@ -37,7 +34,7 @@ pub async fn scan(clients: &Clients, table: &str) -> Result<Vec<Item>, CloudErro
             .send()
             .await
             .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
-        items.extend(page.items().iter().map(to_json));
+        items.extend(page.items().iter().map(item_of));
         start = page.last_evaluated_key().cloned();
         if start.is_none() {
             return Ok(items);
@@ -57,8 +54,8 @@ pub async fn latest(
     most: usize,
 ) -> Result<Vec<Item>, CloudError> {
     let (index_name, attribute) = match index {
-        Index::ByRule => ("by_rule", "rule"),
-        Index::ByKey => ("by_key", "key"),
+        Index::ByRule => (BY_RULE, attr::RULE),
+        Index::ByKey => (BY_KEY, attr::KEY),
     };
     let mut items = Vec::new();
     let mut start = None;
@@ -77,7 +74,7 @@ pub async fn latest(
             .send()
             .await
             .map_err(|e| CloudError::from_sdk(format!("query {index_name} of {table}"), e))?;
-        items.extend(page.items().iter().map(to_json));
+        items.extend(page.items().iter().map(item_of));
         start = page.last_evaluated_key().cloned();
         if start.is_none() || items.len() >= most {
             items.truncate(most);
@@ -100,7 +97,7 @@ pub async fn get(clients: &Clients, table: &str, id: &str) -> Result<Option<Item
         .send()
         .await
         .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
-    Ok(answer.item().map(to_json))
+    Ok(answer.item().map(item_of))
 }
 
 /// Which question is asked.
@@ -112,25 +109,55 @@ pub enum Index {
     ByKey,
 }
 
-fn id_of(item: &Item) -> &str {
-    item.get("id").and_then(Value::as_str).unwrap_or_default()
+/// Writes an item over whatever has its id.
+///
+/// # Errors
+/// When the table refuses it.
+pub async fn put(clients: &Clients, table: &str, item: &Item) -> Result<(), CloudError> {
+    let attributes = item
+        .iter()
+        .map(|(name, attr)| (name.to_owned(), value_of(attr)))
+        .collect();
+    let call = clients.dynamodb.put_item().table_name(table).set_item(Some(attributes));
+    call.send()
+        .await
+        .map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
+    Ok(())
 }
 
-fn to_json(item: &HashMap<String, AttributeValue>) -> Item {
-    item.iter()
-        .map(|(name, value)| (name.clone(), value_to_json(value)))
+/// Deletes the item of an id and says whether there was one.
+///
+/// # Errors
+/// When the table refuses.
+pub async fn delete(clients: &Clients, table: &str, id: &str) -> Result<bool, CloudError> {
+    let call = clients
+        .dynamodb
+        .delete_item()
+        .table_name(table)
+        .key(attr::ID, AttributeValue::S(id.to_owned()));
+    let call = call.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
+    let answer = call
+        .send()
+        .await
+        .map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
+    Ok(answer.attributes().is_some())
+}
+
+fn item_of(attributes: &HashMap<String, AttributeValue>) -> Item {
+    attributes
+        .iter()
+        .filter_map(|(name, value)| match value {
+            AttributeValue::S(text) => Some((name.clone(), Attr::S(text.clone()))),
+            AttributeValue::N(text) => Some((name.clone(), Attr::N(text.clone()))),
+            // The layout has no other kinds.
+            _ => None,
+        })
         .collect()
 }
 
-fn value_to_json(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => Value::String(text.clone()),
-        AttributeValue::N(text) => text
-            .parse::<Number>()
-            .map_or_else(|_| Value::String(text.clone()), Value::Number),
-        AttributeValue::Bool(flag) => Value::Bool(*flag),
-        AttributeValue::M(map) => Value::Object(to_json(map)),
-        AttributeValue::L(list) => list.iter().map(value_to_json).collect(),
-        _ => Value::Null,
+fn value_of(attr: &Attr) -> AttributeValue {
+    match attr {
+        Attr::S(text) => AttributeValue::S(text.clone()),
+        Attr::N(text) => AttributeValue::N(text.clone()),
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod generate;
 pub(crate) mod put;
 pub(crate) mod quarantine;
 pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod silence;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod up;

@@ -27,6 +27,7 @@ use crate::{
     local::{Stack, StackOptions, interrupted},
     repo::Repo,
 };
+pub(crate) use replay::now_millis;
 use replay::{Pace, Replay};
 use watch::Watch;
 

@@ -7,8 +7,7 @@ use std::{
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
-use serde_json::Value;
-use weir_anomaly::{Anomaly, Timestamp};
+use weir_anomaly::{Anomaly, Timestamp, store::attr};
 use weir_rules::Interval;
 
 use super::{
@@ -76,7 +75,7 @@ impl Report {
     ) -> Self {
         let triggers = Triggers::new(replayed, delay);
         let stored = seen.anomalies.values().filter_map(|anomaly| {
-            let first_seen = seen.stored.get(anomaly.id.as_str())?.get("first_seen")?.as_str()?;
+            let first_seen = seen.stored.get(anomaly.id.as_str())?.text("first_seen")?;
             Some(first_seen.parse::<Timestamp>().ok()?.millis() - triggers.put_millis(anomaly)?)
         });
         let alerted = seen.alerts.iter().filter_map(|alert| {
@@ -229,11 +228,7 @@ fn rule_rows(seen: &Seen) -> Vec<RuleRow> {
         row.anomalies += 1;
     }
     for item in seen.stored.values() {
-        if let Some(row) = item
-            .get("rule")
-            .and_then(Value::as_str)
-            .and_then(|rule| rows.get_mut(rule))
-        {
+        if let Some(row) = item.text(attr::RULE).and_then(|rule| rows.get_mut(rule)) {
             row.stored += 1;
         }
     }

@@ -12,7 +12,10 @@ use crate::{commands::run::Stats, local::Connection};
 use anyhow::Result;
 use serde_json::Value;
 use tokio::task::JoinHandle;
-use weir_anomaly::{Anomaly, Record};
+use weir_anomaly::{
+    Anomaly, Record,
+    store::{Item, attr},
+};
 use weir_cloud::{
     Clients, CloudError, queue, store,
     stream::{From, Tail},
@@ -38,7 +41,7 @@ pub(crate) struct Seen {
     /// Messages in quarantine, the parts of one record counted once.
     pub(crate) quarantined: BTreeSet<String>,
     /// Items in the store, by id.
-    pub(crate) stored: BTreeMap<String, store::Item>,
+    pub(crate) stored: BTreeMap<String, Item>,
 }
 
 /// One alert as the inbox received it.
@@ -167,11 +170,10 @@ impl Watch {
 
     async fn stored(&self) -> Result<()> {
         let items = store::scan_anomalies(&self.clients, &self.table).await?;
-        let by_id = items
+        let anomalies = items
             .into_iter()
-            .filter_map(|item| Some((item.get("id")?.as_str()?.to_owned(), item)));
-        let by_id =
-            by_id.filter(|(_, item)| item.get("rule").and_then(Value::as_str) != Some(weir_anomaly::PROBE_RULE));
+            .filter(|item| item.text(attr::RULE) != Some(weir_anomaly::PROBE_RULE));
+        let by_id = anomalies.map(|item| (item.id().to_owned(), item));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).stored = by_id.collect();
         Ok(())
     }
