@@ -3,6 +3,14 @@
 //!
 //! `WEIR_SEEDS` sets how many seeds each law runs, `WEIR_SEED` runs one.
 
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 mod sim;
 
 use std::ops::Range;

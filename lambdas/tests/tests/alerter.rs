@@ -1,6 +1,14 @@
 //! The real alerter binary behind an event source mapping that behaves as AWS documents it, against the local emulator,
 //! through a proxy that makes calls fail.
 
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicUsize, Ordering},

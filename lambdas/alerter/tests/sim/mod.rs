@@ -48,7 +48,7 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
         shards[shard].records.push(data);
     }
     // Low, so that storms happen, or high, so that many periods close at once.
-    let storm_cap = if seed % 2 == 0 { 3 } else { 40 };
+    let storm_cap = if seed.is_multiple_of(2) { 3 } else { 40 };
     (
         Driver::new(world, shards, storm_cap),
         Promised {
