@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use super::clock::Clock;
+
 /// The first wait: shorter than the 200 ms in which a shard allows its next read.
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest wait: an outage of hours costs six calls a minute, and its end is seen within seconds.
@@ -36,9 +38,9 @@ impl Backoff {
         half + half.mul_f64((self.random.next() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
-    pub(super) async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self, clock: &Clock) {
         let wait = self.next();
-        tokio::time::sleep(wait).await;
+        clock.sleep(wait).await;
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::api::PutEntry;
 use super::backoff::Random;
+use super::clock::Clock;
 use super::options::{MAX_BYTES_PER_REQUEST, SinkOptions};
 use crate::connectors::SinkRow;
 
@@ -24,6 +24,7 @@ const MAX_KEY_CHARS: usize = 256;
 /// Rows that are not stored yet, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Queue {
+    clock: Clock,
     entries: VecDeque<Queued>,
     bytes: usize,
     records_per_batch: usize,
@@ -37,7 +38,7 @@ pub(super) struct Queued {
     pub(super) entry: PutEntry,
     /// Rows with the same partition key keep their order.
     ordered: bool,
-    since: Instant,
+    since: Duration,
 }
 
 impl Queued {
@@ -51,8 +52,9 @@ impl Queued {
 }
 
 impl Queue {
-    pub(super) fn new(options: &SinkOptions) -> Self {
+    pub(super) fn new(clock: Clock, options: &SinkOptions) -> Self {
         Self {
+            clock,
             entries: VecDeque::new(),
             bytes: 0,
             records_per_batch: options.records_per_batch,
@@ -67,7 +69,7 @@ impl Queue {
             Some(key) => partition_key(key),
             None => format!("{:016x}{:016x}", self.random.next(), self.random.next()),
         };
-        let queued = Queued { entry: PutEntry { partition_key, data: row.payload }, ordered, since: Instant::now() };
+        let queued = Queued { entry: PutEntry { partition_key, data: row.payload }, ordered, since: self.clock.now() };
         self.bytes += queued.bytes();
         self.entries.push_back(queued);
     }
@@ -83,7 +85,8 @@ impl Queue {
 
     /// How long until the oldest row has waited for `interval`.
     pub(super) fn due_in(&self, interval: Duration) -> Option<Duration> {
-        self.entries.front().map(|oldest| interval.saturating_sub(oldest.since.elapsed()))
+        let now = self.clock.now();
+        self.entries.front().map(|oldest| interval.saturating_sub(now.saturating_sub(oldest.since)))
     }
 
     /// Takes the rows of the next request: as many as fit, at most one a key. What is passed over keeps its place.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::api::{Fault, KinesisApi, RecordPage, ShardInfo, Start};
 use super::backoff::Backoff;
+use super::clock::Clock;
 use crate::connectors::ConnectorError;
 
 /// A refusal after calls were answered before is more often a role being rotated or a key in rotation than a mistake; for
@@ -17,13 +16,14 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(300);
 /// The API with its retries, shared by everything that works on one stream.
 pub(super) struct Calls {
     pub(super) api: Arc<dyn KinesisApi>,
+    pub(super) clock: Clock,
     faults: AtomicU64,
     answered: AtomicBool,
 }
 
 impl Calls {
-    pub(super) fn new(api: Arc<dyn KinesisApi>) -> Self {
-        Self { api, faults: AtomicU64::new(0), answered: AtomicBool::new(false) }
+    pub(super) fn new(api: Arc<dyn KinesisApi>, clock: Clock) -> Self {
+        Self { api, clock, faults: AtomicU64::new(0), answered: AtomicBool::new(false) }
     }
 
     /// How many calls had to be repeated so far.
@@ -68,7 +68,7 @@ impl Calls {
         F: Future<Output = Result<T, Fault>>,
     {
         let mut backoff = Backoff::new();
-        let mut refused_since: Option<Instant> = None;
+        let mut refused_since: Option<Duration> = None;
         loop {
             let fault = match call().await {
                 Ok(answer) => {
@@ -80,8 +80,8 @@ impl Calls {
                 }
                 Err(Fault::Passing(reason)) => reason,
                 Err(Fault::Denied(reason)) if self.answered.load(Ordering::Relaxed) => {
-                    let since = *refused_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > REFUSAL_PATIENCE {
+                    let since = *refused_since.get_or_insert_with(|| self.clock.now());
+                    if self.clock.now() - since > REFUSAL_PATIENCE {
                         return Err(Fault::Denied(reason));
                     }
                     reason
@@ -89,7 +89,7 @@ impl Calls {
                 Err(fault) => return Err(fault),
             };
             self.note(purpose, &fault, backoff.attempts());
-            backoff.wait().await;
+            backoff.wait(&self.clock).await;
         }
     }
 
@@ -112,7 +112,7 @@ impl Calls {
             Fault::Denied(reason) if reason.contains("credentials") => {
                 "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached"
             }
-            Fault::Denied(reason) if reason.contains("Expired") || reason.contains("Token") => {
+            Fault::Denied(reason) if ["Expired", "UnrecognizedClient", "InvalidSignature"].iter().any(|word| reason.contains(word)) => {
                 "the credentials are no longer valid, or belong to another account: renew them"
             }
             Fault::Denied(_) => {

@@ -21,6 +21,7 @@ mod backoff;
 mod batch;
 mod call;
 mod client;
+mod clock;
 mod options;
 mod position;
 mod reader;
@@ -45,6 +46,7 @@ pub use source::KinesisSource;
 
 use super::ConnectorError;
 use aws::AwsKinesis;
+use clock::Clock;
 
 /// Opens a stream for reading, at a position of an earlier run or where the options say.
 ///
@@ -56,7 +58,7 @@ pub async fn open_source(
 ) -> Result<KinesisSource, ConnectorError> {
     let options = SourceOptions::read(options)?;
     let api = AwsKinesis::connect(&options.stream, options.region.as_deref()).await?;
-    KinesisSource::open(Arc::new(api), &options, position).await
+    KinesisSource::open(Arc::new(api), Clock::real(), &options, position).await
 }
 
 /// Opens a stream for writing.
@@ -66,5 +68,5 @@ pub async fn open_source(
 pub async fn open_sink(options: &BTreeMap<String, String>) -> Result<KinesisSink, ConnectorError> {
     let options = SinkOptions::read(options)?;
     let api = AwsKinesis::connect(&options.stream, options.region.as_deref()).await?;
-    Ok(KinesisSink::new(Arc::new(api), options))
+    Ok(KinesisSink::new(Arc::new(api), Clock::real(), options))
 }

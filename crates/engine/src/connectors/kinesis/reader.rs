@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Instant;
 
 use super::api::{Fault, RecordPage, ShardInfo, Start};
 use super::backoff::Backoff;
@@ -79,7 +78,7 @@ impl Reader {
                 },
             };
             let Ok(permit) = self.pages.clone().acquire_owned().await else { return Ok(()) };
-            let asked = Instant::now();
+            let asked = self.calls.clock.now();
             let page = match self.calls.get_records(&current, None).await {
                 Ok(page) => page,
                 Err(Fault::ExpiredIterator) => continue,
@@ -97,7 +96,7 @@ impl Reader {
                 return Ok(());
             }
             if at_tip {
-                tokio::time::sleep_until(asked + POLL_INTERVAL).await;
+                self.calls.clock.until(asked + POLL_INTERVAL).await;
             }
         }
     }
@@ -119,7 +118,7 @@ impl Reader {
                 // This machine's clock is ahead of the service's, which refuses the future.
                 Start::AtTimestamp(_) => {
                     self.calls.note("open a shard", &reason, backoff.attempts());
-                    backoff.wait().await;
+                    backoff.wait(&self.calls.clock).await;
                     Ok(None)
                 }
                 Start::TrimHorizon => Err(Fault::Invalid(reason)),

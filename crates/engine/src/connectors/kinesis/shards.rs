@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::api::{ShardInfo, Start};
+use super::clock::Clock;
 use super::position::{Position, ShardPosition};
 use crate::connectors::PartitionStatus;
 
@@ -18,8 +17,9 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 const LISTINGS_TO_BELIEVE: u8 = 2;
 
 /// Every shard that matters: open ones, closed ones that are not read yet, and finished ones while the stream lists them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shards {
+    clock: Clock,
     shards: BTreeMap<String, Shard>,
 }
 
@@ -35,7 +35,8 @@ pub(super) struct Shard {
     /// Listings since it was drained.
     listed_drained: u8,
     behind_millis: Option<u64>,
-    quiet_since: Instant,
+    /// When it last had a record, or was behind.
+    quiet_since: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +52,10 @@ enum Stage {
 }
 
 impl Shards {
-    /// What an earlier run knew.
-    pub(super) fn restore(position: Position) -> Self {
-        let mut shards = Self::default();
-        for (id, position) in position.shards {
+    /// With what an earlier run knew.
+    pub(super) fn restore(clock: Clock, position: Option<Position>) -> Self {
+        let mut shards = Self { clock, shards: BTreeMap::new() };
+        for (id, position) in position.unwrap_or_default().shards {
             shards.insert(ShardInfo { id, parents: Vec::new() }, position);
         }
         shards
@@ -70,7 +71,7 @@ impl Shards {
             unlisted: 0,
             listed_drained: 0,
             behind_millis: None,
-            quiet_since: Instant::now(),
+            quiet_since: self.clock.now(),
         };
         self.shards.insert(info.id, shard);
     }
@@ -134,11 +135,12 @@ impl Shards {
             .filter(|(_, shard)| shard.stage == Stage::Waiting && !shard.parents.iter().any(open))
             .map(|(id, _)| id.clone())
             .collect();
+        let now = self.clock.now();
         let mut started = Vec::with_capacity(ready.len());
         for id in ready {
             if let Some(shard) = self.shards.get_mut(&id) {
                 shard.stage = Stage::Reading;
-                shard.quiet_since = Instant::now();
+                shard.quiet_since = now;
                 started.push((id, shard.position.start(), shard.position.read_until_millis));
             }
         }
@@ -163,9 +165,10 @@ impl Shards {
     }
 
     pub(super) fn partitions(&self, has_pending: impl Fn(&str) -> bool) -> Vec<PartitionStatus> {
+        let now = self.clock.now();
         let open = self.shards.iter().filter(|(_, shard)| matches!(shard.stage, Stage::Reading | Stage::Drained));
         open.map(|(id, shard)| {
-            let quiet = shard.behind_millis == Some(0) && shard.quiet_since.elapsed() >= IDLE_AFTER;
+            let quiet = shard.behind_millis == Some(0) && now.saturating_sub(shard.quiet_since) >= IDLE_AFTER;
             PartitionStatus { partition: shard.partition, idle: quiet && !has_pending(id) }
         })
         .collect()
@@ -179,9 +182,9 @@ impl Shards {
 
 impl Shard {
     /// A page was handed out to its end.
-    pub(super) fn page_done(&mut self, had_records: bool, behind_millis: Option<u64>, read_until_millis: Option<i64>) {
+    pub(super) fn page_done(&mut self, now: Duration, had_records: bool, behind_millis: Option<u64>, read_until_millis: Option<i64>) {
         if had_records || behind_millis != Some(0) {
-            self.quiet_since = Instant::now();
+            self.quiet_since = now;
         }
         self.behind_millis = behind_millis;
         if read_until_millis.is_some() {
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn children_begin_when_every_parent_is_drained() {
-        let mut shards = Shards::default();
+        let mut shards = Shards::restore(Clock::real(), None);
         shards.take_listing(vec![info("s-0", &[]), info("s-1", &[]), info("s-2", &["s-0", "s-1"])], None);
         assert_eq!(started(&mut shards), ["s-0", "s-1"]);
         shards.drained("s-0", vec![info("s-2", &["s-0", "s-1"])]);
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_parent_counts_as_open_until_its_children_are_known() {
-        let mut shards = Shards::default();
+        let mut shards = Shards::restore(Clock::real(), None);
         shards.take_listing(vec![info("s-0", &[])], None);
         started(&mut shards);
         assert!(!shards.drained("s-0", Vec::new()));
@@ -236,14 +239,14 @@ mod tests {
 
     #[test]
     fn a_parent_that_the_stream_has_forgotten_holds_nobody_up() {
-        let mut shards = Shards::default();
+        let mut shards = Shards::restore(Clock::real(), None);
         shards.take_listing(vec![info("s-5", &["s-1"])], None);
         assert_eq!(started(&mut shards), ["s-5"]);
     }
 
     #[test]
     fn an_unread_shard_that_vanishes_is_reported() {
-        let mut shards = Shards::default();
+        let mut shards = Shards::restore(Clock::real(), None);
         shards.take_listing(vec![info("s-0", &[]), info("s-1", &[])], None);
         started(&mut shards);
         shards.drained("s-0", Vec::new());

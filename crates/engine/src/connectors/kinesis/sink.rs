@@ -17,6 +17,7 @@ use super::api::{Fault, KinesisApi};
 use super::backoff::Backoff;
 use super::batch::{Queue, Queued, USUAL_MAX_RECORD_BYTES, excerpt};
 use super::call::Calls;
+use super::clock::Clock;
 use super::options::SinkOptions;
 use crate::connectors::{ConnectorError, Sink, SinkRow};
 
@@ -38,11 +39,11 @@ struct RowTooLarge {
 }
 
 impl KinesisSink {
-    pub(super) fn new(api: Arc<dyn KinesisApi>, options: SinkOptions) -> Self {
+    pub(super) fn new(api: Arc<dyn KinesisApi>, clock: Clock, options: SinkOptions) -> Self {
         Self {
-            calls: Calls::new(api),
+            calls: Calls::new(api, clock.clone()),
             flush_interval: options.flush_interval,
-            queue: Queue::new(&options),
+            queue: Queue::new(clock, &options),
             backoff: Backoff::new(),
             set_aside: 0,
         }
@@ -102,7 +103,7 @@ impl KinesisSink {
                 if rows < entries.len() {
                     self.backoff.reset();
                 }
-                self.backoff.wait().await;
+                self.backoff.wait(&self.calls.clock).await;
             }
         }
         Ok(())

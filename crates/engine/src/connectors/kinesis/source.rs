@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use weir_anomaly::kpl;
 
 use super::api::{KinesisApi, StreamRecord};
 use super::call::Calls;
+use super::clock::Clock;
 use super::options::{SourceOptions, StartAt};
 use super::position::{Position, ShardPosition};
 use super::reader::{Event, Page, Reader};
@@ -47,10 +47,11 @@ pub struct KinesisSource {
 impl KinesisSource {
     pub(super) async fn open(
         api: Arc<dyn KinesisApi>,
+        clock: Clock,
         options: &SourceOptions,
         position: Option<&serde_json::Value>,
     ) -> Result<Self, ConnectorError> {
-        let calls = Arc::new(Calls::new(api));
+        let calls = Arc::new(Calls::new(api, clock.clone()));
         let position = position.map(|value| Position::read(value, &options.stream)).transpose()?;
         // `latest` is this moment, kept in the position: what is written while the program is down is not skipped. Taken
         // before the listing, so that no shard is closed in between unread.
@@ -63,7 +64,7 @@ impl KinesisSource {
         let mut source = Self {
             stream: options.stream.clone(),
             calls,
-            shards: position.map(Shards::restore).unwrap_or_default(),
+            shards: Shards::restore(clock, position),
             pending: VecDeque::new(),
             events,
             sender,
@@ -141,7 +142,7 @@ impl KinesisSource {
                 Some(shard) => {
                     page.hand_out(max, shard.partition, &mut shard.position, &mut out);
                     if page.is_empty() {
-                        shard.page_done(page.had_records, page.behind_millis, page.read_until_millis());
+                        shard.page_done(self.calls.clock.now(), page.had_records, page.behind_millis, page.read_until_millis());
                     }
                 }
                 // The stream has forgotten the shard while its last pages waited here.
@@ -178,7 +179,7 @@ impl KinesisSource {
 #[async_trait]
 impl Source for KinesisSource {
     async fn poll(&mut self, max_records: usize, wait: Duration) -> Result<Polled, ConnectorError> {
-        let deadline = Instant::now() + wait;
+        let deadline = self.calls.clock.now().saturating_add(wait);
         loop {
             self.check_tasks()?;
             while let Ok(event) = self.events.try_recv() {
@@ -188,10 +189,10 @@ impl Source for KinesisSource {
             if !records.is_empty() {
                 return Ok(Polled::Records(records));
             }
-            match tokio::time::timeout_at(deadline, self.events.recv()).await {
-                Ok(Some(event)) => self.take(event)?,
+            match self.calls.clock.before(deadline, self.events.recv()).await {
+                Some(Some(event)) => self.take(event)?,
                 // The source holds a sender itself, so the channel never ends before the wait does.
-                Ok(None) | Err(_) => return Ok(Polled::Idle),
+                Some(None) | None => return Ok(Polled::Idle),
             }
         }
     }
@@ -212,9 +213,10 @@ impl Source for KinesisSource {
 /// Lists the shards when asked, and now and then.
 async fn list(calls: Arc<Calls>, now: Arc<Notify>, events: mpsc::Sender<Event>) {
     loop {
-        let _ = tokio::time::timeout(LISTING_INTERVAL, now.notified()).await;
+        let due = calls.clock.now() + LISTING_INTERVAL;
+        let _ = calls.clock.before(due, now.notified()).await;
         // Asked for again and again, it still stays far below the limit of the call.
-        tokio::time::sleep(LISTING_PAUSE).await;
+        calls.clock.sleep(LISTING_PAUSE).await;
         let event = match calls.list_shards().await {
             Ok(listing) => Event::Listing(listing),
             Err(fault) => Event::Failed(calls.give_up("list its shards", &fault)),
