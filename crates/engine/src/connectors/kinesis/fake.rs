@@ -50,7 +50,9 @@ struct FakeRecord {
 
 /// Where keys fall: evenly, and the same for every run.
 fn hash(key: &str) -> u64 {
-    key.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    key.bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl State {
@@ -72,7 +74,11 @@ impl State {
 
     fn put(&mut self, key: &str, data: Bytes, arrival_millis: i64) {
         let sequence = self.sequence();
-        let shard = self.shards.iter_mut().find(|shard| !shard.closed && (shard.range.0..=shard.range.1).contains(&hash(key))).unwrap();
+        let shard = self
+            .shards
+            .iter_mut()
+            .find(|shard| !shard.closed && (shard.range.0..=shard.range.1).contains(&hash(key)))
+            .unwrap();
         shard.records.push(FakeRecord { sequence, arrival_millis, key: key.to_owned(), data });
     }
 
@@ -89,7 +95,11 @@ impl State {
             return Err(refusal.clone());
         }
         let percent = self.fault_percent;
-        if self.chance(percent) { Err(Fault::Passing("ProvisionedThroughputExceededException: seeded".into())) } else { Ok(()) }
+        if self.chance(percent) {
+            Err(Fault::Passing("ProvisionedThroughputExceededException: seeded".into()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -145,7 +155,8 @@ impl FakeStream {
     pub(super) fn merge(&self, shard: usize) {
         let mut state = self.state.lock().unwrap();
         let (low, high) = state.shards[shard].range;
-        let above = state.shards.iter().position(|other| !other.closed && high != u64::MAX && other.range.0 == high + 1);
+        let above =
+            state.shards.iter().position(|other| !other.closed && high != u64::MAX && other.range.0 == high + 1);
         let (Some(above), false) = (above, state.shards[shard].closed) else { return };
         let end = state.shards[above].range.1;
         state.shards[shard].closed = true;
@@ -231,7 +242,8 @@ impl KinesisApi for FakeStream {
         state.reads += 1;
         let (shard, at) = *state.iterators.get(iterator).ok_or(Fault::ExpiredIterator)?;
         // Now and then a page is short, or empty although there is more.
-        let length = if state.chance(state.fault_percent) { 0 } else { limit.map_or(7, |limit| limit as usize) };
+        let percent = state.fault_percent;
+        let length = if state.chance(percent) { 0 } else { limit.map_or(7, |limit| limit as usize) };
         let known = &state.shards[shard];
         let end = (at + length).min(known.records.len());
         let records: Vec<StreamRecord> = known.records[at..end]
@@ -246,7 +258,8 @@ impl KinesisApi for FakeStream {
         if known.closed && left == 0 {
             let id = known.id.clone();
             let children = state.shards.iter().filter(|child| child.parents.contains(&id));
-            let children = children.map(|child| ShardInfo { id: child.id.clone(), parents: child.parents.clone() }).collect();
+            let children =
+                children.map(|child| ShardInfo { id: child.id.clone(), parents: child.parents.clone() }).collect();
             return Ok(RecordPage { records, next: None, millis_behind: Some(0), children });
         }
         let next = Some(state.iterator(shard, end));
@@ -267,7 +280,10 @@ impl KinesisApi for FakeStream {
         let mut results = Vec::new();
         for entry in entries {
             if state.chance(percent) {
-                results.push(Err(EntryFault { code: "ProvisionedThroughputExceededException".into(), message: "seeded".into() }));
+                results.push(Err(EntryFault {
+                    code: "ProvisionedThroughputExceededException".into(),
+                    message: "seeded".into(),
+                }));
             } else {
                 state.put(&entry.partition_key, entry.data.clone(), 0);
                 results.push(Ok(()));
