@@ -47,29 +47,20 @@ impl Alerter {
         budget
             .one(async || self.store.get("weir#check").await)
             .await
-            .map_err(failed(
-                "the table",
-                "check WEIR_TABLE_NAME and the permission dynamodb:GetItem",
-            ))?;
+            .map_err(failed("the table", "check WEIR_TABLE_NAME and the permission dynamodb:GetItem"))?;
         budget
             .one(async || self.store.by_rule("#check", None, 1).await)
             .await
-            .map_err(failed(
-                "the index by_rule",
-                "check the permission dynamodb:Query on the table's indexes",
-            ))?;
+            .map_err(failed("the index by_rule", "check the permission dynamodb:Query on the table's indexes"))?;
         let now = self.clock.now();
         budget
             .one(async || self.store.count_of_alert("#check", now, now, "#check").await)
             .await
-            .map_err(failed(
-                "the index by_key",
-                "check the permission dynamodb:Query on the table's indexes",
-            ))?;
-        budget.one(async || self.notifier.check().await).await.map_err(failed(
-            "the topic",
-            "check WEIR_TOPIC_ARN and the permission sns:GetTopicAttributes",
-        ))?;
+            .map_err(failed("the index by_key", "check the permission dynamodb:Query on the table's indexes"))?;
+        budget
+            .one(async || self.notifier.check().await)
+            .await
+            .map_err(failed("the topic", "check WEIR_TOPIC_ARN and the permission sns:GetTopicAttributes"))?;
         budget.one(async || self.quarantine.check().await).await.map_err(failed(
             "the quarantine queue",
             "check WEIR_QUARANTINE_URL and the permission sqs:GetQueueAttributes",

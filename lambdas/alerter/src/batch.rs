@@ -40,18 +40,13 @@ impl Alerter {
         counters: &mut Counters,
     ) -> Result<Vec<String>, PayloadError> {
         let budget = Budget::until(deadline, self.clock.as_ref());
-        let mut decoded = records
-            .iter()
-            .map(|raw| decode::record(raw))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
         counters.records += decoded.len() as u64;
         let (unique, bodies) = self.sort_out(&mut decoded, counters);
         let mut failed = BTreeSet::new();
 
-        let (quarantined, silences) = futures::join!(
-            self.move_to_quarantine(bodies, &budget),
-            self.silences(&unique, &budget)
-        );
+        let (quarantined, silences) =
+            futures::join!(self.move_to_quarantine(bodies, &budget), self.silences(&unique, &budget));
         counters.quarantined += quarantined.moved;
         failed.extend(quarantined.failed);
         for fault in quarantined.faults {
@@ -70,9 +65,7 @@ impl Alerter {
                 failed.extend(probe.records);
             }
         }
-        let safe = self
-            .store_all(unique, &silences, &decoded, &budget, counters, &mut failed)
-            .await;
+        let safe = self.store_all(unique, &silences, &decoded, &budget, counters, &mut failed).await;
         self.alert_groups(safe, &budget, counters, &mut failed).await;
 
         counters.failed += failed.len() as u64;
@@ -112,9 +105,7 @@ impl Alerter {
 
     async fn move_to_quarantine(&self, bodies: Vec<(usize, String)>, budget: &Budget<'_>) -> Quarantined {
         let (indexes, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
-        let answers = budget
-            .each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await)
-            .await;
+        let answers = budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await;
         let mut result = Quarantined::default();
         let all: BTreeSet<usize> = indexes.iter().copied().collect();
         for (index, answer) in indexes.into_iter().zip(answers) {
@@ -129,15 +120,10 @@ impl Alerter {
 
     /// The silences in force, asked for only when there is something to be silent about.
     async fn silences(&self, unique: &[Unique], budget: &Budget<'_>) -> Result<Vec<Silence>, Fault> {
-        if !unique
-            .iter()
-            .any(|u| !u.anomaly.is_probe() && self.may_alert(&u.anomaly).is_none())
-        {
+        if !unique.iter().any(|u| !u.anomaly.is_probe() && self.may_alert(&u.anomaly).is_none()) {
             return Ok(Vec::new());
         }
-        let items = budget
-            .one(async || self.store.by_rule(store::SILENCE, None, MAX_SILENCES).await)
-            .await?;
+        let items = budget.one(async || self.store.by_rule(store::SILENCE, None, MAX_SILENCES).await).await?;
         Ok(items.iter().filter_map(|item| Silence::from_item(item).ok()).collect())
     }
 
@@ -166,16 +152,8 @@ impl Alerter {
         let mut alert_ids = Vec::with_capacity(unique.len());
         let mut items = Vec::with_capacity(unique.len());
         for u in &unique {
-            let silenced = || {
-                silences
-                    .iter()
-                    .any(|s| s.covers(&u.anomaly))
-                    .then_some(Disposition::Silenced)
-            };
-            let disposition = self
-                .may_alert(&u.anomaly)
-                .or_else(silenced)
-                .unwrap_or(Disposition::Alert);
+            let silenced = || silences.iter().any(|s| s.covers(&u.anomaly)).then_some(Disposition::Silenced);
+            let disposition = self.may_alert(&u.anomaly).or_else(silenced).unwrap_or(Disposition::Alert);
             let alert_id = (disposition == Disposition::Alert)
                 .then(|| Alert::id_of(&u.anomaly.rule, &u.anomaly.key, self.period(&u.anomaly)));
             match disposition {
@@ -195,9 +173,7 @@ impl Alerter {
             items.push(stored.to_item());
             alert_ids.push(alert_id);
         }
-        let answers = budget
-            .each(items, async |items: &[Item]| self.store.insert(items).await)
-            .await;
+        let answers = budget.each(items, async |items: &[Item]| self.store.insert(items).await).await;
 
         let mut groups: BTreeMap<String, Vec<Unique>> = BTreeMap::new();
         let mut seen_again = Vec::new();
@@ -249,16 +225,10 @@ impl Alerter {
         failed: &mut BTreeSet<usize>,
     ) {
         let raw = serde_json::to_vec(&u.anomaly).unwrap_or_default();
-        let origin = u
-            .records
-            .first()
-            .and_then(|index| decoded.get(*index))
-            .map(|d| d.origin.clone())
-            .unwrap_or_default();
+        let origin =
+            u.records.first().and_then(|index| decoded.get(*index)).map(|d| d.origin.clone()).unwrap_or_default();
         let bodies = quarantine::invalid(&origin, 0, &raw, "store_refused", reason, self.clock.now());
-        let answers = budget
-            .each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await)
-            .await;
+        let answers = budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await;
         if answers.iter().all(Result::is_ok) {
             counters.quarantined += 1;
         } else {
@@ -278,11 +248,7 @@ impl Alerter {
         let now = self.clock.now();
         let mut alerts = Vec::with_capacity(groups.len());
         for group in groups.values() {
-            let Some(first) = group
-                .iter()
-                .map(|u| &u.anomaly)
-                .min_by_key(|a| (a.timestamp, a.id.clone()))
-            else {
+            let Some(first) = group.iter().map(|u| &u.anomaly).min_by_key(|a| (a.timestamp, a.id.clone())) else {
                 continue;
             };
             alerts.push(Alert {
@@ -301,18 +267,13 @@ impl Alerter {
             });
         }
         let items: Vec<Item> = alerts.iter().map(Alert::to_item).collect();
-        let answers = budget
-            .each(items, async |items: &[Item]| self.store.insert(items).await)
-            .await;
+        let answers = budget.each(items, async |items: &[Item]| self.store.insert(items).await).await;
         let mut mine = Vec::new();
         for ((alert, group), answer) in alerts.into_iter().zip(groups.into_values()).zip(answers) {
             match answer {
                 Ok(Inserted::New) => {
                     counters.suppressed += group.len() as u64 - 1;
-                    let first = group
-                        .into_iter()
-                        .map(|u| u.anomaly)
-                        .find(|a| a.id.as_str() == alert.first_id);
+                    let first = group.into_iter().map(|u| u.anomaly).find(|a| a.id.as_str() == alert.first_id);
                     mine.extend(first.map(|first| (alert, first)));
                 }
                 Ok(Inserted::Duplicate) => counters.suppressed += group.len() as u64,
@@ -326,10 +287,7 @@ impl Alerter {
     }
 
     fn period(&self, anomaly: &Anomaly) -> Period {
-        Period::of(
-            anomaly.timestamp,
-            anomaly.rule_meta.dedup_seconds.unwrap_or(self.config.dedup_seconds),
-        )
+        Period::of(anomaly.timestamp, anomaly.rule_meta.dedup_seconds.unwrap_or(self.config.dedup_seconds))
     }
 
     /// A probe is no anomaly: its arrival is noted on one item, and its latency is a metric.
@@ -342,9 +300,7 @@ impl Alerter {
             (attr::PROBE_ID, Attr::from(text("probe_id").unwrap_or(&probe.key))),
             (attr::PROBE_ARRIVED_AT, Attr::time(now)),
         ];
-        budget
-            .one(async || self.store.raise(store::PROBE_ITEM, newest.clone(), &set).await)
-            .await?;
+        budget.one(async || self.store.raise(store::PROBE_ITEM, newest.clone(), &set).await).await?;
         Counters::latency(&mut counters.probe_ms, sent_at, now);
         Ok(())
     }

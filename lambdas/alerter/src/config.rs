@@ -53,31 +53,14 @@ impl Config {
 
     /// What can be seen of a value without calling anybody.
     fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |name, problem: &str, hint| {
-            Err(ConfigError {
-                name,
-                problem: problem.to_owned(),
-                hint,
-            })
-        };
+        let wrong = |name, problem: &str, hint| Err(ConfigError { name, problem: problem.to_owned(), hint });
         let name_fits = (3..=255).contains(&self.table.len())
-            && self
-                .table
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c));
+            && self.table.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c));
         if !name_fits {
-            return wrong(
-                "WEIR_TABLE_NAME",
-                "it is no table name",
-                "3 to 255 letters, digits, `_`, `.` and `-`",
-            );
+            return wrong("WEIR_TABLE_NAME", "it is no table name", "3 to 255 letters, digits, `_`, `.` and `-`");
         }
         if !(self.topic.starts_with("arn:") && self.topic.split(':').count() == 6) {
-            return wrong(
-                "WEIR_TOPIC_ARN",
-                "it is no ARN",
-                "arn:aws:sns:<region>:<account>:<name>",
-            );
+            return wrong("WEIR_TOPIC_ARN", "it is no ARN", "arn:aws:sns:<region>:<account>:<name>");
         }
         if self.topic.ends_with(".fifo") {
             return wrong(
@@ -131,13 +114,7 @@ mod tests {
     fn what_is_not_set_has_the_documented_default() {
         let config = read(&[]).unwrap();
         assert_eq!(
-            (
-                config.retention_days,
-                config.severity_floor,
-                config.dedup_seconds,
-                config.storm_cap,
-                config.debug
-            ),
+            (config.retention_days, config.severity_floor, config.dedup_seconds, config.storm_cap, config.debug),
             (90, Severity::Info, 900, 20, false)
         );
     }

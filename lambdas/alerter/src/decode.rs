@@ -109,16 +109,8 @@ impl<'a> Invocation<'a> {
 /// number to report, so the whole batch has to fail.
 pub fn record(raw: &RawValue) -> Result<Decoded, PayloadError> {
     let event: KinesisEventRecord<'_> = serde_json::from_str(raw.get()).map_err(|e| PayloadError(e.to_string()))?;
-    let shard = event
-        .event_id
-        .as_deref()
-        .and_then(|id| id.split_once(':'))
-        .map(|(shard, _)| shard);
-    let stream = event
-        .source_arn
-        .as_deref()
-        .and_then(|arn| arn.rsplit_once('/'))
-        .map(|(_, name)| name);
+    let shard = event.event_id.as_deref().and_then(|id| id.split_once(':')).map(|(shard, _)| shard);
+    let stream = event.source_arn.as_deref().and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name);
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
     let arrival_millis = event.kinesis.arrival.map(|seconds| (seconds * 1000.0) as i64);
     let entries = match STANDARD.decode(event.kinesis.data.as_bytes()) {
@@ -150,10 +142,7 @@ fn entry(bytes: &[u8]) -> Entry {
     match Record::parse(bytes) {
         Ok(Record::Anomaly(anomaly)) => Entry::Anomaly(anomaly),
         Ok(Record::Poison(poison)) => Entry::Poison(poison),
-        Err(error) => Entry::Invalid {
-            raw: bytes.to_vec(),
-            error,
-        },
+        Err(error) => Entry::Invalid { raw: bytes.to_vec(), error },
     }
 }
 
@@ -210,10 +199,7 @@ mod tests {
     #[test]
     fn data_that_is_no_base64_is_one_bad_record() {
         let raw = RawValue::from_string(event("!!!")).unwrap();
-        assert!(matches!(
-            record(&raw).unwrap().entries.as_slice(),
-            [Entry::Invalid { .. }]
-        ));
+        assert!(matches!(record(&raw).unwrap().entries.as_slice(), [Entry::Invalid { .. }]));
     }
 
     #[test]

@@ -57,20 +57,14 @@ async fn run() -> Result<(), Error> {
         config,
     };
     let alerter = &alerter;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        answer(alerter, event).await
-    }))
-    .await
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| answer(alerter, event).await)).await
 }
 
 /// Answers one invocation. A panic would be caught by the runtime, which reports it and fails the batch, not the data.
 async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<Value, Error> {
     let context = event.context;
     let started = weir_lambda::now();
-    let deadline = i64::try_from(context.deadline)
-        .ok()
-        .and_then(Timestamp::from_millis)
-        .unwrap_or(started);
+    let deadline = i64::try_from(context.deadline).ok().and_then(Timestamp::from_millis).unwrap_or(started);
     let mut counters = Counters::default();
     let (kind, result) = match Invocation::read(event.payload.get())? {
         Invocation::Batch(records) => {
@@ -79,10 +73,7 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
         }
         Invocation::Sweep => {
             let done = alerter.sweep(deadline, &mut counters).await;
-            (
-                "sweep",
-                done.map(|()| json!({"alerted": counters.alerted})).map_err(Error::from),
-            )
+            ("sweep", done.map(|()| json!({"alerted": counters.alerted})).map_err(Error::from))
         }
         Invocation::Check => {
             let fine = alerter.check(deadline).await;

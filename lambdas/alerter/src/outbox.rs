@@ -36,11 +36,7 @@ impl Alerter {
         }
         let due = self.weather(due, budget, counters).await;
         let messages: Vec<Message> = due.iter().map(|(alert, first)| message::alert(first, alert)).collect();
-        let answers = budget
-            .each(messages, async |messages: &[Message]| {
-                self.notifier.publish(messages).await
-            })
-            .await;
+        let answers = budget.each(messages, async |messages: &[Message]| self.notifier.publish(messages).await).await;
         let now = self.clock.now();
         let mut marks = Vec::new();
         for ((alert, first), answer) in due.into_iter().zip(answers) {
@@ -68,9 +64,7 @@ impl Alerter {
 
     /// Writes down what was sent. A mark that fails means a second message, never none.
     pub(crate) async fn mark(&self, marks: Vec<Update>, budget: &Budget<'_>, counters: &mut Counters) {
-        let answers = budget
-            .each(marks, async |marks: &[Update]| self.store.update(marks).await)
-            .await;
+        let answers = budget.each(marks, async |marks: &[Update]| self.store.update(marks).await).await;
         for fault in answers.into_iter().filter_map(Result::err) {
             counters.fault("mark", &fault);
         }
@@ -95,10 +89,7 @@ impl Alerter {
             // The most urgent go through, then the earliest.
             alerts.sort_by_key(|(alert, first)| (std::cmp::Reverse(alert.severity), first.timestamp));
             let asked = i64::try_from(alerts.len()).unwrap_or(i64::MAX);
-            let taken = self
-                .store
-                .add(&storm.id(), attr::TAKEN, asked, self.expires_at(now))
-                .await;
+            let taken = self.store.add(&storm.id(), attr::TAKEN, asked, self.expires_at(now)).await;
             let free = match taken {
                 Ok(taken) => i64::from(self.config.storm_cap) - (taken - asked),
                 Err(fault) => {
@@ -128,9 +119,7 @@ impl Alerter {
         let over = after(storm.ends(), SETTLE_SECONDS);
         let newest = (attr::TIMESTAMP, Attr::time(self.lease(budget).max(over)));
         let set = [(attr::RULE, Attr::from(PENDING)), (attr::STATE, "due".into())];
-        let raised = budget
-            .one(async || self.store.raise(&storm.id(), newest.clone(), &set).await)
-            .await;
+        let raised = budget.one(async || self.store.raise(&storm.id(), newest.clone(), &set).await).await;
         // Refused: another invocation with a later deadline made it due already.
         matches!(raised, Ok(Updated::Done | Updated::Refused))
     }
@@ -140,20 +129,12 @@ impl Alerter {
 pub(crate) fn still_due(alert: &Alert) -> Update {
     let mut expect = vec![(attr::STATE, Attr::from(alert.state.as_str()))];
     expect.extend(alert.next_at.map(|at| (attr::TIMESTAMP, Attr::time(at))));
-    Update {
-        id: alert.id(),
-        expect,
-        ..Update::default()
-    }
+    Update { id: alert.id(), expect, ..Update::default() }
 }
 
 fn hold(alert: &Alert, storm: &Storm) -> Update {
     Update {
-        set: vec![
-            (attr::STATE, "held".into()),
-            (attr::STORM, storm.id().into()),
-            (attr::RULE, storm.id().into()),
-        ],
+        set: vec![(attr::STATE, "held".into()), (attr::STORM, storm.id().into()), (attr::RULE, storm.id().into())],
         ..still_due(alert)
     }
 }

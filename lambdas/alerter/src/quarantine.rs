@@ -42,11 +42,7 @@ pub(crate) fn invalid(
     error: &str,
     now: Timestamp,
 ) -> Vec<String> {
-    let chunks: Vec<&[u8]> = if raw.is_empty() {
-        vec![raw]
-    } else {
-        raw.chunks(PART_BYTES).collect()
-    };
+    let chunks: Vec<&[u8]> = if raw.is_empty() { vec![raw] } else { raw.chunks(PART_BYTES).collect() };
     let parts = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     let record_id = format!("{}:{}:{entry}", origin.shard_id, origin.sequence_number);
     let error: String = error.chars().take(MAX_ERROR).collect();
@@ -77,10 +73,7 @@ pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timest
     let reason = poison.reason.as_str();
     match poison.raw_bytes() {
         Ok(raw) if poison.parts <= 1 && raw.len() > PART_BYTES => {
-            let moved = Origin {
-                stream: poison.stream.clone(),
-                ..origin.clone()
-            };
+            let moved = Origin { stream: poison.stream.clone(), ..origin.clone() };
             invalid(&moved, entry, &raw, reason, "the event is none", now)
         }
         Ok(_) => vec![json(&Body {

@@ -57,9 +57,7 @@ impl<'a> Budget<'a> {
             let batch: Vec<T> = open.iter().map(|(_, item)| item.clone()).collect();
             let mut results = call(&batch).await.into_iter();
             open.retain(|(at, _)| {
-                let result = results
-                    .next()
-                    .unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())));
+                let result = results.next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())));
                 let again = result.as_ref().is_err_and(Fault::is_retryable);
                 if let Some(answer) = answers.get_mut(*at) {
                     *answer = Some(result);
@@ -77,16 +75,12 @@ impl<'a> Budget<'a> {
     /// The last fault.
     pub async fn one<R>(&self, call: impl AsyncFn() -> Result<R, Fault>) -> Result<R, Fault> {
         let mut answers = self.each(vec![()], async |_: &[()]| vec![call().await]).await;
-        answers
-            .pop()
-            .unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
+        answers.pop().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
     }
 
     /// Waits before the next attempt; `false` when there is no time for one.
     async fn pause(&self, attempt: u32) -> bool {
-        let longest = FIRST_PAUSE
-            .saturating_mul(1 << (attempt - 1).min(16))
-            .min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE);
         // "Full jitter": callers that failed together must not come back together.
         let pause = longest.mul_f64(self.clock.jitter());
         if pause >= self.left() {
@@ -112,8 +106,7 @@ mod tests {
             Timestamp::from_nanos(self.0.load(Ordering::SeqCst))
         }
         async fn sleep(&self, duration: Duration) {
-            self.0
-                .fetch_add(i64::try_from(duration.as_nanos()).unwrap(), Ordering::SeqCst);
+            self.0.fetch_add(i64::try_from(duration.as_nanos()).unwrap(), Ordering::SeqCst);
         }
         fn jitter(&self) -> f64 {
             0.5

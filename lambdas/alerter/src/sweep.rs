@@ -32,9 +32,7 @@ impl Alerter {
     pub async fn sweep(&self, deadline: Timestamp, counters: &mut Counters) -> Result<(), Fault> {
         let budget = Budget::until(deadline, self.clock.as_ref());
         let now = self.clock.now();
-        let items = budget
-            .one(async || self.store.by_rule(store::PENDING, Some(now), MAX_ITEMS).await)
-            .await?;
+        let items = budget.one(async || self.store.by_rule(store::PENDING, Some(now), MAX_ITEMS).await).await?;
         let (mut due, mut over, mut storms) = (Vec::new(), Vec::new(), Vec::new());
         for item in &items {
             if let Ok(storm) = Storm::from_item(item) {
@@ -86,10 +84,7 @@ impl Alerter {
         let mut to_claim = Vec::new();
         for alert in over {
             let (from, to, id) = (alert.period.begins(), alert.period.ends(), alert.id());
-            match budget
-                .one(async || self.store.count_of_alert(&alert.key, from, to, &id).await)
-                .await
-            {
+            match budget.one(async || self.store.count_of_alert(&alert.key, from, to, &id).await).await {
                 Ok(count) if count <= 1 => quiet.push(closed(&alert, 0)),
                 Ok(count) => {
                     busy.insert(id, count - 1);
@@ -114,17 +109,11 @@ impl Alerter {
             } else {
                 for (alert, suppressed) in closing {
                     let first = self.first_of(&alert, budget).await.ok().flatten();
-                    messages.push((
-                        message::summary(first.as_ref(), &alert, suppressed),
-                        vec![(alert, suppressed)],
-                    ));
+                    messages.push((message::summary(first.as_ref(), &alert, suppressed), vec![(alert, suppressed)]));
                 }
             }
             for (message, spoken_for) in messages {
-                let marks = spoken_for
-                    .iter()
-                    .map(|(alert, suppressed)| closed(alert, *suppressed))
-                    .collect();
+                let marks = spoken_for.iter().map(|(alert, suppressed)| closed(alert, *suppressed)).collect();
                 self.publish_and_mark(message, marks, budget, counters).await;
             }
         }
@@ -146,11 +135,7 @@ impl Alerter {
         let claimed = budget.one(async || one(self.store.update(&claims).await)).await;
         let held = match claimed {
             Ok(Updated::Refused) => return,
-            Ok(Updated::Done) => {
-                budget
-                    .one(async || self.store.by_rule(&storm.id(), None, MAX_HELD).await)
-                    .await
-            }
+            Ok(Updated::Done) => budget.one(async || self.store.by_rule(&storm.id(), None, MAX_HELD).await).await,
             Err(fault) => Err(fault),
         };
         match held {
@@ -202,14 +187,9 @@ impl Alerter {
         let lease = self.lease(budget);
         let claims = alerts
             .iter()
-            .map(|alert| Update {
-                set: vec![(attr::TIMESTAMP, Attr::time(lease))],
-                ..still_due(alert)
-            })
+            .map(|alert| Update { set: vec![(attr::TIMESTAMP, Attr::time(lease))], ..still_due(alert) })
             .collect();
-        let answers = budget
-            .each(claims, async |claims: &[Update]| self.store.update(claims).await)
-            .await;
+        let answers = budget.each(claims, async |claims: &[Update]| self.store.update(claims).await).await;
         let mut claimed = Vec::new();
         for (mut alert, answer) in alerts.into_iter().zip(answers) {
             match answer {
@@ -236,18 +216,12 @@ impl Alerter {
 
 /// The only answer of a call for one item.
 fn one<R>(answers: Vec<Result<R, Fault>>) -> Result<R, Fault> {
-    answers
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
+    answers.into_iter().next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
 }
 
 fn closed(alert: &Alert, suppressed: i64) -> Update {
     Update {
-        set: vec![
-            (attr::STATE, "closed".into()),
-            (attr::SUPPRESSED, Attr::int(suppressed)),
-        ],
+        set: vec![(attr::STATE, "closed".into()), (attr::SUPPRESSED, Attr::int(suppressed))],
         remove: vec![attr::RULE, attr::TIMESTAMP],
         ..still_due(alert)
     }

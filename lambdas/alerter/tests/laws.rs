@@ -19,7 +19,7 @@ fn seeds() -> Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("WEIR_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("WEIR_SEEDS").unwrap_or(1_000),
+        None => 0..number("WEIR_SEEDS").unwrap_or(400),
     }
 }
 
@@ -98,15 +98,7 @@ fn the_scenes_are_worth_their_name() {
         *found.entry("quarantined").or_default() += world.queue.len();
         *found.entry("disturbed").or_default() += world.disturbed.len();
     }
-    for kind in [
-        "summary",
-        "digest",
-        "storm",
-        "sent twice",
-        "deaths",
-        "quarantined",
-        "disturbed",
-    ] {
-        assert!(found.get(kind) > Some(&10), "{kind} hardly ever happens: {found:?}");
+    for kind in ["summary", "digest", "storm", "sent twice", "deaths", "quarantined", "disturbed"] {
+        assert!(found.get(kind) >= Some(&5), "{kind} hardly ever happens: {found:?}");
     }
 }

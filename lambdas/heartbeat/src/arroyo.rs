@@ -50,10 +50,7 @@ impl Arroyo {
     /// A client of the Arroyo at `url`, with its API key when it has one.
     #[must_use]
     pub fn new(url: &str, key: Option<String>) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(TIMEOUT)
-            .read_timeout(TIMEOUT)
-            .build();
+        let settings = HttpConnectorSettings::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
         Self {
             connector: Connector::builder()
                 .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
@@ -75,21 +72,13 @@ impl Arroyo {
         }
         if let Some(key) = &self.key {
             let value = format!("Bearer {key}");
-            request
-                .headers_mut()
-                .try_insert("authorization", value)
-                .map_err(|e| wrong(&e))?;
+            request.headers_mut().try_insert("authorization", value).map_err(|e| wrong(&e))?;
         }
-        let response = self
-            .connector
-            .call(request)
-            .await
-            .map_err(|e| Fault::Retryable(format!("{method} {address}: {e:?}")))?;
+        let response =
+            self.connector.call(request).await.map_err(|e| Fault::Retryable(format!("{method} {address}: {e:?}")))?;
         let status = response.status();
         let bytes = ByteStream::new(response.into_body()).collect().await;
-        let bytes = bytes
-            .map_err(|e| Fault::Retryable(format!("{method} {address}: {e}")))?
-            .to_vec();
+        let bytes = bytes.map_err(|e| Fault::Retryable(format!("{method} {address}: {e}")))?.to_vec();
         match status.as_u16() {
             200..=299 => Ok(bytes),
             401 | 403 => Err(wrong(&"the API key is refused; check WEIR_ARROYO_API_KEY_SECRET")),
@@ -124,9 +113,7 @@ impl Pipelines for Arroyo {
     }
 
     async fn restart(&self, id: &str) -> Result<(), Fault> {
-        self.call("POST", &format!("/pipelines/{id}/restart"), Some(r#"{"force":false}"#))
-            .await
-            .map(|_| ())
+        self.call("POST", &format!("/pipelines/{id}/restart"), Some(r#"{"force":false}"#)).await.map(|_| ())
     }
 }
 
@@ -151,9 +138,8 @@ mod tests {
                 request.extend_from_slice(&buffer[..n]);
                 let text = String::from_utf8_lossy(&request);
                 let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                    let length = head
-                        .lines()
-                        .find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                    let length =
+                        head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
                     body.len() >= length.unwrap_or(0)
                 });
                 if whole || n == 0 {
@@ -162,10 +148,8 @@ mod tests {
             }
             let request = String::from_utf8(request).unwrap();
             assert!(request.starts_with(line), "{request}");
-            let answer = format!(
-                "HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
+            let answer =
+                format!("HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             socket.write_all(answer.as_bytes()).await.unwrap();
             seen.push(request);
         }
@@ -175,10 +159,7 @@ mod tests {
     #[tokio::test]
     async fn reads_the_newest_job_of_each_pipeline() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let arroyo = Arroyo::new(
-            &format!("http://{}", listener.local_addr().unwrap()),
-            Some("k-1".to_owned()),
-        );
+        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), Some("k-1".to_owned()));
         let server = tokio::spawn(stub(
             listener,
             vec![
@@ -195,25 +176,16 @@ mod tests {
             ],
         ));
         let pipelines = arroyo.list().await.unwrap();
-        assert_eq!(
-            (pipelines[0].name.as_str(), pipelines[0].state.as_str()),
-            ("weir", "Running")
-        );
+        assert_eq!((pipelines[0].name.as_str(), pipelines[0].state.as_str()), ("weir", "Running"));
         let seen = server.await.unwrap();
-        assert!(
-            seen.iter()
-                .all(|request| request.to_lowercase().contains("authorization: bearer k-1"))
-        );
+        assert!(seen.iter().all(|request| request.to_lowercase().contains("authorization: bearer k-1")));
     }
 
     #[tokio::test]
     async fn restarts_from_the_last_checkpoint() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), None);
-        let server = tokio::spawn(stub(
-            listener,
-            vec![("POST /api/v1/pipelines/pl_1/restart ", 200, "{}")],
-        ));
+        let server = tokio::spawn(stub(listener, vec![("POST /api/v1/pipelines/pl_1/restart ", 200, "{}")]));
         arroyo.restart("pl_1").await.unwrap();
         assert!(server.await.unwrap()[0].ends_with(r#"{"force":false}"#));
     }
@@ -221,10 +193,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_key_is_for_somebody_to_change() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let arroyo = Arroyo::new(
-            &format!("http://{}", listener.local_addr().unwrap()),
-            Some("old".to_owned()),
-        );
+        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), Some("old".to_owned()));
         tokio::spawn(stub(listener, vec![("GET ", 401, "")]));
         assert!(matches!(arroyo.list().await, Err(Fault::Configuration(_))));
     }

@@ -36,10 +36,7 @@ impl KinesisStream {
     /// The stream of this name.
     #[must_use]
     pub fn new(sdk: &SdkConfig, name: &str) -> Self {
-        Self {
-            client: aws_sdk_kinesis::Client::new(sdk),
-            name: name.to_owned(),
-        }
+        Self { client: aws_sdk_kinesis::Client::new(sdk), name: name.to_owned() }
     }
 }
 
@@ -47,10 +44,7 @@ impl DynamoNotes {
     /// The table of this name.
     #[must_use]
     pub fn new(sdk: &SdkConfig, table: &str) -> Self {
-        Self {
-            client: aws_sdk_dynamodb::Client::new(sdk),
-            table: table.to_owned(),
-        }
+        Self { client: aws_sdk_dynamodb::Client::new(sdk), table: table.to_owned() }
     }
 }
 
@@ -60,15 +54,8 @@ impl DynamoNotes {
 /// When it cannot be read or holds no text.
 pub async fn secret(sdk: &SdkConfig, id: &str) -> Result<String, Fault> {
     let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let output = client
-        .get_secret_value()
-        .secret_id(id)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
-    output
-        .secret_string
-        .ok_or_else(|| Fault::Configuration(format!("the secret {id} holds no text")))
+    let output = client.get_secret_value().secret_id(id).send().await.map_err(|error| fault(&error))?;
+    output.secret_string.ok_or_else(|| Fault::Configuration(format!("the secret {id} holds no text")))
 }
 
 #[async_trait]
@@ -86,9 +73,7 @@ impl Stream for KinesisStream {
             };
             let page = call.send().await.map_err(|error| fault(&error))?;
             for shard in page.shards() {
-                let open = shard
-                    .sequence_number_range()
-                    .is_none_or(|range| range.ending_sequence_number().is_none());
+                let open = shard.sequence_number_range().is_none_or(|range| range.ending_sequence_number().is_none());
                 if open && let Some(range) = shard.hash_key_range() {
                     keys.push(range.starting_hash_key().to_owned());
                 }
@@ -112,26 +97,11 @@ impl Stream for KinesisStream {
                     .map_err(|e| Fault::Configuration(e.to_string()))
             });
             let entries = entries.collect::<Result<Vec<_>, _>>()?;
-            let call = self
-                .client
-                .put_records()
-                .stream_name(&self.name)
-                .set_records(Some(entries))
-                .send()
-                .await;
+            let call = self.client.put_records().stream_name(&self.name).set_records(Some(entries)).send().await;
             let output = call.map_err(|error| fault(&error))?;
-            let answers = output
-                .records()
-                .iter()
-                .map(|answer| answer.error_code().is_none())
-                .chain(std::iter::repeat(false));
-            refused.extend(
-                chunk
-                    .iter()
-                    .zip(answers)
-                    .filter(|(_, taken)| !taken)
-                    .map(|(record, _)| record.clone()),
-            );
+            let answers =
+                output.records().iter().map(|answer| answer.error_code().is_none()).chain(std::iter::repeat(false));
+            refused.extend(chunk.iter().zip(answers).filter(|(_, taken)| !taken).map(|(record, _)| record.clone()));
         }
         Ok(refused)
     }
@@ -140,11 +110,8 @@ impl Stream for KinesisStream {
 #[async_trait]
 impl Notes for DynamoNotes {
     async fn last_probe(&self) -> Result<Option<Arrival>, Fault> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(attr::ID, AttributeValue::S(PROBE_ITEM.to_owned()));
+        let call =
+            self.client.get_item().table_name(&self.table).key(attr::ID, AttributeValue::S(PROBE_ITEM.to_owned()));
         let output = call.send().await.map_err(|error| fault(&error))?;
         let time = |name: &str| -> Option<Timestamp> { output.item.as_ref()?.get(name)?.as_s().ok()?.parse().ok() };
         Ok(time(attr::PROBE_SENT_AT)
@@ -168,10 +135,7 @@ impl Notes for DynamoNotes {
             .send()
             .await
             .map_err(|error| fault(&error))?;
-        let count = output
-            .attributes
-            .as_ref()
-            .and_then(|a| a.get("restarts")?.as_n().ok()?.parse().ok());
+        let count = output.attributes.as_ref().and_then(|a| a.get("restarts")?.as_n().ok()?.parse().ok());
         count.ok_or_else(|| Fault::Retryable("no count in the answer".to_owned()))
     }
 }

@@ -90,10 +90,7 @@ impl Heartbeat {
                 return Ok(());
             }
         }
-        Err(Fault::Retryable(format!(
-            "{} of {all} control records were not taken",
-            open.len()
-        )))
+        Err(Fault::Retryable(format!("{} of {all} control records were not taken", open.len())))
     }
 
     /// One heartbeat a shard, and one probe: on another shard each minute, so that a shard that nobody reads is found.
@@ -108,10 +105,7 @@ impl Heartbeat {
         };
         let mut records: Vec<ControlRecord> = shards
             .iter()
-            .map(|hash_key| ControlRecord {
-                hash_key: hash_key.clone(),
-                data: with_time(json!({"weir": "heartbeat"})),
-            })
+            .map(|hash_key| ControlRecord { hash_key: hash_key.clone(), data: with_time(json!({"weir": "heartbeat"})) })
             .collect();
         let minute = usize::try_from(now.millis().div_euclid(60_000)).unwrap_or_default();
         if let Some(hash_key) = shards.get(minute % shards.len().max(1)) {
@@ -160,31 +154,15 @@ impl Beat {
         line.count("control_records", self.put);
         // Silence of the path is the worst failure: the alarm on this metric treats missing data as breaching.
         line.count("probe_missing", u64::from(self.probe_age_ms.is_none()));
-        line.values(
-            "probe_age_ms",
-            "Milliseconds",
-            &self.probe_age_ms.into_iter().collect::<Vec<_>>(),
-        );
-        line.values(
-            "probe_path_ms",
-            "Milliseconds",
-            &self.probe_ms.into_iter().collect::<Vec<_>>(),
-        );
+        line.values("probe_age_ms", "Milliseconds", &self.probe_age_ms.into_iter().collect::<Vec<_>>());
+        line.values("probe_path_ms", "Milliseconds", &self.probe_ms.into_iter().collect::<Vec<_>>());
         if !self.pipelines.is_empty() {
-            let count = |states: &[&str]| {
-                self.pipelines
-                    .iter()
-                    .filter(|p| states.contains(&p.state.as_str()))
-                    .count() as u64
-            };
+            let count =
+                |states: &[&str]| self.pipelines.iter().filter(|p| states.contains(&p.state.as_str())).count() as u64;
             line.count("pipelines_running", count(&["Running"]));
             line.count("pipelines_failed", count(&["Failed"]));
             line.count("pipelines_restarted", self.restarted.len() as u64);
-            let states: Vec<Value> = self
-                .pipelines
-                .iter()
-                .map(|p| json!({"name": p.name, "state": p.state}))
-                .collect();
+            let states: Vec<Value> = self.pipelines.iter().map(|p| json!({"name": p.name, "state": p.state})).collect();
             line.field("pipelines", states);
         }
         if !self.faults.is_empty() {

@@ -55,10 +55,9 @@ impl Config {
     pub fn read<F: Fn(&str) -> Option<String>>(env: &Env<F>) -> Result<Self, ConfigError> {
         let key_secret = env.get("WEIR_ARROYO_API_KEY_SECRET");
         let arroyo = match env.get("WEIR_ARROYO_API_URL") {
-            Some(url) if url.starts_with("http://") || url.starts_with("https://") => Some(Arroyo {
-                url: url.trim_end_matches('/').to_owned(),
-                key_secret,
-            }),
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+                Some(Arroyo { url: url.trim_end_matches('/').to_owned(), key_secret })
+            }
             Some(_) => {
                 return Err(ConfigError {
                     name: "WEIR_ARROYO_API_URL",
@@ -82,27 +81,17 @@ mod tests {
     use super::*;
 
     fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::read(&Env(|name: &str| {
-            set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
-        }))
+        Config::read(&Env(|name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())))
     }
 
     #[test]
     fn arroyo_is_left_alone_unless_it_is_named() {
-        let base = [
-            ("WEIR_EVENTS_STREAM", "weir-events"),
-            ("WEIR_TABLE_NAME", "weir-anomalies"),
-        ];
+        let base = [("WEIR_EVENTS_STREAM", "weir-events"), ("WEIR_TABLE_NAME", "weir-anomalies")];
         let config = read(&base).unwrap();
         assert_eq!((config.time, config.arroyo), (Time::Wall, None));
-        let named = [
-            base.as_slice(),
-            &[
-                ("WEIR_ARROYO_API_URL", "http://arroyo:5115/"),
-                ("WEIR_HEARTBEAT_TIME", "none"),
-            ],
-        ]
-        .concat();
+        let named =
+            [base.as_slice(), &[("WEIR_ARROYO_API_URL", "http://arroyo:5115/"), ("WEIR_HEARTBEAT_TIME", "none")]]
+                .concat();
         let config = read(&named).unwrap();
         assert_eq!(config.time, Time::None);
         assert_eq!(config.arroyo.unwrap().url, "http://arroyo:5115");
@@ -111,15 +100,8 @@ mod tests {
     #[test]
     fn each_wrong_value_is_named() {
         assert_eq!(read(&[]).unwrap_err().name, "WEIR_EVENTS_STREAM");
-        assert_eq!(
-            read(&[("WEIR_ARROYO_API_URL", "arroyo:5115")]).unwrap_err().name,
-            "WEIR_ARROYO_API_URL"
-        );
-        let wrong = [
-            ("WEIR_EVENTS_STREAM", "e"),
-            ("WEIR_TABLE_NAME", "t"),
-            ("WEIR_HEARTBEAT_TIME", "later"),
-        ];
+        assert_eq!(read(&[("WEIR_ARROYO_API_URL", "arroyo:5115")]).unwrap_err().name, "WEIR_ARROYO_API_URL");
+        let wrong = [("WEIR_EVENTS_STREAM", "e"), ("WEIR_TABLE_NAME", "t"), ("WEIR_HEARTBEAT_TIME", "later")];
         assert_eq!(read(&wrong).unwrap_err().name, "WEIR_HEARTBEAT_TIME");
     }
 }

@@ -48,10 +48,7 @@ async fn run() -> Result<(), Error> {
         pause: FIRST_PAUSE,
     };
     let heartbeat = &heartbeat;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        answer(heartbeat, event).await
-    }))
-    .await
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| answer(heartbeat, event).await)).await
 }
 
 async fn answer(heartbeat: &Heartbeat, event: LambdaEvent<Value>) -> Result<Value, Error> {

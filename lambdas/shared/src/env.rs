@@ -28,11 +28,7 @@ impl<F: Fn(&str) -> Option<String>> Env<F> {
     /// # Errors
     /// When it is not.
     pub fn need(&self, name: &'static str, hint: &'static str) -> Result<String, ConfigError> {
-        self.get(name).ok_or_else(|| ConfigError {
-            name,
-            problem: "it is not set".to_owned(),
-            hint,
-        })
+        self.get(name).ok_or_else(|| ConfigError { name, problem: "it is not set".to_owned(), hint })
     }
 
     /// A value of a type, or its default.
@@ -45,11 +41,7 @@ impl<F: Fn(&str) -> Option<String>> Env<F> {
         default: T,
         hint: &'static str,
     ) -> Result<T, ConfigError> {
-        let wrong = |e: T::Err| ConfigError {
-            name,
-            problem: e.to_string(),
-            hint,
-        };
+        let wrong = |e: T::Err| ConfigError { name, problem: e.to_string(), hint };
         self.get(name).map_or(Ok(default), |value| value.parse().map_err(wrong))
     }
 
@@ -67,11 +59,7 @@ impl<F: Fn(&str) -> Option<String>> Env<F> {
     ) -> Result<T, ConfigError> {
         let value = self.parse(name, default, hint)?;
         if value < least || value > most {
-            return Err(ConfigError {
-                name,
-                problem: format!("{value} is out of range"),
-                hint,
-            });
+            return Err(ConfigError { name, problem: format!("{value} is out of range"), hint });
         }
         Ok(value)
     }

@@ -23,11 +23,7 @@ impl Line {
     /// A line of this function.
     #[must_use]
     pub fn new(function: &'static str) -> Self {
-        Self {
-            function,
-            fields: Map::new(),
-            names: Vec::new(),
-        }
+        Self { function, fields: Map::new(), names: Vec::new() }
     }
 
     /// Adds something to read.
@@ -55,10 +51,7 @@ impl Line {
     pub fn finish(mut self, now: Timestamp) -> String {
         self.field("function", self.function);
         let metrics = json!({"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": self.names});
-        self.field(
-            "_aws",
-            json!({"Timestamp": now.millis(), "CloudWatchMetrics": [metrics]}),
-        );
+        self.field("_aws", json!({"Timestamp": now.millis(), "CloudWatchMetrics": [metrics]}));
         Value::Object(self.fields).to_string()
     }
 }
@@ -78,9 +71,7 @@ fn sample(values: &[i64]) -> Vec<i64> {
         return sorted;
     }
     let last = sorted.len() - 1;
-    (0..MAX_VALUES)
-        .filter_map(|i| sorted.get(i * last / (MAX_VALUES - 1)).copied())
-        .collect()
+    (0..MAX_VALUES).filter_map(|i| sorted.get(i * last / (MAX_VALUES - 1)).copied()).collect()
 }
 
 #[cfg(test)]
@@ -91,9 +82,6 @@ mod tests {
     fn many_values_are_sampled_with_the_largest_kept() {
         let values: Vec<i64> = (0..10_000).collect();
         let sampled = sample(&values);
-        assert_eq!(
-            (sampled.len(), sampled.first(), sampled.last()),
-            (100, Some(&0), Some(&9_999))
-        );
+        assert_eq!((sampled.len(), sampled.first(), sampled.last()), (100, Some(&0), Some(&9_999)));
     }
 }

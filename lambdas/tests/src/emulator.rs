@@ -109,13 +109,7 @@ impl Emulator {
     pub async fn items(&self) -> Result<Vec<Row>, BoxError> {
         let (mut rows, mut start) = (Vec::new(), None);
         loop {
-            let page = self
-                .dynamodb
-                .scan()
-                .table_name(TABLE)
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
+            let page = self.dynamodb.scan().table_name(TABLE).set_exclusive_start_key(start).send().await?;
             let text = |value: AttributeValue| match value {
                 AttributeValue::S(text) | AttributeValue::N(text) => text,
                 other => format!("{other:?}"),
@@ -138,13 +132,7 @@ impl Emulator {
     pub async fn drain(&self, queue: &str) -> Result<Vec<serde_json::Value>, BoxError> {
         let mut bodies = Vec::new();
         loop {
-            let answer = self
-                .sqs
-                .receive_message()
-                .queue_url(queue)
-                .max_number_of_messages(10)
-                .send()
-                .await?;
+            let answer = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
             let messages = answer.messages.unwrap_or_default();
             if messages.is_empty() {
                 return Ok(bodies);
@@ -153,11 +141,8 @@ impl Emulator {
             for (index, message) in messages.iter().enumerate() {
                 bodies.push(serde_json::from_str(message.body().unwrap_or_default())?);
                 let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-                receipts = receipts.entries(
-                    entry
-                        .receipt_handle(message.receipt_handle().unwrap_or_default())
-                        .build()?,
-                );
+                receipts =
+                    receipts.entries(entry.receipt_handle(message.receipt_handle().unwrap_or_default()).build()?);
             }
             receipts.send().await?;
         }
@@ -188,15 +173,9 @@ impl Emulator {
 
     async fn make_table(&self) -> Result<(), BoxError> {
         let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let mut table = self
-            .dynamodb
-            .create_table()
-            .table_name(TABLE)
-            .billing_mode(BillingMode::PayPerRequest);
+        let mut table = self.dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
         for name in ["id", "rule", "key", "timestamp"] {
-            let definition = AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S);
+            let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
             table = table.attribute_definitions(definition.build()?);
         }
         for name in ["rule", "key"] {
@@ -213,33 +192,11 @@ impl Emulator {
 
     async fn make_queues(&mut self) -> Result<(), BoxError> {
         let url = |output: Option<String>| output.ok_or("no queue URL");
-        self.quarantine = url(self
-            .sqs
-            .create_queue()
-            .queue_name("weir-quarantine")
-            .send()
-            .await?
-            .queue_url)?;
+        self.quarantine = url(self.sqs.create_queue().queue_name("weir-quarantine").send().await?.queue_url)?;
         self.inbox = url(self.sqs.create_queue().queue_name("weir-inbox").send().await?.queue_url)?;
-        self.topic = self
-            .sns
-            .create_topic()
-            .name("weir-alerts")
-            .send()
-            .await?
-            .topic_arn
-            .ok_or("no topic ARN")?;
-        let arn = self
-            .topic
-            .replace(":sns:", ":sqs:")
-            .replace("weir-alerts", "weir-inbox");
-        self.sns
-            .subscribe()
-            .topic_arn(&self.topic)
-            .protocol("sqs")
-            .endpoint(arn)
-            .send()
-            .await?;
+        self.topic = self.sns.create_topic().name("weir-alerts").send().await?.topic_arn.ok_or("no topic ARN")?;
+        let arn = self.topic.replace(":sns:", ":sqs:").replace("weir-alerts", "weir-inbox");
+        self.sns.subscribe().topic_arn(&self.topic).protocol("sqs").endpoint(arn).send().await?;
         Ok(())
     }
 }
@@ -254,11 +211,7 @@ impl Drop for Emulator {
 /// The repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .map(Path::to_path_buf)
-        .unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// The binary of a Lambda as it is shipped: `bootstrap`, out of the package that `scripts/package-lambda.sh` makes. The
@@ -270,28 +223,20 @@ pub fn lambda_binary(name: &str) -> io::Result<PathBuf> {
     if let Some(dir) = std::env::var_os("WEIR_LAMBDA_BINARIES") {
         return Ok(PathBuf::from(dir).join(name));
     }
-    let packed = Command::new(root().join("scripts/package-lambda.sh"))
-        .arg(name)
-        .stdout(Stdio::null())
-        .status()?;
+    let packed = Command::new(root().join("scripts/package-lambda.sh")).arg(name).stdout(Stdio::null()).status()?;
     if !packed.success() {
         return Err(io::Error::other(format!("the {name} does not build")));
     }
     let dir = root().join(".weir/test-lambdas").join(name);
     std::fs::create_dir_all(&dir)?;
     let unpacked = Command::new("python3")
-        .args([
-            "-c",
-            "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract('bootstrap', sys.argv[2])",
-        ])
+        .args(["-c", "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract('bootstrap', sys.argv[2])"])
         .arg(root().join("dist").join(format!("{name}.zip")))
         .arg(&dir)
         .status()?;
     let binary = dir.join("bootstrap");
     if !unpacked.success() {
-        return Err(io::Error::other(format!(
-            "the package of the {name} cannot be unpacked"
-        )));
+        return Err(io::Error::other(format!("the package of the {name} cannot be unpacked")));
     }
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(binary)

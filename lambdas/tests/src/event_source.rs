@@ -84,13 +84,7 @@ impl EventSource {
     /// A mapping that reads these records from the start (`TRIM_HORIZON`).
     #[must_use]
     pub fn new(settings: Settings, records: Vec<Record>) -> Self {
-        Self {
-            settings,
-            records,
-            open: Vec::new(),
-            position: 0,
-            discarded: Vec::new(),
-        }
+        Self { settings, records, open: Vec::new(), position: 0, discarded: Vec::new() }
     }
 
     /// The batch that is delivered next at `now`; `None` when the shard is drained. Order within a shard is kept: nothing
@@ -102,27 +96,15 @@ impl EventSource {
                 None => self.read()?,
             };
             // [params] MaximumRecordAgeInSeconds: "the maximum age of a record that Lambda sends to a function".
-            let expired = |record: &Record| {
-                self.settings
-                    .max_age_seconds
-                    .is_some_and(|age| now - record.arrival > age)
-            };
-            let old = self
-                .records
-                .get(batch.from..batch.to)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|r| expired(r))
-                .count();
+            let expired = |record: &Record| self.settings.max_age_seconds.is_some_and(|age| now - record.arrival > age);
+            let old =
+                self.records.get(batch.from..batch.to).unwrap_or_default().iter().take_while(|r| expired(r)).count();
             if old == 0 {
                 return Some(batch);
             }
             self.discard(batch.from, batch.from + old, "RecordAgeExceeded");
             if batch.from + old < batch.to {
-                self.open.push(Batch {
-                    from: batch.from + old,
-                    ..batch
-                });
+                self.open.push(Batch { from: batch.from + old, ..batch });
             }
         }
     }
@@ -141,11 +123,7 @@ impl EventSource {
             // [partial]: "Lambda uses the lowest sequence number as the checkpoint, and then retries all records starting
             // from that checkpoint"; with bisection on as well, "the batch is bisected at the returned sequence number and
             // Lambda retries only the remaining records".
-            Some(failed) if failed > batch.from => self.open.push(Batch {
-                from: failed,
-                to: batch.to,
-                attempts: 0,
-            }),
+            Some(failed) if failed > batch.from => self.open.push(Batch { from: failed, to: batch.to, attempts: 0 }),
             Some(_) => self.failed_whole(batch),
         }
     }
@@ -156,24 +134,12 @@ impl EventSource {
         let Batch { from, to, attempts } = batch;
         if self.settings.bisect && to - from > 1 {
             let middle = from + (to - from) / 2;
-            self.open.push(Batch {
-                from: middle,
-                to,
-                attempts,
-            });
-            self.open.push(Batch {
-                from,
-                to: middle,
-                attempts,
-            });
+            self.open.push(Batch { from: middle, to, attempts });
+            self.open.push(Batch { from, to: middle, attempts });
         } else if self.settings.max_retries.is_some_and(|most| attempts >= most) {
             self.discard(from, to, "RetryAttemptsExhausted");
         } else {
-            self.open.push(Batch {
-                from,
-                to,
-                attempts: attempts + 1,
-            });
+            self.open.push(Batch { from, to, attempts: attempts + 1 });
         }
     }
 
@@ -192,15 +158,9 @@ impl EventSource {
         let index_of = |failure: &Value| {
             let id = failure.get("itemIdentifier")?.as_str()?;
             let records = self.records.get(batch.from..batch.to)?;
-            records
-                .iter()
-                .position(|record| record.sequence_number == id)
-                .map(|at| batch.from + at)
+            records.iter().position(|record| record.sequence_number == id).map(|at| batch.from + at)
         };
-        failures
-            .iter()
-            .map(|failure| index_of(failure).unwrap_or(batch.from))
-            .min()
+        failures.iter().map(|failure| index_of(failure).unwrap_or(batch.from)).min()
     }
 
     fn read(&mut self) -> Option<Batch> {
@@ -211,21 +171,12 @@ impl EventSource {
             bytes <= MAX_PAYLOAD_BYTES
         };
         let rest = self.records.get(from..).unwrap_or_default();
-        let count = rest
-            .iter()
-            .take(self.settings.batch_size)
-            .take_while(fits)
-            .count()
-            .max(1);
+        let count = rest.iter().take(self.settings.batch_size).take_while(fits).count().max(1);
         if rest.is_empty() {
             return None;
         }
         self.position = from + count;
-        Some(Batch {
-            from,
-            to: from + count,
-            attempts: 0,
-        })
+        Some(Batch { from, to: from + count, attempts: 0 })
     }
 
     fn discard(&mut self, from: usize, to: usize, condition: &'static str) {
@@ -258,21 +209,12 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings {
-            batch_size: 8,
-            bisect: true,
-            max_retries: Some(2),
-            max_age_seconds: None,
-            report_failures: true,
-        }
+        Settings { batch_size: 8, bisect: true, max_retries: Some(2), max_age_seconds: None, report_failures: true }
     }
 
     fn source(settings: Settings, count: usize) -> EventSource {
-        let record = |n: usize| Record {
-            sequence_number: format!("{n:056}"),
-            data: n.to_string().into_bytes(),
-            arrival: 0.0,
-        };
+        let record =
+            |n: usize| Record { sequence_number: format!("{n:056}"), data: n.to_string().into_bytes(), arrival: 0.0 };
         EventSource::new(settings, (0..count).map(record).collect())
     }
 
@@ -289,26 +231,15 @@ mod tests {
     }
 
     fn fail(indexes: &[usize]) -> Outcome {
-        let failures: Vec<_> = indexes
-            .iter()
-            .map(|n| json!({"itemIdentifier": format!("{n:056}")}))
-            .collect();
+        let failures: Vec<_> = indexes.iter().map(|n| json!({"itemIdentifier": format!("{n:056}")})).collect();
         Outcome::Answered(json!({"batchItemFailures": failures}))
     }
 
     #[test]
     fn a_success_is_an_empty_answer_in_any_form() {
-        for answer in [
-            json!({"batchItemFailures": []}),
-            json!({}),
-            json!(null),
-            json!({"batchItemFailures": null}),
-        ] {
+        for answer in [json!({"batchItemFailures": []}), json!({}), json!(null), json!({"batchItemFailures": null})] {
             let mut source = source(settings(), 10);
-            assert_eq!(
-                drive(&mut source, |_| Outcome::Answered(answer.clone())),
-                [(0, 8), (8, 10)]
-            );
+            assert_eq!(drive(&mut source, |_| Outcome::Answered(answer.clone())), [(0, 8), (8, 10)]);
         }
     }
 
@@ -325,71 +256,29 @@ mod tests {
 
     #[test]
     fn an_identifier_that_is_none_fails_the_batch() {
-        let mut source = source(
-            Settings {
-                bisect: false,
-                max_retries: Some(0),
-                ..settings()
-            },
-            4,
-        );
+        let mut source = source(Settings { bisect: false, max_retries: Some(0), ..settings() }, 4);
         let wrong = json!({"batchItemFailures": [{"itemIdentifier": ""}]});
         assert_eq!(drive(&mut source, |_| Outcome::Answered(wrong.clone())), [(0, 4)]);
-        assert_eq!(
-            source.discarded,
-            [Discarded {
-                from: 0,
-                to: 4,
-                condition: "RetryAttemptsExhausted"
-            }]
-        );
+        assert_eq!(source.discarded, [Discarded { from: 0, to: 4, condition: "RetryAttemptsExhausted" }]);
     }
 
     #[test]
     fn bisection_finds_the_one_record_and_gives_up_only_that() {
         let mut source = source(settings(), 8);
-        drive(&mut source, |range| {
-            if range.contains(&5) { Outcome::Failed } else { fail(&[]) }
-        });
-        assert_eq!(
-            source.discarded,
-            [Discarded {
-                from: 5,
-                to: 6,
-                condition: "RetryAttemptsExhausted"
-            }]
-        );
+        drive(&mut source, |range| if range.contains(&5) { Outcome::Failed } else { fail(&[]) });
+        assert_eq!(source.discarded, [Discarded { from: 5, to: 6, condition: "RetryAttemptsExhausted" }]);
     }
 
     #[test]
     fn records_past_their_age_are_given_up() {
-        let mut source = source(
-            Settings {
-                max_age_seconds: Some(60.0),
-                ..settings()
-            },
-            3,
-        );
+        let mut source = source(Settings { max_age_seconds: Some(60.0), ..settings() }, 3);
         assert_eq!(drive(&mut source, |_| fail(&[])), []);
-        assert_eq!(
-            source.discarded,
-            [Discarded {
-                from: 0,
-                to: 3,
-                condition: "RecordAgeExceeded"
-            }]
-        );
+        assert_eq!(source.discarded, [Discarded { from: 0, to: 3, condition: "RecordAgeExceeded" }]);
     }
 
     #[test]
     fn without_reporting_only_errors_count() {
-        let mut source = source(
-            Settings {
-                report_failures: false,
-                ..settings()
-            },
-            2,
-        );
+        let mut source = source(Settings { report_failures: false, ..settings() }, 2);
         assert_eq!(drive(&mut source, |_| fail(&[0])), [(0, 2)]);
     }
 }

@@ -27,10 +27,7 @@ pub(super) struct Request {
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
-        Self {
-            reader: BufReader::new(reader),
-            writer,
-        }
+        Self { reader: BufReader::new(reader), writer }
     }
 
     /// The next request; `None` when the client is gone.
@@ -50,25 +47,15 @@ impl Connection {
         let body = if header("transfer-encoding") == Some("chunked") {
             self.chunks().await?
         } else {
-            let length = header("content-length")
-                .unwrap_or("0")
-                .parse()
-                .map_err(io::Error::other)?;
+            let length = header("content-length").unwrap_or("0").parse().map_err(io::Error::other)?;
             self.bytes(length).await?
         };
-        Ok(Some(Request {
-            method,
-            path,
-            headers,
-            body,
-        }))
+        Ok(Some(Request { method, path, headers, body }))
     }
 
     pub(super) async fn respond(&mut self, code: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-        let mut head = format!(
-            "HTTP/1.1 {code} -\r\ncontent-length: {}\r\ncontent-type: application/json\r\n",
-            body.len()
-        );
+        let mut head =
+            format!("HTTP/1.1 {code} -\r\ncontent-length: {}\r\ncontent-type: application/json\r\n", body.len());
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -58,12 +58,7 @@ impl Proxy {
         let (upstream, deciding, noting) = (upstream.to_owned(), Arc::clone(&decide), Arc::clone(&calls));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(
-                    stream,
-                    upstream.clone(),
-                    Arc::clone(&deciding),
-                    Arc::clone(&noting),
-                ));
+                tokio::spawn(serve(stream, upstream.clone(), Arc::clone(&deciding), Arc::clone(&noting)));
             }
         });
         Ok(Self { url, decide, calls })
@@ -83,10 +78,7 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
     while let Ok(Some(request)) = connection.request().await {
         let fate = match (decide.lock(), calls.lock()) {
             (Ok(mut decide), Ok(mut calls)) => {
-                let call = Call {
-                    action: action(&request),
-                    number: calls.len(),
-                };
+                let call = Call { action: action(&request), number: calls.len() };
                 calls.push(call.clone());
                 decide(&call)
             }
@@ -95,11 +87,7 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
         match fate {
             Fate::Passes => match forward(&upstream, &request).await {
                 Ok((code, kind, body)) => {
-                    if connection
-                        .respond(code, &[("content-type", &kind)], &body)
-                        .await
-                        .is_err()
-                    {
+                    if connection.respond(code, &[("content-type", &kind)], &body).await.is_err() {
                         return;
                     }
                 }
@@ -122,11 +110,7 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
 }
 
 fn action(request: &Request) -> String {
-    let target = request
-        .headers
-        .iter()
-        .find(|(name, _)| name == "x-amz-target")
-        .map(|(_, value)| value.clone());
+    let target = request.headers.iter().find(|(name, _)| name == "x-amz-target").map(|(_, value)| value.clone());
     target.unwrap_or_else(|| {
         let body = String::from_utf8_lossy(&request.body);
         let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
@@ -139,53 +123,34 @@ async fn forward(upstream: &str, request: &Request) -> io::Result<(u16, String, 
     let mut stream = TcpStream::connect(upstream).await?;
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     for (name, value) in &request.headers {
-        if !matches!(
-            name.as_str(),
-            "connection" | "content-length" | "transfer-encoding" | "expect"
-        ) {
+        if !matches!(name.as_str(), "connection" | "content-length" | "transfer-encoding" | "expect") {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
     }
-    head.push_str(&format!(
-        "content-length: {}\r\nconnection: close\r\n\r\n",
-        request.body.len()
-    ));
+    head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body.len()));
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&request.body).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    let end = answer
-        .windows(4)
-        .position(|bytes| bytes == b"\r\n\r\n")
-        .ok_or_else(|| io::Error::other("no answer"))?;
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or_else(|| io::Error::other("no answer"))?;
     let (head, body) = answer.split_at(end + 4);
     let head = String::from_utf8_lossy(head).to_lowercase();
-    let code = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(|| io::Error::other("no status"))?;
+    let code =
+        head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| io::Error::other("no status"))?;
     let kind = head
         .lines()
         .find_map(|line| line.strip_prefix("content-type:"))
         .unwrap_or("application/json")
         .trim()
         .to_owned();
-    let body = if head.contains("transfer-encoding: chunked") {
-        unchunk(body)?
-    } else {
-        body.to_vec()
-    };
+    let body = if head.contains("transfer-encoding: chunked") { unchunk(body)? } else { body.to_vec() };
     Ok((code, kind, body))
 }
 
 fn unchunk(mut rest: &[u8]) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let end = rest
-            .windows(2)
-            .position(|bytes| bytes == b"\r\n")
-            .ok_or_else(|| io::Error::other("broken chunk"))?;
+        let end = rest.windows(2).position(|bytes| bytes == b"\r\n").ok_or_else(|| io::Error::other("broken chunk"))?;
         let (size, after) = rest.split_at(end);
         let size = usize::from_str_radix(&String::from_utf8_lossy(size), 16).map_err(io::Error::other)?;
         let chunk = after.get(2..2 + size).ok_or_else(|| io::Error::other("short chunk"))?;

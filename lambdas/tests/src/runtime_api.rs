@@ -89,8 +89,7 @@ impl Function {
     /// # Errors
     /// When the process cannot be started.
     pub async fn invoke(&mut self, payload: &Value) -> io::Result<Invoked> {
-        self.invoke_within(serde_json::to_vec(payload).map_err(io::Error::other)?, self.timeout)
-            .await
+        self.invoke_within(serde_json::to_vec(payload).map_err(io::Error::other)?, self.timeout).await
     }
 
     /// Invokes the function once with a timeout of its own.
@@ -159,10 +158,7 @@ impl Function {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kilobytes: u64 = peak.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-        Some(Usage {
-            cpu: Duration::from_millis(ticks * 10),
-            peak_memory: kilobytes * 1024,
-        })
+        Some(Usage { cpu: Duration::from_millis(ticks * 10), peak_memory: kilobytes * 1024 })
     }
 
     async fn start(&mut self) -> io::Result<Sandbox> {
@@ -189,12 +185,7 @@ impl Function {
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Sandbox {
-            process,
-            work,
-            ready: Some(ready),
-            started,
-        })
+        Ok(Sandbox { process, work, ready: Some(ready), started })
     }
 }
 
@@ -214,25 +205,16 @@ async fn serve(listener: TcpListener, mut queue: mpsc::Receiver<Work>, first_cal
                 let headers = [
                     ("Lambda-Runtime-Aws-Request-Id", work.id.as_str()),
                     ("Lambda-Runtime-Deadline-Ms", deadline.as_str()),
-                    (
-                        "Lambda-Runtime-Invoked-Function-Arn",
-                        "arn:aws:lambda:us-east-1:000000000000:function:weir-test",
-                    ),
-                    (
-                        "Lambda-Runtime-Trace-Id",
-                        "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1",
-                    ),
+                    ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:weir-test"),
+                    ("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"),
                 ];
                 let sent = connection.respond(200, &headers, &work.payload).await;
                 current = Some(work);
                 sent
             } else {
                 let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-                let answer = if request.path.ends_with("/response") {
-                    Invoked::Response(body)
-                } else {
-                    Invoked::Error(body)
-                };
+                let answer =
+                    if request.path.ends_with("/response") { Invoked::Response(body) } else { Invoked::Error(body) };
                 if let Some(work) = current.take() {
                     let _ = work.answer.send(answer);
                 }

@@ -42,11 +42,7 @@ impl Stage {
         let environment = emulator.alerter_environment(&proxy.url);
         let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let function = Function::new(&lambda_binary("alerter").unwrap(), &environment, TIMEOUT);
-        Self {
-            emulator,
-            proxy,
-            function,
-        }
+        Self { emulator, proxy, function }
     }
 
     /// Delivers records until the shard is drained; returns how many deliveries that took.
@@ -72,10 +68,7 @@ impl Stage {
     /// Ids of the stored anomalies.
     async fn stored(&self) -> BTreeSet<String> {
         let items = self.emulator.items().await.unwrap();
-        items
-            .into_iter()
-            .filter_map(|row| row.get("id").filter(|id| !id.contains('#')).cloned())
-            .collect()
+        items.into_iter().filter_map(|row| row.get("id").filter(|id| !id.contains('#')).cloned()).collect()
     }
 
     async fn quarantined(&self) -> Vec<Value> {
@@ -98,11 +91,8 @@ fn settings() -> Settings {
 }
 
 fn shard(data: Vec<Vec<u8>>) -> Vec<Record> {
-    let record = |(n, data): (usize, Vec<u8>)| Record {
-        sequence_number: format!("{:056}", 49_000 + n),
-        data,
-        arrival: now(),
-    };
+    let record =
+        |(n, data): (usize, Vec<u8>)| Record { sequence_number: format!("{:056}", 49_000 + n), data, arrival: now() };
     data.into_iter().enumerate().map(record).collect()
 }
 
@@ -118,16 +108,11 @@ fn anomaly(key: &str, n: u64) -> (String, Vec<u8>) {
 }
 
 fn anomalies(keys: usize, each: u64) -> (BTreeSet<String>, Vec<Vec<u8>>) {
-    (0..keys)
-        .flat_map(|key| (0..each).map(move |n| anomaly(&format!("pump-{key}"), n)))
-        .unzip()
+    (0..keys).flat_map(|key| (0..each).map(move |n| anomaly(&format!("pump-{key}"), n))).unzip()
 }
 
 fn alerted_keys(alerts: &[Value]) -> Vec<String> {
-    let mut keys: Vec<String> = alerts
-        .iter()
-        .map(|alert| alert["key"].as_str().unwrap().to_owned())
-        .collect();
+    let mut keys: Vec<String> = alerts.iter().map(|alert| alert["key"].as_str().unwrap().to_owned()).collect();
     keys.sort();
     keys
 }
@@ -147,23 +132,12 @@ async fn a_bad_record_costs_one_record_and_everything_around_it_arrives() {
     assert_eq!(stage.deliver(&mut source).await, 1);
 
     assert_eq!(stage.stored().await, ids);
-    assert_eq!(
-        alerted_keys(&stage.emulator.alerts().await.unwrap()),
-        ["pump-0", "pump-1", "pump-2"]
-    );
-    let mut found: Vec<_> = stage
-        .quarantined()
-        .await
-        .iter()
-        .map(|q| (q["reason"].clone(), q["raw"].clone()))
-        .collect();
+    assert_eq!(alerted_keys(&stage.emulator.alerts().await.unwrap()), ["pump-0", "pump-1", "pump-2"]);
+    let mut found: Vec<_> = stage.quarantined().await.iter().map(|q| (q["reason"].clone(), q["raw"].clone())).collect();
     found.sort_by_key(|(reason, _)| reason.to_string());
     assert_eq!(
         found,
-        [
-            (json!("bad_value"), json!("e30=")),
-            (json!("not_json"), json!(STANDARD.encode(b"\xff\xfe no json")))
-        ]
+        [(json!("bad_value"), json!("e30=")), (json!("not_json"), json!(STANDARD.encode(b"\xff\xfe no json")))]
     );
     assert!(source.discarded.is_empty());
 }
@@ -172,20 +146,13 @@ async fn a_bad_record_costs_one_record_and_everything_around_it_arrives() {
 async fn a_replay_stores_and_alerts_nothing_new() {
     let mut stage = Stage::new().await;
     let (ids, data) = anomalies(4, 5);
-    stage
-        .deliver(&mut EventSource::new(settings(), shard(data.clone())))
-        .await;
+    stage.deliver(&mut EventSource::new(settings(), shard(data.clone()))).await;
     assert_eq!(stage.emulator.alerts().await.unwrap().len(), 4);
     stage.deliver(&mut EventSource::new(settings(), shard(data))).await;
     assert_eq!(stage.stored().await, ids);
     assert_eq!(stage.emulator.alerts().await.unwrap().len(), 0);
     let items = stage.emulator.items().await.unwrap();
-    assert!(
-        items
-            .iter()
-            .filter(|row| ids.contains(&row["id"]))
-            .all(|row| row["times_seen"] == "2")
-    );
+    assert!(items.iter().filter(|row| ids.contains(&row["id"])).all(|row| row["times_seen"] == "2"));
 }
 
 #[tokio::test]
@@ -194,22 +161,17 @@ async fn only_the_bad_record_comes_again_when_quarantine_fails() {
     let (ids, mut data) = anomalies(1, 10);
     data.insert(6, b"bad".to_vec());
     // Longer than the function tries by itself.
-    stage.proxy.decide(|call| {
-        if call.action.contains("SQS") && call.number < 12 {
-            Fate::Throttled
-        } else {
-            Fate::Passes
-        }
-    });
+    stage.proxy.decide(
+        |call| {
+            if call.action.contains("SQS") && call.number < 12 { Fate::Throttled } else { Fate::Passes }
+        },
+    );
     let mut source = EventSource::new(settings(), shard(data));
     let first = source.next(now()).unwrap();
     let Invoked::Response(answer) = stage.function.invoke(&source.event(&first)).await.unwrap() else {
         panic!("no answer")
     };
-    assert_eq!(
-        answer,
-        json!({"batchItemFailures": [{"itemIdentifier": format!("{:056}", 49_006)}]})
-    );
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": format!("{:056}", 49_006)}]}));
     source.done(first, &Outcome::Answered(answer));
     assert!(stage.deliver(&mut source).await >= 1);
     assert_eq!(stage.stored().await, ids);
@@ -245,11 +207,7 @@ async fn a_death_at_any_call_loses_nothing() {
             let batch = source.next(now()).unwrap();
             let payload = serde_json::to_vec(&source.event(&batch)).unwrap();
             // The deadline ends it in the middle of its work.
-            let ended = stage
-                .function
-                .invoke_within(payload, Duration::from_millis(2_500))
-                .await
-                .unwrap();
+            let ended = stage.function.invoke_within(payload, Duration::from_millis(2_500)).await.unwrap();
             let outcome = match ended {
                 Invoked::Response(answer) => Outcome::Answered(answer),
                 _ => Outcome::Failed,
@@ -312,22 +270,15 @@ async fn a_storm_is_one_message_above_the_cap() {
 #[tokio::test]
 async fn the_largest_batches_and_records_go_through() {
     let mut stage = Stage::new().await;
-    let batch = Settings {
-        batch_size: 10_000,
-        ..settings()
-    };
+    let batch = Settings { batch_size: 10_000, ..settings() };
     // A record of 1 MiB is no anomaly that the store can take: it goes to quarantine in parts.
     let mut large = br#"{"id":""#.to_vec();
     large.resize(1024 * 1024, b'x');
-    stage
-        .deliver(&mut EventSource::new(batch.clone(), shard(vec![large.clone()])))
-        .await;
+    stage.deliver(&mut EventSource::new(batch.clone(), shard(vec![large.clone()]))).await;
     let mut parts = stage.quarantined().await;
     parts.sort_by_key(|part| part["part"].as_u64());
-    let whole: Vec<u8> = parts
-        .iter()
-        .flat_map(|part| STANDARD.decode(part["raw"].as_str().unwrap()).unwrap())
-        .collect();
+    let whole: Vec<u8> =
+        parts.iter().flat_map(|part| STANDARD.decode(part["raw"].as_str().unwrap()).unwrap()).collect();
     assert_eq!(whole, large);
     assert_eq!(parts.len() as u64, parts[0]["parts"].as_u64().unwrap());
 
@@ -357,10 +308,8 @@ async fn a_wrong_configuration_fails_the_check_and_not_the_first_anomaly() {
         ("WEIR_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:none"),
         ("WEIR_QUARANTINE_URL", "http://127.0.0.1:1/none"),
     ] {
-        let changed: Vec<(&str, &str)> = environment
-            .iter()
-            .map(|(n, v)| (n.as_str(), if n == name { value } else { v.as_str() }))
-            .collect();
+        let changed: Vec<(&str, &str)> =
+            environment.iter().map(|(n, v)| (n.as_str(), if n == name { value } else { v.as_str() })).collect();
         let mut function = Function::new(&binary, &changed, Duration::from_secs(8));
         let answer = function.invoke(&json!({"weir": "check"})).await.unwrap();
         assert!(matches!(answer, Invoked::Error(_)), "{name}: {answer:?}");

@@ -35,18 +35,12 @@ impl DynamoStore {
     /// The table of this name.
     #[must_use]
     pub fn new(sdk: &SdkConfig, table: &str) -> Self {
-        Self {
-            client: Client::new(sdk),
-            table: table.to_owned(),
-        }
+        Self { client: Client::new(sdk), table: table.to_owned() }
     }
 
     /// Runs statements, many in a call and several calls at once. One answer a statement, in order.
     async fn run(&self, statements: Vec<Statement>) -> Vec<Result<(), Failure>> {
-        let calls: Vec<_> = chunks(statements)
-            .into_iter()
-            .map(|chunk| self.run_chunk(chunk))
-            .collect();
+        let calls: Vec<_> = chunks(statements).into_iter().map(|chunk| self.run_chunk(chunk)).collect();
         let answers: Vec<Vec<_>> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
         answers.into_iter().flatten().collect()
     }
@@ -56,22 +50,14 @@ impl DynamoStore {
         let mut requests = Vec::with_capacity(count);
         for statement in chunk {
             let parameters = statement.parameters.into_iter().map(value).collect();
-            let request = BatchStatementRequest::builder()
-                .statement(statement.text)
-                .set_parameters(Some(parameters))
-                .build();
+            let request =
+                BatchStatementRequest::builder().statement(statement.text).set_parameters(Some(parameters)).build();
             match request {
                 Ok(request) => requests.push(request),
                 Err(error) => return vec![Err(Failure::Fault(Fault::Configuration(error.to_string()))); count],
             }
         }
-        match self
-            .client
-            .batch_execute_statement()
-            .set_statements(Some(requests))
-            .send()
-            .await
-        {
+        match self.client.batch_execute_statement().set_statements(Some(requests)).send().await {
             Ok(output) => {
                 let mut answers: Vec<_> = output
                     .responses
@@ -97,10 +83,7 @@ enum Failure {
 
 impl Failure {
     fn of(error: &BatchStatementError) -> Self {
-        match error
-            .code()
-            .map(aws_sdk_dynamodb::types::BatchStatementErrorCodeEnum::as_str)
-        {
+        match error.code().map(aws_sdk_dynamodb::types::BatchStatementErrorCodeEnum::as_str) {
             Some("DuplicateItem") => Self::Duplicate,
             Some("ConditionalCheckFailed") => Self::Refused,
             code => Self::Fault(class(code.unwrap_or("unknown"), error.message().unwrap_or_default())),
@@ -141,10 +124,7 @@ impl Store for DynamoStore {
     }
 
     async fn update(&self, updates: &[Update]) -> Vec<Result<Updated, Fault>> {
-        let statements = updates
-            .iter()
-            .map(|update| partiql::update(&self.table, update))
-            .collect();
+        let statements = updates.iter().map(|update| partiql::update(&self.table, update)).collect();
         let answers = self.run(statements).await.into_iter();
         let answers = answers.map(|answer| match answer {
             Ok(()) => Ok(Updated::Done),
@@ -169,11 +149,7 @@ impl Store for DynamoStore {
             .send()
             .await
             .map_err(|error| fault(&error))?;
-        let sum = output
-            .attributes
-            .as_ref()
-            .and_then(|a| a.get(name))
-            .and_then(|v| v.as_n().ok()?.parse().ok());
+        let sum = output.attributes.as_ref().and_then(|a| a.get(name)).and_then(|v| v.as_n().ok()?.parse().ok());
         sum.ok_or_else(|| Fault::Retryable("no sum in the answer".to_owned()))
     }
 
@@ -200,11 +176,7 @@ impl Store for DynamoStore {
         }
         match call.update_expression(expression).send().await {
             Ok(_) => Ok(Updated::Done),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(Updated::Refused)
             }
             Err(error) => Err(fault(&error)),
@@ -285,10 +257,7 @@ impl Store for DynamoStore {
 }
 
 fn one<R>(answers: Vec<Result<R, Fault>>) -> Result<R, Fault> {
-    answers
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
+    answers.into_iter().next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
 }
 
 /// Cuts statements into calls by number and bytes.

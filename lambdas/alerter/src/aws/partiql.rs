@@ -54,10 +54,7 @@ mod tests {
     fn values_are_parameters() {
         let item = Item::new("x'y").with("key", "k\"; DROP").with("n", Attr::int(3));
         let statement = insert("weir-anomalies", &item);
-        assert_eq!(
-            statement.text,
-            "INSERT INTO \"weir-anomalies\" VALUE {'id':?,'key':?,'n':?}"
-        );
+        assert_eq!(statement.text, "INSERT INTO \"weir-anomalies\" VALUE {'id':?,'key':?,'n':?}");
         assert_eq!(statement.parameters, ["x'y".into(), "k\"; DROP".into(), Attr::int(3)]);
     }
 
@@ -75,9 +72,6 @@ mod tests {
             statement.text,
             "UPDATE \"t\" SET \"state\"=? SET \"times_seen\"=\"times_seen\"+? REMOVE \"rule\" WHERE \"id\"=? AND \"state\"=?"
         );
-        assert_eq!(
-            statement.parameters,
-            ["open".into(), Attr::int(2), "a".into(), "due".into()]
-        );
+        assert_eq!(statement.parameters, ["open".into(), Attr::int(2), "a".into(), "due".into()]);
     }
 }

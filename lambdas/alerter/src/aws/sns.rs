@@ -27,19 +27,12 @@ impl SnsNotifier {
     /// The topic of this ARN.
     #[must_use]
     pub fn new(sdk: &SdkConfig, topic: &str) -> Self {
-        Self {
-            client: Client::new(sdk),
-            topic: topic.to_owned(),
-        }
+        Self { client: Client::new(sdk), topic: topic.to_owned() }
     }
 
     async fn publish_chunk(&self, chunk: Vec<(usize, PublishBatchRequestEntry)>) -> Vec<(usize, Result<(), Fault>)> {
         let (indexes, entries): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
-        let call = self
-            .client
-            .publish_batch()
-            .topic_arn(&self.topic)
-            .set_publish_batch_request_entries(Some(entries));
+        let call = self.client.publish_batch().topic_arn(&self.topic).set_publish_batch_request_entries(Some(entries));
         match call.send().await {
             // The call succeeds though entries fail: only what is listed as successful is.
             Ok(output) => indexes
@@ -129,10 +122,7 @@ fn entry(index: usize, message: &Message) -> Result<(PublishBatchRequestEntry, u
         .message_structure("json");
     for (name, text) in &message.attributes {
         size += name.len() + text.len() + "String".len();
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(text)
-            .build();
+        let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
         entry = entry.message_attributes(*name, value.map_err(|e| Fault::Configuration(e.to_string()))?);
     }
     let entry = entry.build().map_err(|e| Fault::Configuration(e.to_string()))?;

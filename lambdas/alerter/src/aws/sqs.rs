@@ -26,32 +26,19 @@ impl SqsQuarantine {
     /// The queue of this URL.
     #[must_use]
     pub fn new(sdk: &SdkConfig, queue: &str) -> Self {
-        Self {
-            client: Client::new(sdk),
-            queue: queue.to_owned(),
-        }
+        Self { client: Client::new(sdk), queue: queue.to_owned() }
     }
 
     async fn send_chunk(&self, bodies: &[String]) -> Vec<Result<(), Fault>> {
         let mut entries = Vec::with_capacity(bodies.len());
         for (index, body) in bodies.iter().enumerate() {
-            let entry = SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(body)
-                .build();
+            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build();
             match entry {
                 Ok(entry) => entries.push(entry),
                 Err(error) => return vec![Err(Fault::Configuration(error.to_string())); bodies.len()],
             }
         }
-        match self
-            .client
-            .send_message_batch()
-            .queue_url(&self.queue)
-            .set_entries(Some(entries))
-            .send()
-            .await
-        {
+        match self.client.send_message_batch().queue_url(&self.queue).set_entries(Some(entries)).send().await {
             Ok(output) => (0..bodies.len())
                 .map(|index| {
                     let id = index.to_string();
@@ -107,16 +94,10 @@ mod tests {
 
     #[test]
     fn calls_hold_the_limits_and_every_body() {
-        let bodies: Vec<String> = [100_000, 100_000, 100_000, 10, 300_000, 10]
-            .iter()
-            .map(|n| "x".repeat(*n))
-            .collect();
+        let bodies: Vec<String> = [100_000, 100_000, 100_000, 10, 300_000, 10].iter().map(|n| "x".repeat(*n)).collect();
         let sizes: Vec<usize> = chunks(&bodies).iter().map(|chunk| chunk.len()).collect();
         assert_eq!(sizes, [2, 2, 1, 1]);
         let many: Vec<String> = (0..25).map(|n| n.to_string()).collect();
-        assert_eq!(
-            chunks(&many).iter().map(|chunk| chunk.len()).collect::<Vec<_>>(),
-            [10, 10, 5]
-        );
+        assert_eq!(chunks(&many).iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), [10, 10, 5]);
     }
 }

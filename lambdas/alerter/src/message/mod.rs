@@ -28,19 +28,8 @@ const MAX_KEYS: usize = 10;
 pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
     let meta = &anomaly.rule_meta;
     let mut lines = Lines::default();
-    lines.title(&format!(
-        "{}: {}",
-        anomaly.severity.as_str().to_uppercase(),
-        anomaly.key
-    ));
-    lines.add(
-        "What",
-        if meta.description.is_empty() {
-            &anomaly.rule
-        } else {
-            &meta.description
-        },
-    );
+    lines.title(&format!("{}: {}", anomaly.severity.as_str().to_uppercase(), anomaly.key));
+    lines.add("What", if meta.description.is_empty() { &anomaly.rule } else { &meta.description });
     lines.add("Rule", &anomaly.rule);
     match (anomaly.window_start, anomaly.window_end) {
         (Some(start), Some(end)) => {
@@ -50,16 +39,9 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
         _ => lines.add("At", &when(anomaly.timestamp)),
     }
     lines.add("Value", &value(anomaly));
-    lines.add(
-        "Unusual",
-        &format!("{} (0 is ordinary, 1 is as unusual as it gets)", number(anomaly.score)),
-    );
+    lines.add("Unusual", &format!("{} (0 is ordinary, 1 is as unusual as it gets)", number(anomaly.score)));
     for (name, value) in anomaly.details.iter().take(MAX_DETAILS) {
-        let shown = if secret(name) {
-            "(hidden)".to_owned()
-        } else {
-            plain(value)
-        };
+        let shown = if secret(name) { "(hidden)".to_owned() } else { plain(value) };
         lines.add("Detail", &format!("{name} = {}", cut(&one_line(&shown), 200)));
     }
     if anomaly.details.len() > MAX_DETAILS {
@@ -80,12 +62,7 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
         anomaly.value.map(|v| format!(" = {}", number(v))).unwrap_or_default()
     );
     let json = machine("alert", alert, &anomaly_fields(anomaly));
-    message(
-        &subject,
-        &lines.0,
-        json,
-        attributes("alert", &anomaly.rule, anomaly.severity, &anomaly.key),
-    )
+    message(&subject, &lines.0, json, attributes("alert", &anomaly.rule, anomaly.severity, &anomaly.key))
 }
 
 /// What followed the first anomaly until its period closed.
@@ -101,37 +78,18 @@ pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64) -> Messa
         lines.add("First", &format!("{} at {}", value(first), when(first.timestamp)));
         lines.contact(&first.rule_meta.owner, &first.rule_meta.runbook);
     }
-    lines.add(
-        "More",
-        &format!("weir anomalies --rule {} --key {}", alert.rule, shell(&alert.key)),
-    );
+    lines.add("More", &format!("weir anomalies --rule {} --key {}", alert.rule, shell(&alert.key)));
     lines.add("Id", &alert.first_id);
     lines.end("The period is over. The next anomaly of this rule and key alerts anew.");
-    let subject = format!(
-        "[{}] {}: {} more of {}",
-        alert.severity, alert.rule, suppressed, alert.key
-    );
-    let json = machine(
-        "summary",
-        alert,
-        &Map::from_iter([("suppressed".to_owned(), json!(suppressed))]),
-    );
-    message(
-        &subject,
-        &lines.0,
-        json,
-        attributes("summary", &alert.rule, alert.severity, &alert.key),
-    )
+    let subject = format!("[{}] {}: {} more of {}", alert.severity, alert.rule, suppressed, alert.key);
+    let json = machine("summary", alert, &Map::from_iter([("suppressed".to_owned(), json!(suppressed))]));
+    message(&subject, &lines.0, json, attributes("summary", &alert.rule, alert.severity, &alert.key))
 }
 
 /// What followed in the closed periods of many keys of one rule: one message instead of one a key.
 #[must_use]
 pub fn digest(rule: &str, closed: &[(Alert, i64)]) -> Message {
-    let severity = closed
-        .iter()
-        .map(|(alert, _)| alert.severity)
-        .max()
-        .unwrap_or(Severity::Info);
+    let severity = closed.iter().map(|(alert, _)| alert.severity).max().unwrap_or(Severity::Info);
     let total: i64 = closed.iter().map(|(_, suppressed)| suppressed).sum();
     let mut by_count: Vec<_> = closed.iter().collect();
     by_count.sort_by_key(|(alert, suppressed)| (std::cmp::Reverse(*suppressed), alert.key.clone()));
@@ -140,10 +98,7 @@ pub fn digest(rule: &str, closed: &[(Alert, i64)]) -> Message {
     lines.add("Rule", rule);
     lines.add("Severity", severity.as_str());
     for (alert, suppressed) in by_count.iter().take(MAX_KEYS) {
-        lines.add(
-            "Key",
-            &format!("{} ({suppressed} more)", cut(&one_line(&alert.key), 120)),
-        );
+        lines.add("Key", &format!("{} ({suppressed} more)", cut(&one_line(&alert.key), 120)));
     }
     if by_count.len() > MAX_KEYS {
         lines.add("Key", &format!("and {} more keys", by_count.len() - MAX_KEYS));
@@ -169,10 +124,7 @@ pub fn storm(storm: &Storm, held: &[Alert], cap: u32) -> Message {
     lines.add("Rule", &storm.rule);
     lines.add("Severity", severity.as_str());
     lines.add("Minute", &when(storm.begins()));
-    lines.add(
-        "Why",
-        &format!("more than {cap} alerts of this rule became due within the minute"),
-    );
+    lines.add("Why", &format!("more than {cap} alerts of this rule became due within the minute"));
     for alert in held.iter().take(MAX_KEYS) {
         lines.add("Key", &cut(&one_line(&alert.key), 120));
     }
@@ -185,12 +137,7 @@ pub fn storm(storm: &Storm, held: &[Alert], cap: u32) -> Message {
     let json = json!({"type": "storm", "rule": storm.rule, "severity": severity, "held": held.len(),
         "minute": storm.begins().to_rfc3339_millis(), "storm_id": storm.id(), "keys": keys});
     let subject = format!("[{severity}] {}: storm, {} alerts held back", storm.rule, held.len());
-    message(
-        &subject,
-        &lines.0,
-        json,
-        attributes("storm", &storm.rule, severity, "*"),
-    )
+    message(&subject, &lines.0, json, attributes("storm", &storm.rule, severity, "*"))
 }
 
 fn message(subject: &str, text: &str, json: Value, attributes: Vec<(&'static str, String)>) -> Message {
@@ -221,10 +168,7 @@ fn machine(kind: &str, alert: &Alert, more: &Map<String, Value>) -> Value {
     fields.insert("severity".to_owned(), json!(alert.severity));
     fields.insert("key".to_owned(), json!(alert.key));
     fields.insert("id".to_owned(), json!(alert.first_id));
-    fields.insert(
-        "period_start".to_owned(),
-        json!(alert.period.begins().to_rfc3339_millis()),
-    );
+    fields.insert("period_start".to_owned(), json!(alert.period.begins().to_rfc3339_millis()));
     fields.insert("period_end".to_owned(), json!(alert.period.ends().to_rfc3339_millis()));
     fields.extend(more.clone());
     Value::Object(fields)
@@ -248,10 +192,7 @@ fn anomaly_fields(anomaly: &Anomaly) -> Map<String, Value> {
         }
     }
     // Rule texts have no limit of their own.
-    if fields
-        .get("rule_meta")
-        .is_some_and(|meta| meta.to_string().len() > MAX_JSON)
-    {
+    if fields.get("rule_meta").is_some_and(|meta| meta.to_string().len() > MAX_JSON) {
         fields.remove("rule_meta");
     }
     fields

@@ -38,11 +38,7 @@ fn alert_of(anomaly: &Anomaly) -> Alert {
 
 fn shown(message: &Message) -> String {
     let json: Value = serde_json::from_str(&message.json).unwrap();
-    let attributes: Vec<_> = message
-        .attributes
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let attributes: Vec<_> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!(
         "{}\n{}\n{}\n{}\n{}",
         message.subject,
@@ -90,9 +86,7 @@ fn a_digest() {
 
 #[test]
 fn a_storm() {
-    let held: Vec<_> = (0..14)
-        .map(|i| alert_of(&anomaly(|a| a.key = format!("pump-{i}"))))
-        .collect();
+    let held: Vec<_> = (0..14).map(|i| alert_of(&anomaly(|a| a.key = format!("pump-{i}")))).collect();
     let minute = Storm::at("zscore", anomaly(|_| {}).timestamp);
     insta::assert_snapshot!(shown(&storm(&minute, &held, 20)));
 }
@@ -115,29 +109,16 @@ fn a_hostile_record_cannot_break_the_message() {
     assert!(!message.subject.contains('\n') && !message.subject.chars().any(unsafe_char));
     assert!(!message.text.chars().any(unsafe_char));
     assert!(!message.text.contains("\nFrom: boss") && !message.text.contains("\nSubject: x"));
-    assert!(
-        message
-            .attributes
-            .iter()
-            .all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control))
-    );
+    assert!(message.attributes.iter().all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control)));
 }
 
 /// The README shows what a person receives; it must be what a person receives.
 #[test]
 fn the_readme_shows_a_real_alert() {
     let record = br#"{"id":"61ccb4b96e51ff95b1693c69bfa94367","rule":"static_threshold","rule_version":"4eb26e8b364b","severity":"critical","key":"pump-1/temperature","timestamp":"2026-01-01T00:10:00","window_start":null,"window_end":null,"value":95.0,"expected":90.0,"score":0.5384615384615384,"details":{"source":"pump-1","metric":"temperature"},"rule_meta":{"description":"A reading outside fixed limits","owner":"platform","runbook":"docs/runbooks.md#static_threshold","dedup_seconds":3600,"stage":"active"}}"#;
-    let Ok(Record::Anomaly(anomaly)) = Record::parse(record) else {
-        panic!("no anomaly")
-    };
+    let Ok(Record::Anomaly(anomaly)) = Record::parse(record) else { panic!("no anomaly") };
     let period = Period::of(anomaly.timestamp, 3600);
-    let message = alert(
-        &anomaly,
-        &Alert {
-            period,
-            ..alert_of(&anomaly)
-        },
-    );
+    let message = alert(&anomaly, &Alert { period, ..alert_of(&anomaly) });
     let readme = include_str!("../../../../README.md");
     let shown = format!("```\nSubject: {}\n\n{}\n```", message.subject, message.text.trim_end());
     assert!(readme.contains(&shown), "README.md lacks:\n{shown}");

@@ -6,16 +6,8 @@ use weir_anomaly::Timestamp;
 const MARK: &str = "…";
 
 /// Field names that hint at a secret. Events come from other people's systems; a message goes to phones and chat rooms.
-const SECRETS: [&str; 8] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-    "credential",
-];
+const SECRETS: [&str; 8] =
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "authorization", "credential"];
 
 /// One line: control characters, line breaks and the characters that reverse text become spaces.
 pub(super) fn one_line(text: &str) -> String {
@@ -52,18 +44,10 @@ pub(super) fn number(value: f64) -> String {
         return format!("{value:.3e}");
     }
     #[expect(clippy::cast_possible_truncation, reason = "the magnitude is under 1e15")]
-    let whole_digits = if magnitude < 1.0 {
-        0
-    } else {
-        magnitude.log10() as i32 + 1
-    };
+    let whole_digits = if magnitude < 1.0 { 0 } else { magnitude.log10() as i32 + 1 };
     let decimals = usize::try_from(6 - whole_digits).unwrap_or(0);
     let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// An instant as people read it.

@@ -125,9 +125,8 @@ impl Driver {
     }
 
     fn start_batch(&mut self, shard: usize, from: usize, to: usize) {
-        let payloads: Vec<Box<RawValue>> = (from..to)
-            .map(|at| envelope(shard, at, self.shards[shard].records[at].as_slice()))
-            .collect();
+        let payloads: Vec<Box<RawValue>> =
+            (from..to).map(|at| envelope(shard, at, self.shards[shard].records[at].as_slice())).collect();
         self.start(Some(shard), from, to, async move |alerter: Alerter, deadline| {
             let records: Vec<&RawValue> = payloads.iter().map(AsRef::as_ref).collect();
             alerter.batch(&records, deadline, &mut Counters::default()).await.ok()
@@ -136,11 +135,7 @@ impl Driver {
 
     fn start_sweep(&mut self) {
         self.start(None, 0, 0, async move |alerter: Alerter, deadline| {
-            alerter
-                .sweep(deadline, &mut Counters::default())
-                .await
-                .ok()
-                .map(|()| Vec::new())
+            alerter.sweep(deadline, &mut Counters::default()).await.ok().map(|()| Vec::new())
         });
     }
 
@@ -150,11 +145,7 @@ impl Driver {
     {
         let (id, dead) = (self.next_id, Arc::new(AtomicBool::new(false)));
         self.next_id += 1;
-        let ports = Arc::new(Ports {
-            world: Arc::clone(&self.world),
-            invocation: id,
-            dead: Arc::clone(&dead),
-        });
+        let ports = Arc::new(Ports { world: Arc::clone(&self.world), invocation: id, dead: Arc::clone(&dead) });
         let deadline = self.world.lock().unwrap().millis + TIMEOUT_MILLIS;
         let alerter = Alerter {
             store: ports.clone(),
@@ -201,11 +192,7 @@ impl Driver {
         shard.busy = false;
         // The lowest failed sequence number is where the stream goes on; an error or a death repeats the batch.
         shard.done = match answer {
-            Some(failed) => failed
-                .iter()
-                .map(|seq| seq.parse::<usize>().unwrap())
-                .min()
-                .unwrap_or(ended.to),
+            Some(failed) => failed.iter().map(|seq| seq.parse::<usize>().unwrap()).min().unwrap_or(ended.to),
             None => ended.from,
         };
     }

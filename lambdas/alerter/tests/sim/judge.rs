@@ -38,10 +38,8 @@ impl Promised {
     fn every_anomaly_is_stored_once(&self, world: &World) {
         let ids: BTreeSet<&str> = self.anomalies.iter().map(|a| a.id.as_str()).collect();
         for id in &ids {
-            let item = world
-                .table
-                .get(*id)
-                .unwrap_or_else(|| panic!("anomaly {id} was acknowledged and is not stored"));
+            let item =
+                world.table.get(*id).unwrap_or_else(|| panic!("anomaly {id} was acknowledged and is not stored"));
             let stored = StoredAnomaly::from_item(item).unwrap();
             assert!(stored.times_seen >= 1);
         }
@@ -89,19 +87,12 @@ impl Promised {
             }
             assert_eq!(alert.state, AlertState::Held, "{id} was due and nobody heard of it");
             let storm = alert.storm.unwrap();
-            let held = world
-                .table
-                .values()
-                .filter(|item| item.text(attr::STORM) == Some(&storm))
-                .count();
+            let held = world.table.values().filter(|item| item.text(attr::STORM) == Some(&storm)).count();
             let spoken_for = messages(world, "storm")
                 .filter(|m| m["storm_id"] == storm.as_str())
                 .filter_map(|m| m["held"].as_u64())
                 .max();
-            assert!(
-                spoken_for >= Some(held as u64),
-                "{storm} holds {held} and speaks for {spoken_for:?}"
-            );
+            assert!(spoken_for >= Some(held as u64), "{storm} holds {held} and speaks for {spoken_for:?}");
         }
     }
 
@@ -121,15 +112,8 @@ fn no_alert_is_sent_twice_without_a_fault(world: &World) {
         });
         let clean = clean.count();
         assert!(clean <= 1, "{id} was sent {clean} times by undisturbed invocations");
-        let explained = senders
-            .iter()
-            .filter(|(invocation, _)| world.disturbed.contains_key(invocation))
-            .count();
-        assert!(
-            senders.len() <= 1 + explained,
-            "{id} was sent {} times, with {explained} faults",
-            senders.len()
-        );
+        let explained = senders.iter().filter(|(invocation, _)| world.disturbed.contains_key(invocation)).count();
+        assert!(senders.len() <= 1 + explained, "{id} was sent {} times, with {explained} faults", senders.len());
     }
 }
 
@@ -144,10 +128,7 @@ fn summaries_count_what_was_stored(world: &World) {
             .filter(|item| item.text(attr::ALERT_ID) == Some(id))
             .map(|item| StoredAnomaly::from_item(item).unwrap().first_seen)
             .collect();
-        assert!(
-            suppressed < i64::try_from(first_seen.len()).unwrap(),
-            "{id} counts more than there is"
-        );
+        assert!(suppressed < i64::try_from(first_seen.len()).unwrap(), "{id} counts more than there is");
         let newest = first_seen.iter().max().unwrap().millis();
         let closed_at = alert.period.ends().millis() + 60_000;
         if newest + LAG_MILLIS < closed_at {
@@ -174,10 +155,7 @@ fn no_minute_holds_more_than_the_cap(world: &World, cap: u32) {
 }
 
 fn alert(world: &World, id: &str) -> Alert {
-    let item = world
-        .table
-        .get(id)
-        .unwrap_or_else(|| panic!("{id} was due and is not in the outbox"));
+    let item = world.table.get(id).unwrap_or_else(|| panic!("{id} was due and is not in the outbox"));
     Alert::from_item(item).unwrap()
 }
 
@@ -193,19 +171,14 @@ fn sent(world: &World) -> BTreeMap<String, Vec<(usize, bool)>> {
         let message: Value = serde_json::from_str(&published.message.json).unwrap();
         if message["type"] == "alert" {
             let id = message["alert_id"].as_str().unwrap().to_owned();
-            sent.entry(id)
-                .or_default()
-                .push((published.invocation, published.answered));
+            sent.entry(id).or_default().push((published.invocation, published.answered));
         }
     }
     sent
 }
 
 fn messages<'a>(world: &'a World, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
-    let parsed = world
-        .topic
-        .iter()
-        .map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
+    let parsed = world.topic.iter().map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
     parsed.filter(move |message| message["type"] == kind)
 }
 
@@ -214,9 +187,7 @@ fn messages_with_alert<'a>(world: &'a World, kind: &str) -> BTreeMap<&'a str, Ve
     for message in messages(world, kind) {
         let id = message["alert_id"].as_str().unwrap();
         let (id, _) = world.table.get_key_value(id).unwrap();
-        told.entry(id)
-            .or_default()
-            .push(message["suppressed"].as_i64().unwrap());
+        told.entry(id).or_default().push(message["suppressed"].as_i64().unwrap());
     }
     told
 }

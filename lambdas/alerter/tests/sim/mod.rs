@@ -49,15 +49,7 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
     }
     // Low, so that storms happen, or high, so that many periods close at once.
     let storm_cap = if seed.is_multiple_of(2) { 3 } else { 40 };
-    (
-        Driver::new(world, shards, storm_cap),
-        Promised {
-            storm_cap,
-            anomalies,
-            bad,
-            silences,
-        },
-    )
+    (Driver::new(world, shards, storm_cap), Promised { storm_cap, anomalies, bad, silences })
 }
 
 fn anomaly(rng: &mut Rng) -> Anomaly {
@@ -71,14 +63,7 @@ fn anomaly(rng: &mut Rng) -> Anomaly {
     let timestamp =
         Timestamp::from_millis(START_MILLIS - 1_200_000 + i64::try_from(rng.below(1_500_000)).unwrap()).unwrap();
     Anomaly {
-        id: AnomalyId::compute(
-            rule,
-            &key,
-            Identity::Event {
-                time: timestamp,
-                event_id: "",
-            },
-        ),
+        id: AnomalyId::compute(rule, &key, Identity::Event { time: timestamp, event_id: "" }),
         rule: rule.to_owned(),
         rule_version: "a1b2c3d4e5f6".to_owned(),
         severity,
@@ -90,11 +75,7 @@ fn anomaly(rng: &mut Rng) -> Anomaly {
         expected: None,
         score: 0.5,
         details: serde_json::Map::new(),
-        rule_meta: RuleMeta {
-            dedup_seconds: Some(dedup_seconds),
-            stage,
-            ..RuleMeta::default()
-        },
+        rule_meta: RuleMeta { dedup_seconds: Some(dedup_seconds), stage, ..RuleMeta::default() },
     }
 }
 

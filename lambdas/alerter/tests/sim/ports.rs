@@ -107,11 +107,7 @@ impl Store for Ports {
         let until = until.map(|t| t.to_rfc3339_millis());
         self.one(|world| {
             let mut items = world.index(attr::RULE, rule);
-            items.retain(|item| {
-                until
-                    .as_deref()
-                    .is_none_or(|until| item.text(attr::TIMESTAMP).unwrap() <= until)
-            });
+            items.retain(|item| until.as_deref().is_none_or(|until| item.text(attr::TIMESTAMP).unwrap() <= until));
             items.truncate(limit);
             items
         })
@@ -139,19 +135,11 @@ impl Notifier for Ports {
         let invocation = self.invocation;
         let answers = self
             .many(messages, |world, message| {
-                world.topic.push(Published {
-                    message: message.clone(),
-                    invocation,
-                    answered: false,
-                });
+                world.topic.push(Published { message: message.clone(), invocation, answered: false });
             })
             .await;
-        let answered: Vec<&Message> = messages
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.is_ok())
-            .map(|(m, _)| m)
-            .collect();
+        let answered: Vec<&Message> =
+            messages.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(m, _)| m).collect();
         for published in self.world().topic.iter_mut().skip(from) {
             if published.invocation == invocation && answered.contains(&&published.message) {
                 published.answered = true;

@@ -170,11 +170,7 @@ impl World {
             item.remove(name);
         }
         if item.text(attr::STATE) == Some("closed") && item.id().starts_with("alert#") {
-            let counted = self
-                .table
-                .values()
-                .filter(|i| i.text(attr::ALERT_ID) == Some(item.id()))
-                .count();
+            let counted = self.table.values().filter(|i| i.text(attr::ALERT_ID) == Some(item.id())).count();
             self.closed.entry(item.id().to_owned()).or_insert(counted);
         }
         self.write(item);
@@ -221,9 +217,7 @@ impl World {
 
     /// Whether anything waits for a sweep, ever.
     pub(crate) fn has_pending(&self) -> bool {
-        self.table
-            .values()
-            .any(|item| item.text(attr::RULE) == Some("#pending"))
+        self.table.values().any(|item| item.text(attr::RULE) == Some("#pending"))
     }
 
     fn write(&mut self, item: Item) {

@@ -78,18 +78,11 @@ fn heartbeat(world: &Arc<World>, time: Time) -> Heartbeat {
 }
 
 fn world() -> World {
-    World {
-        shards: vec!["0".to_owned(), "170141183460469231731687303715884105728".to_owned()],
-        ..World::default()
-    }
+    World { shards: vec!["0".to_owned(), "170141183460469231731687303715884105728".to_owned()], ..World::default() }
 }
 
 fn pipeline(state: &str) -> Pipeline {
-    Pipeline {
-        id: "pl_1".to_owned(),
-        name: "weir".to_owned(),
-        state: state.to_owned(),
-    }
+    Pipeline { id: "pl_1".to_owned(), name: "weir".to_owned(), state: state.to_owned() }
 }
 
 #[tokio::test]
@@ -97,13 +90,7 @@ async fn every_open_shard_gets_a_control_record_and_one_gets_the_probe() {
     let world = Arc::new(world());
     let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
     assert_eq!(beat.put, 3);
-    let taken: Vec<_> = world
-        .taken
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|r| format!("{} {}", r.hash_key, r.data))
-        .collect();
+    let taken: Vec<_> = world.taken.lock().unwrap().iter().map(|r| format!("{} {}", r.hash_key, r.data)).collect();
     insta::assert_debug_snapshot!(taken);
 }
 
@@ -111,22 +98,12 @@ async fn every_open_shard_gets_a_control_record_and_one_gets_the_probe() {
 async fn a_replay_of_old_data_is_not_made_late() {
     let world = Arc::new(world());
     heartbeat(&world, Time::None).beat("b-1", NOW).await.unwrap();
-    assert!(
-        world
-            .taken
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|record| !record.data.contains("timestamp"))
-    );
+    assert!(world.taken.lock().unwrap().iter().all(|record| !record.data.contains("timestamp")));
 }
 
 #[tokio::test]
 async fn what_a_shard_refuses_is_put_again_until_it_gives_up() {
-    let world = Arc::new(World {
-        refusals: Mutex::new(2),
-        ..world()
-    });
+    let world = Arc::new(World { refusals: Mutex::new(2), ..world() });
     let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
     assert_eq!((beat.put, world.taken.lock().unwrap().len()), (3, 3));
 
@@ -156,13 +133,7 @@ async fn tells_how_old_the_last_probe_is() {
 #[tokio::test]
 async fn a_failed_pipeline_is_restarted_within_the_limit() {
     let world = Arc::new(World {
-        pipelines: vec![
-            pipeline("Failed"),
-            Pipeline {
-                id: "pl_2".to_owned(),
-                ..pipeline("Running")
-            },
-        ],
+        pipelines: vec![pipeline("Failed"), Pipeline { id: "pl_2".to_owned(), ..pipeline("Running") }],
         ..world()
     });
     let heartbeat = heartbeat(&world, Time::Wall);

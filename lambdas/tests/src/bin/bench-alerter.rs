@@ -40,10 +40,7 @@ async fn main() -> Result<(), BoxError> {
     // The baseline needs its interpreter: a script of two lines is its binary.
     let dir = tempfile::tempdir()?;
     let script = dir.path().join("bootstrap");
-    std::fs::write(
-        &script,
-        format!("#!/bin/sh\nexec {} {}\n", python.display(), baseline.display()),
-    )?;
+    std::fs::write(&script, format!("#!/bin/sh\nexec {} {}\n", python.display(), baseline.display()))?;
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
 
     let mut report = Report::default();
@@ -53,22 +50,11 @@ async fn main() -> Result<(), BoxError> {
         for (batch, count) in RUNS {
             let kinds: &[(&str, usize)] = &[("every record alerts", 1), ("one record in 100 alerts", 100)];
             for (kind, each) in kinds {
-                run(
-                    name,
-                    binary,
-                    &environment,
-                    &mut records,
-                    (batch, count, kind, *each),
-                    &mut report,
-                )
-                .await?;
+                run(name, binary, &environment, &mut records, (batch, count, kind, *each), &mut report).await?;
             }
         }
     }
-    report.line(&format!(
-        "| zip | Rust | {:.2} MB |",
-        std::fs::metadata(zip)?.len() as f64 / 1e6
-    ));
+    report.line(&format!("| zip | Rust | {:.2} MB |", std::fs::metadata(zip)?.len() as f64 / 1e6));
     let mut out = std::io::stdout().lock();
     out.write_all(report.0.as_bytes())?;
     Ok(())
@@ -139,14 +125,8 @@ async fn cold_start(
         "| init, spawn to first call for work, median of {STARTS} | {name} | {:.1} ms |",
         median(inits)
     ));
-    report.line(&format!(
-        "| cold start, spawn to first response | {name} | {:.1} ms |",
-        median(firsts)
-    ));
-    report.line(&format!(
-        "| peak memory after one record | {name} | {:.1} MB |",
-        memory as f64 / 1e6
-    ));
+    report.line(&format!("| cold start, spawn to first response | {name} | {:.1} ms |", median(firsts)));
+    report.line(&format!("| peak memory after one record | {name} | {:.1} MB |", memory as f64 / 1e6));
     Ok(())
 }
 
@@ -183,13 +163,8 @@ async fn run(
 }
 
 fn events(records: Vec<Record>, batch_size: usize) -> Vec<Value> {
-    let settings = Settings {
-        batch_size,
-        bisect: false,
-        max_retries: Some(0),
-        max_age_seconds: None,
-        report_failures: true,
-    };
+    let settings =
+        Settings { batch_size, bisect: false, max_retries: Some(0), max_age_seconds: None, report_failures: true };
     let mut source = EventSource::new(settings, records);
     let mut events = Vec::new();
     while let Some(batch) = source.next(0.0) {
