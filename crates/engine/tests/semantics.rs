@@ -1,5 +1,8 @@
 //! Results depend on the records alone: not on batches, not on restarts, and they equal a plain computation.
 
+#![allow(clippy::type_complexity, reason = "a plain computation keeps plain tuples")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::UInt32Array;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::take;
-use arrow::array::UInt32Array;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -108,7 +108,13 @@ impl WindowSpec {
     }
 
     /// Puts keys, window, aggregates and time in the output's order.
-    pub(super) fn output(&self, keys: Vec<ArrayRef>, window: ArrayRef, values: Vec<ArrayRef>, time: ArrayRef) -> Result<RecordBatch> {
+    pub(super) fn output(
+        &self,
+        keys: Vec<ArrayRef>,
+        window: ArrayRef,
+        values: Vec<ArrayRef>,
+        time: ArrayRef,
+    ) -> Result<RecordBatch> {
         let mut columns = keys;
         columns.insert(self.window_index.min(columns.len()), window);
         columns.extend(values);
@@ -251,8 +257,11 @@ impl Partial {
     /// As one batch, for a checkpoint.
     pub(super) fn to_batch(&self) -> Result<RecordBatch> {
         let columns: Vec<ArrayRef> = self.keys.iter().chain(self.states.iter().flatten()).cloned().collect();
-        let fields: Vec<arrow::datatypes::Field> =
-            columns.iter().enumerate().map(|(i, c)| arrow::datatypes::Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
+        let fields: Vec<arrow::datatypes::Field> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| arrow::datatypes::Field::new(format!("c{i}"), c.data_type().clone(), true))
+            .collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
         Ok(RecordBatch::try_new_with_options(arrow::datatypes::Schema::new(fields).into(), columns, &options)?)
     }
@@ -261,7 +270,8 @@ impl Partial {
     pub(super) fn from_batch(spec: &WindowSpec, batch: &RecordBatch) -> Result<Self> {
         let mut columns = batch.columns().iter().cloned();
         let keys: Vec<ArrayRef> = columns.by_ref().take(spec.keys.len()).collect();
-        let states: Vec<Vec<ArrayRef>> = spec.aggregates.iter().map(|a| columns.by_ref().take(a.states).collect()).collect();
+        let states: Vec<Vec<ArrayRef>> =
+            spec.aggregates.iter().map(|a| columns.by_ref().take(a.states).collect()).collect();
         if states.iter().zip(&spec.aggregates).any(|(s, a)| s.len() != a.states) || columns.next().is_some() {
             return internal_err!("the state of a window has {} columns", batch.num_columns());
         }

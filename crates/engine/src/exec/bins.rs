@@ -127,7 +127,9 @@ impl BinOperator {
     }
 
     fn emit_hops(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<()> {
-        while let Some((start, merged)) = self.closed.next_window(watermark, &self.spec, &self.encoder, &mut self.groups)? {
+        while let Some((start, merged)) =
+            self.closed.next_window(watermark, &self.spec, &self.encoder, &mut self.groups)?
+        {
             let (keys, values, rows) = merged.finish(&self.encoder)?;
             output.push(self.result(keys, values, rows, start)?);
         }
@@ -184,7 +186,12 @@ impl BinOperator {
     }
 }
 
-fn bin_of<'a>(open: &'a mut BTreeMap<i64, Groups>, start: i64, spec: &WindowSpec, encoder: &KeyEncoder) -> Result<&'a mut Groups> {
+fn bin_of<'a>(
+    open: &'a mut BTreeMap<i64, Groups>,
+    start: i64,
+    spec: &WindowSpec,
+    encoder: &KeyEncoder,
+) -> Result<&'a mut Groups> {
     Ok(match open.entry(start) {
         std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
         std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Groups::new(spec, encoder)?),

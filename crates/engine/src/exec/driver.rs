@@ -33,7 +33,9 @@ pub enum RunError {
     #[error(transparent)]
     State(#[from] StateError),
     /// A record cannot be decoded and the table says `bad_data = 'fail'`.
-    #[error("table {table}: a record cannot be decoded: {reason}\nhint: bad_data = 'drop' counts such records and goes on")]
+    #[error(
+        "table {table}: a record cannot be decoded: {reason}\nhint: bad_data = 'drop' counts such records and goes on"
+    )]
     BadData {
         /// The table.
         table: String,
@@ -55,7 +57,9 @@ pub enum RunError {
     #[error("a row cannot be encoded: {0}")]
     Encode(String),
     /// Window state has outgrown its limit.
-    #[error("window state has grown to {bytes} bytes, over the limit of {limit}\nhint: use smaller windows, fewer keys, or raise the limit")]
+    #[error(
+        "window state has grown to {bytes} bytes, over the limit of {limit}\nhint: use smaller windows, fewer keys, or raise the limit"
+    )]
     StateLimit {
         /// Bytes held.
         bytes: usize,
@@ -84,7 +88,11 @@ impl From<arrow::error::ArrowError> for RunError {
 ///
 /// # Errors
 /// A connector, a query or the state store failed; the last checkpoint stays usable.
-pub async fn run(program: &Program, options: RunOptions, shutdown: impl Future<Output = ()>) -> Result<RunReport, RunError> {
+pub async fn run(
+    program: &Program,
+    options: RunOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<RunReport, RunError> {
     let stats = options.stats.clone().unwrap_or_else(|| Arc::new(Stats::new(program)));
     let store = options.state_dir.as_deref().map(|dir| Store::new(dir, program.fingerprint()));
     let checkpoint = match &store {
@@ -102,6 +110,9 @@ pub async fn run(program: &Program, options: RunOptions, shutdown: impl Future<O
     Ok(report)
 }
 
+/// The way to a sink's task, and its end.
+type RunningSink = (mpsc::Sender<SinkMessage>, JoinHandle<Result<(), RunError>>);
+
 struct Driver<'a> {
     program: &'a Program,
     options: RunOptions,
@@ -111,7 +122,7 @@ struct Driver<'a> {
     sources: Vec<SourceState>,
     /// Sources that have not ended.
     open_sources: usize,
-    sinks: Vec<(mpsc::Sender<SinkMessage>, JoinHandle<Result<(), RunError>>)>,
+    sinks: Vec<RunningSink>,
     tasks: Vec<JoinHandle<()>>,
     late: Late,
 }
@@ -188,7 +199,8 @@ impl<'a> Driver<'a> {
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
             let stats = Arc::clone(&self.stats);
             let reader = Reader::new(spec, table, stored.map(|s| &s.watermark), self.options.future_limit, stats)?;
-            let task = SourceTask { node, source, reader, batch_size: self.options.batch_size.max(1), budget: budget.clone() };
+            let task =
+                SourceTask { node, source, reader, batch_size: self.options.batch_size.max(1), budget: budget.clone() };
             self.tasks.push(tokio::spawn(task.run(sender.clone())));
             self.open_sources += 1;
         }
@@ -262,7 +274,9 @@ impl<'a> Driver<'a> {
     /// One operator's turn; a sink gives its rows.
     fn step(&mut self, id: NodeId) -> Result<Option<(usize, Vec<RecordBatch>)>, RunError> {
         let Some((before, rest)) = self.operators.split_at_mut_checked(id) else { return Ok(None) };
-        let (Some(running), Some(operator)) = (rest.first_mut(), self.program.operators.get(id)) else { return Ok(None) };
+        let (Some(running), Some(operator)) = (rest.first_mut(), self.program.operators.get(id)) else {
+            return Ok(None);
+        };
         let input = |id: NodeId| before.get(id);
         let output_of = |id: NodeId| input(id).map_or(&[][..], |r| r.output.as_slice());
         if !running.inputs.is_empty() {
@@ -288,7 +302,8 @@ impl<'a> Driver<'a> {
                 }
             }
             OperatorKind::Sink { rows, sink } => {
-                let batches = output_of(rows.input).iter().map(|c| rows.apply(&c.batch)).collect::<Result<Vec<_>, _>>()?;
+                let batches =
+                    output_of(rows.input).iter().map(|c| rows.apply(&c.batch)).collect::<Result<Vec<_>, _>>()?;
                 let batches: Vec<_> = batches.into_iter().filter(|b| b.num_rows() > 0).collect();
                 return Ok((!batches.is_empty()).then_some((*sink, batches)));
             }

@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::compute::kernels::cmp::lt;
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -31,7 +31,10 @@ use super::InstantSpec;
 use crate::plan::NodeId;
 
 /// Runs a plan over the given batches of its inputs.
-pub(crate) fn evaluate(plan: &Arc<dyn ExecutionPlan>, inputs: &[(NodeId, Vec<RecordBatch>)]) -> Result<Vec<RecordBatch>> {
+pub(crate) fn evaluate(
+    plan: &Arc<dyn ExecutionPlan>,
+    inputs: &[(NodeId, Vec<RecordBatch>)],
+) -> Result<Vec<RecordBatch>> {
     let inputs: Inputs = Inputs(inputs.iter().cloned().collect());
     let config = SessionConfig::new().with_target_partitions(1).with_extension(Arc::new(inputs));
     let context = TaskContext::new(
@@ -52,7 +55,11 @@ fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     Arc::clone(plan)
         .transform_up(|p| {
             let children = p.children().into_iter().map(Arc::clone).collect::<Vec<_>>();
-            if children.is_empty() { Ok(Transformed::no(p)) } else { Ok(Transformed::yes(p.with_new_children(children)?)) }
+            if children.is_empty() {
+                Ok(Transformed::no(p))
+            } else {
+                Ok(Transformed::yes(p.with_new_children(children)?))
+            }
         })
         .data()
 }
@@ -147,15 +154,19 @@ impl ExecutionPlan for InputExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(inputs) = context.session_config().get_extension::<Inputs>() else { return internal_err!("no inputs") };
+        let Some(inputs) = context.session_config().get_extension::<Inputs>() else {
+            return internal_err!("no inputs");
+        };
         let batches = inputs.0.get(&self.node).map_or(&[][..], Vec::as_slice);
         let batches = batches
             .iter()
-            .map(|b| Ok(RecordBatch::try_new_with_options(
-                Arc::clone(&self.schema),
-                self.columns.iter().map(|c| Arc::clone(b.column(*c))).collect(),
-                &arrow::array::RecordBatchOptions::new().with_row_count(Some(b.num_rows())),
-            )?))
+            .map(|b| {
+                Ok(RecordBatch::try_new_with_options(
+                    Arc::clone(&self.schema),
+                    self.columns.iter().map(|c| Arc::clone(b.column(*c))).collect(),
+                    &arrow::array::RecordBatchOptions::new().with_row_count(Some(b.num_rows())),
+                )?)
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(Box::pin(MemoryStream::try_new(batches, Arc::clone(&self.schema), None)?))
     }

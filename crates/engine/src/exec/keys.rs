@@ -62,7 +62,13 @@ impl KeyTable {
     }
 
     /// Numbers the given rows of encoded keys into `groups`.
-    pub(super) fn intern(&mut self, encoder: &KeyEncoder, keys: Option<&Rows>, picked: Picked<'_>, groups: &mut Vec<usize>) {
+    pub(super) fn intern(
+        &mut self,
+        encoder: &KeyEncoder,
+        keys: Option<&Rows>,
+        picked: Picked<'_>,
+        groups: &mut Vec<usize>,
+    ) {
         groups.clear();
         let (Some(rows), Some(keys)) = (&mut self.rows, keys) else {
             self.any = true;

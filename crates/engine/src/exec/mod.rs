@@ -50,7 +50,10 @@ pub(crate) enum OperatorKind {
     Window(WindowSpec),
     Union(Vec<Rows>),
     Join(JoinSpec),
-    Sink { rows: Rows, sink: usize },
+    Sink {
+        rows: Rows,
+        sink: usize,
+    },
 }
 
 impl Operator {

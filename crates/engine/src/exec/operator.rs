@@ -98,7 +98,8 @@ pub(super) enum State {
 impl State {
     /// The state that an operator starts with.
     pub(super) fn new(operators: &[Operator], operator: &Operator) -> Result<Option<Self>> {
-        let time_column = |id: NodeId| operators.get(id).and_then(|o| o.schema.index_of("_timestamp").ok()).unwrap_or(0);
+        let time_column =
+            |id: NodeId| operators.get(id).and_then(|o| o.schema.index_of("_timestamp").ok()).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
                 Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width)?)),
@@ -106,9 +107,12 @@ impl State {
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap)?)),
             }),
             OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column))),
-            OperatorKind::Join(spec) => {
-                Some(Self::Join(Box::new(JoinOperator::new(spec, time_column(spec.left), time_column(spec.right), &operator.schema))))
-            }
+            OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
+                spec,
+                time_column(spec.left),
+                time_column(spec.right),
+                &operator.schema,
+            )))),
             _ => None,
         })
     }

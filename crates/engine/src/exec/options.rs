@@ -66,7 +66,11 @@ impl MemorySource {
     /// A source of these lines.
     #[must_use]
     pub fn lines(text: &str) -> Self {
-        let record = |line: &str| RawRecord { payload: Bytes::copy_from_slice(line.as_bytes()), arrival_nanos: None, partition: 0 };
+        let record = |line: &str| RawRecord {
+            payload: Bytes::copy_from_slice(line.as_bytes()),
+            arrival_nanos: None,
+            partition: 0,
+        };
         Self::new(text.lines().filter(|l| !l.trim().is_empty()).map(record).collect())
     }
 }

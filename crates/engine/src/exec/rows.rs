@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::filter_record_batch;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
@@ -35,8 +35,12 @@ pub(crate) enum Steps {
 /// One step of a chain.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Filter(Arc<dyn PhysicalExpr>),
-    Project { expressions: Vec<Arc<dyn PhysicalExpr>>, schema: SchemaRef },
+    /// Keeps rows for which every condition holds.
+    Filter(Vec<Arc<dyn PhysicalExpr>>),
+    Project {
+        expressions: Vec<Arc<dyn PhysicalExpr>>,
+        schema: SchemaRef,
+    },
 }
 
 impl Rows {
@@ -71,6 +75,46 @@ impl Rows {
     }
 }
 
+/// Conditions are joined here and not by DataFusion's `AND`, which in this version keeps every row of a batch when few rows
+/// pass the left side and the right side is a constant.
+fn filter(batch: &RecordBatch, conditions: &[Arc<dyn PhysicalExpr>]) -> Result<RecordBatch> {
+    let mut batch = batch.clone();
+    let mut mask: Option<BooleanArray> = None;
+    for condition in conditions {
+        let rows = batch.num_rows();
+        let holds = condition.evaluate(&batch)?.into_array(rows)?;
+        let holds = holds.as_boolean_opt().ok_or_else(|| exec_datafusion_err!("a filter is not boolean"))?;
+        let kept = match mask.take() {
+            Some(mask) => and(&mask, &known(holds))?,
+            None => known(holds),
+        };
+        let count = kept.true_count();
+        if count == 0 {
+            return Ok(batch.slice(0, 0));
+        }
+        if count == rows {
+            continue;
+        }
+        if count * FEW < rows {
+            batch = filter_record_batch(&batch, &kept)?;
+        } else {
+            mask = Some(kept);
+        }
+    }
+    match mask {
+        Some(mask) => Ok(filter_record_batch(&batch, &mask)?),
+        None => Ok(batch),
+    }
+}
+
+/// Unknown does not hold.
+fn known(holds: &BooleanArray) -> BooleanArray {
+    if holds.nulls().is_some() { prep_null_mask_filter(holds) } else { holds.clone() }
+}
+
+/// One row in so many: then the rest is taken out before the next condition is evaluated.
+const FEW: usize = 4;
+
 /// A batch with the types that the columns really have.
 fn as_given(
     schema: &SchemaRef,
@@ -89,16 +133,10 @@ impl Step {
     fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         match self {
-            Self::Filter(predicate) => {
-                let kept = predicate.evaluate(batch)?.into_array(rows)?;
-                let kept = kept.as_boolean_opt().ok_or_else(|| exec_datafusion_err!("a filter is not boolean"))?;
-                if kept.true_count() == rows {
-                    return Ok(batch.clone());
-                }
-                Ok(filter_record_batch(batch, kept)?)
-            }
+            Self::Filter(conditions) => filter(batch, conditions),
             Self::Project { expressions, schema } => {
-                let columns = expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+                let columns =
+                    expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
                 let options = RecordBatchOptions::new().with_row_count(Some(rows));
                 let declared = RecordBatch::try_new_with_options(Arc::clone(schema), columns.clone(), &options);
                 // Functions may give more than they declare, such as the JSON union's marks.

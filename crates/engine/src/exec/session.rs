@@ -160,7 +160,8 @@ impl SessionOperator {
         groups.update(&no_keys, encoded.as_ref(), &inputs, Picked::All(inputs.rows), &mut Vec::new())?;
         let (_, values, _) = groups.finish(&no_keys)?;
         let firsts: arrow::array::UInt32Array = first_rows(&sessions);
-        let keys = inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;
+        let keys =
+            inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;
         let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| e - 1)));
         let window = window_array(starts, ends)?;
         Ok(Some(self.spec.output(keys, window, values, times)?))
@@ -176,8 +177,7 @@ impl SessionOperator {
             self.rows.clear();
             return Ok(());
         }
-        let mut places: Vec<&mut Place> =
-            self.keys.values_mut().flatten().flat_map(|s| s.rows.iter_mut()).collect();
+        let mut places: Vec<&mut Place> = self.keys.values_mut().flatten().flat_map(|s| s.rows.iter_mut()).collect();
         places.sort_unstable_by_key(|p| (p.batch, p.row));
         let picked: Vec<(usize, usize)> = places.iter().map(|p| (p.batch as usize, p.row as usize)).collect();
         for (row, place) in (0u32..).zip(places) {
@@ -215,7 +215,9 @@ impl SessionOperator {
                 self.watermark = watermark;
                 continue;
             }
-            let Some((times, columns)) = batch.columns().split_last() else { return internal_err!("a session without time") };
+            let Some((times, columns)) = batch.columns().split_last() else {
+                return internal_err!("a session without time");
+            };
             let times: Vec<Option<i64>> = times.as_primitive::<TimestampNanosecondType>().iter().collect();
             let inputs = self.unstored(&batch_of(columns.to_vec())?)?;
             self.add(&inputs, &times)?;
@@ -229,7 +231,8 @@ impl SessionOperator {
         let mut arguments = Vec::with_capacity(self.spec.aggregates.len());
         for aggregate in &self.spec.aggregates {
             let values = columns.by_ref().take(aggregate.argument_count()).collect();
-            let filter = if aggregate.has_filter() { columns.next().and_then(|c| c.as_boolean_opt().cloned()) } else { None };
+            let filter =
+                if aggregate.has_filter() { columns.next().and_then(|c| c.as_boolean_opt().cloned()) } else { None };
             arguments.push(Arguments { values, filter });
         }
         // The row numbers close the batch: it has rows even where it has neither keys nor arguments.

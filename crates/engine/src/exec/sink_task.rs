@@ -111,5 +111,9 @@ fn raw(batch: &RecordBatch) -> Vec<Bytes> {
     let Some(column) = batch.columns().first() else { return Vec::new() };
     let text = |row: usize| column.as_string_opt::<i32>().map(|a| Bytes::copy_from_slice(a.value(row).as_bytes()));
     let bytes = |row: usize| column.as_binary_opt::<i32>().map(|a| Bytes::copy_from_slice(a.value(row)));
-    (0..column.len()).map(|row| if column.is_null(row) { Bytes::new() } else { text(row).or_else(|| bytes(row)).unwrap_or_default() }).collect()
+    (0..column.len())
+        .map(
+            |row| if column.is_null(row) { Bytes::new() } else { text(row).or_else(|| bytes(row)).unwrap_or_default() },
+        )
+        .collect()
 }

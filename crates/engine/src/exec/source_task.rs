@@ -102,7 +102,9 @@ impl Reader {
     fn observe(&mut self, batch: &RecordBatch, decoded: &Decoded) -> Origin {
         let (marks, lateness) = match self.watermark {
             SourceWatermark::Lateness(lateness) => (None, lateness),
-            SourceWatermark::Column(column) => (Some(batch.column(column).as_primitive::<TimestampNanosecondType>()), 0),
+            SourceWatermark::Column(column) => {
+                (Some(batch.column(column).as_primitive::<TimestampNanosecondType>()), 0)
+            }
         };
         let times = Times {
             event: batch.column(self.time).as_primitive(),

@@ -48,7 +48,11 @@ impl Stats {
         };
         Self {
             sources: program.sources.iter().map(|t| source(&t.name)).collect(),
-            sinks: program.sinks.iter().map(|t| SinkCounters { name: t.name.clone(), ..SinkCounters::default() }).collect(),
+            sinks: program
+                .sinks
+                .iter()
+                .map(|t| SinkCounters { name: t.name.clone(), ..SinkCounters::default() })
+                .collect(),
             ..Self::default()
         }
     }
@@ -68,7 +72,8 @@ impl Stats {
             lag_millis: u64::try_from(s.lag_millis.load(Ordering::Relaxed)).ok(),
             watermark_nanos: Some(s.watermark.load(Ordering::Relaxed)).filter(|w| *w != i64::MIN && *w != i64::MAX),
         });
-        let sinks = self.sinks.iter().map(|s| SinkStats { name: s.name.clone(), rows: get(&s.rows), bytes: get(&s.bytes) });
+        let sinks =
+            self.sinks.iter().map(|s| SinkStats { name: s.name.clone(), rows: get(&s.rows), bytes: get(&s.bytes) });
         RunReport {
             sources: sources.collect(),
             sinks: sinks.collect(),

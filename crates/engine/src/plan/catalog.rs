@@ -28,8 +28,14 @@ pub(crate) enum Table {
     Source(Arc<ConnectorTable>),
     Sink(Arc<ConnectorTable>),
     /// A table without a connector; its rows come from the one `INSERT` into it.
-    Memory { fields: Vec<FieldRef>, node: Option<NodeId> },
-    View { fields: Vec<FieldRef>, node: NodeId },
+    Memory {
+        fields: Vec<FieldRef>,
+        node: Option<NodeId>,
+    },
+    View {
+        fields: Vec<FieldRef>,
+        node: NodeId,
+    },
     /// A table with only these columns, while a generated column is planned.
     Columns(SchemaRef),
 }
@@ -64,7 +70,9 @@ impl Catalog {
 
     pub(crate) fn table(&self, kind: TableKind, name: &str) -> Option<Arc<ConnectorTable>> {
         match (self.get(name)?, kind) {
-            (Table::Source(table), TableKind::Source) | (Table::Sink(table), TableKind::Sink) => Some(Arc::clone(table)),
+            (Table::Source(table), TableKind::Source) | (Table::Sink(table), TableKind::Sink) => {
+                Some(Arc::clone(table))
+            }
             _ => None,
         }
     }

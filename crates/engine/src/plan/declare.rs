@@ -14,7 +14,9 @@ use super::catalog::{Catalog, Table};
 use super::diagnose::explain;
 use super::optimize::optimized_plan;
 use super::options::Options;
-use super::table::{ConnectorTable, DEFAULT_LATENESS, FieldSpec, TableKind, WatermarkSpec, impulse_fields, read_options};
+use super::table::{
+    ConnectorTable, DEFAULT_LATENESS, FieldSpec, TableKind, WatermarkSpec, impulse_fields, read_options,
+};
 use super::{Place, PlanError};
 use crate::formats::json::{EXTENSION_KEY, JSON_EXTENSION};
 use crate::sql::{Column, ColumnKind, CreateTable, Watermark};
@@ -77,7 +79,9 @@ pub(super) fn declare(
 
 fn memory_table(fields: &[FieldSpec], options: &Options, named: bool, place: Place) -> Result<Table, PlanError> {
     if fields.iter().any(|f| matches!(f, FieldSpec::Generated { .. })) {
-        return Err(PlanError::refused("virtual fields are not supported in memory tables; instead write a query").at(place));
+        return Err(
+            PlanError::refused("virtual fields are not supported in memory tables; instead write a query").at(place)
+        );
     }
     if !options.is_empty() {
         let hint = "to create a connection table set the 'connector' option";
@@ -101,7 +105,11 @@ fn refuse_metadata(columns: &[Column], connector: Option<&str>) -> Result<(), Pl
 
 fn arrow_field(column: &Column) -> Field {
     let field = Field::new(&column.name, column.data_type.clone(), column.nullable);
-    if column.json { field.with_metadata([(EXTENSION_KEY.to_owned(), JSON_EXTENSION.to_owned())].into()) } else { field }
+    if column.json {
+        field.with_metadata([(EXTENSION_KEY.to_owned(), JSON_EXTENSION.to_owned())].into())
+    } else {
+        field
+    }
 }
 
 fn physical_schema(columns: &[Column]) -> SchemaRef {
@@ -127,7 +135,8 @@ impl Declaration<'_> {
             let field = arrow_field(column);
             fields.push(match &column.kind {
                 ColumnKind::Generated(expression) => {
-                    let expression = self.expression(expression, physical).map_err(|e| explain(&e, self.tokens).at(column.place))?;
+                    let expression =
+                        self.expression(expression, physical).map_err(|e| explain(&e, self.tokens).at(column.place))?;
                     FieldSpec::Generated { field, expression }
                 }
                 _ => FieldSpec::Physical(field),
@@ -136,10 +145,18 @@ impl Declaration<'_> {
         Ok(fields)
     }
 
-    fn watermark(&mut self, declared: &Watermark, fields: &[FieldSpec], physical: &SchemaRef) -> Result<WatermarkSpec, PlanError> {
+    fn watermark(
+        &mut self,
+        declared: &Watermark,
+        fields: &[FieldSpec],
+        physical: &SchemaRef,
+    ) -> Result<WatermarkSpec, PlanError> {
         let Some(spec) = fields.iter().find(|f| f.field().name() == &declared.column) else {
-            return Err(PlanError::refused(format!("WATERMARK FOR field `{}` does not exist in table", declared.column))
-                .at(declared.place));
+            return Err(PlanError::refused(format!(
+                "WATERMARK FOR field `{}` does not exist in table",
+                declared.column
+            ))
+            .at(declared.place));
         };
         let data_type = spec.field().data_type();
         if !matches!(data_type, DataType::Timestamp(_, None)) {
@@ -153,7 +170,8 @@ impl Declaration<'_> {
         let expression = self.expression(expression, physical).map_err(|e| {
             let explained = explain(&e, self.tokens).at(declared.place);
             let message = format!("could not plan watermark expression: {}", explained.message);
-            PlanError { message, ..explained }.hint("the expression sees only columns that records carry, not generated ones")
+            PlanError { message, ..explained }
+                .hint("the expression sees only columns that records carry, not generated ones")
         })?;
         let schema = DFSchema::try_from_qualified_schema(TableReference::bare(self.name), physical)
             .map_err(|e| explain(&e, self.tokens))?;

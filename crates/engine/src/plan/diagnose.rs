@@ -72,7 +72,11 @@ fn find_place(message: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
             return Some(place);
         }
     }
-    clauses.iter().filter(|(part, _)| message.contains(part)).flat_map(|(_, words)| words.iter()).find_map(|w| find_word(w, tokens))
+    clauses
+        .iter()
+        .filter(|(part, _)| message.contains(part))
+        .flat_map(|(_, words)| words.iter())
+        .find_map(|w| find_word(w, tokens))
 }
 
 fn find_word(word: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
@@ -85,14 +89,23 @@ fn hint(message: &str) -> Option<String> {
     }
     let known = [
         ("Column count doesn't match insert query", "name the columns: a view and SELECT * also give _timestamp"),
-        ("input is updating", "group by tumble(…), hop(…) or session(…); updating results need format = 'debezium_json', which only Arroyo runs"),
+        (
+            "input is updating",
+            "group by tumble(…), hop(…) or session(…); updating results need format = 'debezium_json', which only Arroyo runs",
+        ),
         ("must be a multiple of slide", "hop takes the slide first: hop(INTERVAL '1 minute', INTERVAL '1 hour')"),
         ("window expressions in group by", "one GROUP BY has one window; use two queries"),
         ("Are you missing a GROUP BY", "tumble, hop and session stand in GROUP BY, by alias, position or expression"),
         ("must have window in aggregate", "add the window column of the input to GROUP BY"),
-        ("Window functions require already windowed input", "aggregate in tumble(…) or hop(…) first, and PARTITION BY the window"),
+        (
+            "Window functions require already windowed input",
+            "aggregate in tumble(…) or hop(…) first, and PARTITION BY the window",
+        ),
         ("exactly one window expression in partition_by", "PARTITION BY the window column of the input"),
-        ("ORDER BY", "rows come in the order of their windows; use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
+        (
+            "ORDER BY",
+            "rows come in the order of their windows; use row_number() OVER (PARTITION BY window ORDER BY …) for a top n",
+        ),
         ("LIMIT", "use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
         ("mixed windowing", "both sides of a join need the same window, or none"),
         ("cannot read from sink", "declare a source, or a view over it"),

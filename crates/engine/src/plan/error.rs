@@ -43,7 +43,10 @@ impl PlanError {
 
     /// Arroyo would run it: says so.
     pub(crate) fn not_supported(what: impl fmt::Display) -> Self {
-        Self::new(PlanErrorKind::NotSupported, format!("not supported by the embedded engine: {what}; run it on Arroyo"))
+        Self::new(
+            PlanErrorKind::NotSupported,
+            format!("not supported by the embedded engine: {what}; run it on Arroyo"),
+        )
     }
 
     pub(crate) fn at(mut self, place: Place) -> Self {

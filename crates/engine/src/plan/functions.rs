@@ -101,7 +101,8 @@ impl FunctionRegistry for Functions {
 /// Functions that exist while planning only: they become operators or columns.
 fn placeholders() -> Vec<Arc<ScalarUDF>> {
     let interval = || DataType::Interval(IntervalUnit::MonthDayNano);
-    let fixed = |name, arguments, result| Placeholder::new(name, Signature::exact(arguments, Volatility::Volatile), Ok(result));
+    let fixed =
+        |name, arguments, result| Placeholder::new(name, Signature::exact(arguments, Volatility::Volatile), Ok(result));
     vec![
         fixed("tumble", vec![interval()], window_type()),
         fixed("hop", vec![interval(), interval()], window_type()),

@@ -62,11 +62,23 @@ pub(crate) enum Body {
     /// Over all rows of an instant, when the watermark has passed it.
     Instant(LogicalPlan),
     /// An aggregate in time windows: the plan is the aggregate over its input; its last two groups are time and row number.
-    Window { plan: LogicalPlan, window: Window, window_index: usize },
+    Window {
+        plan: LogicalPlan,
+        window: Window,
+        window_index: usize,
+    },
     Union(Vec<LogicalPlan>),
     /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time.
-    Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
-    Sink { plan: LogicalPlan, sink: usize },
+    Join {
+        plan: LogicalPlan,
+        left: NodeId,
+        right: NodeId,
+        ttl: i64,
+    },
+    Sink {
+        plan: LogicalPlan,
+        sink: usize,
+    },
 }
 
 impl Graph {

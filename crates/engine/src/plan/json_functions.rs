@@ -28,14 +28,28 @@ pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
     let texts = || vec![DataType::Utf8, DataType::Utf8];
     let list = DataType::List(Field::new("item", DataType::Utf8, true).into());
     let mut functions = vec![
-        create_udf("get_first_json_object", texts(), DataType::Utf8, Volatility::Immutable, Arc::new(|a: &[ColumnarValue]| {
-            by_path("get_first_json_object", a, |value, path| path.query(value).first().map(ToString::to_string))
-        })),
-        create_udf("extract_json_string", texts(), DataType::Utf8, Volatility::Immutable, Arc::new(|a: &[ColumnarValue]| {
-            by_path("extract_json_string", a, |value, path| path.query(value).first()?.as_str().map(str::to_owned))
-        })),
+        create_udf(
+            "get_first_json_object",
+            texts(),
+            DataType::Utf8,
+            Volatility::Immutable,
+            Arc::new(|a: &[ColumnarValue]| {
+                by_path("get_first_json_object", a, |value, path| path.query(value).first().map(ToString::to_string))
+            }),
+        ),
+        create_udf(
+            "extract_json_string",
+            texts(),
+            DataType::Utf8,
+            Volatility::Immutable,
+            Arc::new(|a: &[ColumnarValue]| {
+                by_path("extract_json_string", a, |value, path| path.query(value).first()?.as_str().map(str::to_owned))
+            }),
+        ),
         create_udf("extract_json", texts(), list, Volatility::Immutable, Arc::new(extract_json)),
-        ScalarUDF::new_from_impl(MultiHash { signature: Signature::new(TypeSignature::VariadicAny, Volatility::Immutable) }),
+        ScalarUDF::new_from_impl(MultiHash {
+            signature: Signature::new(TypeSignature::VariadicAny, Volatility::Immutable),
+        }),
     ];
     functions.extend(serialize_json_union());
     functions.into_iter().map(Arc::new).collect()
@@ -44,30 +58,36 @@ pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
 /// Turns the union of `->` into JSON text, for sinks.
 pub(super) fn serialize_json_union() -> Option<ScalarUDF> {
     let union = JSON_UNION.clone()?;
-    Some(create_udf("serialize_json_union", vec![union], DataType::Utf8, Volatility::Immutable, Arc::new(|a: &[ColumnarValue]| {
-        let [value] = a else { return exec_err!("serialize_json_union takes one argument") };
-        let array = value.to_array(1)?;
-        let union = array.as_any().downcast_ref::<arrow::array::UnionArray>().cloned();
-        let Some(encoder) = union.and_then(JsonUnionEncoder::from_union) else {
-            return exec_err!("serialize_json_union takes a JSON value");
-        };
-        let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 16);
-        let mut text = String::new();
-        for row in 0..encoder.len() {
-            text.clear();
-            match encoder.get_value(row) {
-                JsonUnionValue::JsonNull => text.push_str("null"),
-                JsonUnionValue::Bool(v) => write_display(&mut text, v),
-                JsonUnionValue::Int(v) => write_display(&mut text, v),
-                JsonUnionValue::Float(v) => write_display(&mut text, v),
-                // The text was cut out of valid JSON, so it is escaped already.
-                JsonUnionValue::Str(v) => write_display(&mut text, format_args!("\"{v}\"")),
-                JsonUnionValue::Array(v) | JsonUnionValue::Object(v) => text.push_str(v),
+    Some(create_udf(
+        "serialize_json_union",
+        vec![union],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(|a: &[ColumnarValue]| {
+            let [value] = a else { return exec_err!("serialize_json_union takes one argument") };
+            let array = value.to_array(1)?;
+            let union = array.as_any().downcast_ref::<arrow::array::UnionArray>().cloned();
+            let Some(encoder) = union.and_then(JsonUnionEncoder::from_union) else {
+                return exec_err!("serialize_json_union takes a JSON value");
+            };
+            let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 16);
+            let mut text = String::new();
+            for row in 0..encoder.len() {
+                text.clear();
+                match encoder.get_value(row) {
+                    JsonUnionValue::JsonNull => text.push_str("null"),
+                    JsonUnionValue::Bool(v) => write_display(&mut text, v),
+                    JsonUnionValue::Int(v) => write_display(&mut text, v),
+                    JsonUnionValue::Float(v) => write_display(&mut text, v),
+                    // The text was cut out of valid JSON, so it is escaped already.
+                    JsonUnionValue::Str(v) => write_display(&mut text, format_args!("\"{v}\"")),
+                    JsonUnionValue::Array(v) | JsonUnionValue::Object(v) => text.push_str(v),
+                }
+                builder.append_value(&text);
             }
-            builder.append_value(&text);
-        }
-        Ok(ColumnarValue::Array(Arc::new(builder.finish())))
-    })))
+            Ok(ColumnarValue::Array(Arc::new(builder.finish())))
+        }),
+    ))
 }
 
 fn write_display(text: &mut String, value: impl std::fmt::Display) {
@@ -110,13 +130,19 @@ fn extract_json(args: &[ColumnarValue]) -> Result<ColumnarValue> {
     let mut builder = ListBuilder::with_capacity(StringBuilder::new(), texts.len());
     for text in texts {
         let value = text.and_then(|t| serde_json::from_str::<serde_json::Value>(t).ok());
-        builder.append_option(value.map(|v| path.query(&v).iter().map(|found| Some(found.to_string())).collect::<Vec<_>>()));
+        builder.append_option(
+            value.map(|v| path.query(&v).iter().map(|found| Some(found.to_string())).collect::<Vec<_>>()),
+        );
     }
     scalar_again(Arc::new(builder.finish()), is_scalar)
 }
 
 fn scalar_again(array: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
-    Ok(if is_scalar { ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?) } else { ColumnarValue::Array(array) })
+    Ok(if is_scalar {
+        ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+    } else {
+        ColumnarValue::Array(array)
+    })
 }
 
 /// A fast 128-bit hash over the values' row encoding.

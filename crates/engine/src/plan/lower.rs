@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, TableReference, not_impl_err, plan_err};
 use datafusion::logical_expr::expr::{Alias, ScalarFunction, WindowFunction};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Expr, Filter, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, TableScan, Window as WindowPlan, lit,
 };
@@ -119,7 +120,8 @@ impl Lowering<'_> {
         let fields = qualified_fields(&schema);
         let window_columns =
             (0..fields.len()).filter(|i| stream.window_columns.contains(&column_key(&schema, *i))).collect();
-        let body = if needs_whole_instants(&stream.plan) { Body::Instant(stream.plan) } else { Body::Stateless(stream.plan) };
+        let body =
+            if needs_whole_instants(&stream.plan) { Body::Instant(stream.plan) } else { Body::Stateless(stream.plan) };
         self.graph.add(fields, stream.window, window_columns, body)
     }
 
@@ -165,9 +167,11 @@ impl Lowering<'_> {
         for (nth, stream) in streams.into_iter().enumerate() {
             let schema = Arc::clone(stream.plan.schema());
             if nth == 0 && window.is_some() {
-                window_columns = (0..visible).filter(|i| stream.window_columns.contains(&column_key(&schema, *i))).collect();
+                window_columns =
+                    (0..visible).filter(|i| stream.window_columns.contains(&column_key(&schema, *i))).collect();
             }
-            let mut columns: Vec<Expr> = (0..visible).map(|i| Expr::Column(Column::from(schema.qualified_field(i)))).collect();
+            let mut columns: Vec<Expr> =
+                (0..visible).map(|i| Expr::Column(Column::from(schema.qualified_field(i)))).collect();
             if !union.schema.has_column_with_unqualified_name(TIMESTAMP) {
                 columns.push(system_column(&schema, TIMESTAMP)?);
             }
@@ -197,12 +201,14 @@ impl Stream {
 
 /// Whether the plan compares or combines rows, so that it may only see instants that are complete.
 fn needs_whole_instants(plan: &LogicalPlan) -> bool {
-    plan.exists(|p| Ok(matches!(p, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Join(_)))).unwrap_or(true)
+    plan.exists(|p| Ok(matches!(p, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Join(_))))
+        .unwrap_or(true)
 }
 
 pub(super) fn lower_projection(input: Stream, expressions: Vec<Expr>, original: &DFSchema) -> Result<Stream> {
     let input_schema = Arc::clone(input.plan.schema());
-    let mut expressions = expressions.into_iter().map(|e| replace_row_time(e, &input_schema)).collect::<Result<Vec<_>>>()?;
+    let mut expressions =
+        expressions.into_iter().map(|e| replace_row_time(e, &input_schema)).collect::<Result<Vec<_>>>()?;
     refuse_window_calls(&expressions)?;
     let has = |name: &str| original.has_column_with_unqualified_name(name);
     for name in [TIMESTAMP, ROW] {
@@ -223,8 +229,10 @@ pub(super) fn lower_projection(input: Stream, expressions: Vec<Expr>, original: 
 
 fn lower_alias(input: Stream, alias: TableReference) -> Result<Stream> {
     let schema = Arc::clone(input.plan.schema());
-    let positions: Vec<usize> = (0..schema.fields().len()).filter(|i| input.window_columns.contains(&column_key(&schema, *i))).collect();
-    let mut stream = input.with_plan(|plan| Ok(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(plan), alias)?)))?;
+    let positions: Vec<usize> =
+        (0..schema.fields().len()).filter(|i| input.window_columns.contains(&column_key(&schema, *i))).collect();
+    let mut stream =
+        input.with_plan(|plan| Ok(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(plan), alias)?)))?;
     stream.window_columns = positions.into_iter().map(|i| column_key(stream.plan.schema(), i)).collect();
     Ok(stream)
 }
@@ -241,8 +249,13 @@ fn replace_row_time(expression: Expr, schema: &DFSchema) -> Result<Expr> {
         .data()
 }
 
-/// Filters that the optimizer adds on windows before joins: a window is never null.
+/// Filters that the optimizer adds on windows before joins: a window is never null. What is then always true goes, because
+/// a constant beside `AND` is not safe in this version of DataFusion.
 fn remove_window_null_checks(predicate: Expr) -> Result<Expr> {
+    let kept = split_conjunction_owned(predicate)
+        .into_iter()
+        .filter(|e| !matches!(e, Expr::IsNotNull(inner) if time_window_name(inner).is_some()));
+    let Some(predicate) = conjunction(kept) else { return Ok(lit(true)) };
     predicate
         .transform_down(|e| match &e {
             Expr::IsNotNull(inner) if time_window_name(inner).is_some() => {

@@ -50,7 +50,9 @@ impl Lowering<'_> {
             }
             (Some(_), None) => regroup(input, aggregate.group_expr.clone(), &aggregate),
             (None, Some((index, window))) => self.in_window(input, index, window, &aggregate),
-            (None, None) if self.anonymous => not_impl_err!("EMBEDDED:aggregates without a window (their results are updates)"),
+            (None, None) if self.anonymous => {
+                not_impl_err!("EMBEDDED:aggregates without a window (their results are updates)")
+            }
             (None, None) => plan_err!(
                 "input is updating, but sink is not configured as an updating sink: an aggregate without a time window updates its results"
             ),
@@ -58,7 +60,13 @@ impl Lowering<'_> {
     }
 
     /// The first window over a stream: an operator.
-    fn in_window(&mut self, input: Stream, window_index: usize, window: Window, aggregate: &Aggregate) -> Result<Stream> {
+    fn in_window(
+        &mut self,
+        input: Stream,
+        window_index: usize,
+        window: Window,
+        aggregate: &Aggregate,
+    ) -> Result<Stream> {
         let schema = Arc::clone(input.plan.schema());
         let mut groups = aggregate.group_expr.clone();
         groups.remove(window_index);
@@ -81,7 +89,8 @@ impl Lowering<'_> {
 
 /// Groups rows that are windowed already by their window (and more).
 fn regroup(input: Stream, groups: Vec<Expr>, aggregate: &Aggregate) -> Result<Stream> {
-    let windows: Vec<usize> = groups.iter().enumerate().filter(|(_, e)| is_window_column(e, &input)).map(|(i, _)| i).collect();
+    let windows: Vec<usize> =
+        groups.iter().enumerate().filter(|(_, e)| is_window_column(e, &input)).map(|(i, _)| i).collect();
     if windows.is_empty() {
         return plan_err!(
             "must have window in aggregate. Make sure you are calling one of the windowing functions (hop, tumble, session) or using the window field of the input"
@@ -116,12 +125,8 @@ fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggreg
     let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input.plan), groups, aggregate.aggr_expr.clone())?);
     let instant = Expr::Column(Column::from(plan.schema().qualified_field(keys)));
     let nanos = |n: i64| lit(ScalarValue::new_interval_mdn(0, 0, n));
-    let bounds = named_struct(vec![
-        lit("start"),
-        instant.clone() - nanos(width - 1),
-        lit("end"),
-        instant.clone() + nanos(1),
-    ]);
+    let bounds =
+        named_struct(vec![lit("start"), instant.clone() - nanos(width - 1), lit("end"), instant.clone() + nanos(1)]);
     let mut output = Vec::with_capacity(aggregate.schema.fields().len() + 1);
     for index in 0..aggregate.schema.fields().len() {
         if index == window_index {
@@ -130,7 +135,13 @@ fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggreg
             continue;
         }
         // Keys after the window moved one to the left; aggregates sit behind the instant, which takes the window's place.
-        let from = if index < window_index { index } else if index <= keys { index - 1 } else { index };
+        let from = if index < window_index {
+            index
+        } else if index <= keys {
+            index - 1
+        } else {
+            index
+        };
         output.push(renamed(&plan, from, aggregate, index));
     }
     output.push(instant);

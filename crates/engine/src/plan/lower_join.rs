@@ -15,7 +15,9 @@ impl Lowering<'_> {
         let left = self.lower(Arc::unwrap_or_clone(Arc::clone(&join.left)))?;
         let right = self.lower(Arc::unwrap_or_clone(Arc::clone(&join.right)))?;
         match (left.window, right.window) {
-            (None, None) if join.join_type != JoinType::Inner => not_impl_err!("can't handle non-inner joins without windows"),
+            (None, None) if join.join_type != JoinType::Inner => {
+                not_impl_err!("can't handle non-inner joins without windows")
+            }
             (None, Some(_)) => {
                 not_impl_err!("can't handle mixed windowing between left (non-windowed) and right (windowed).")
             }
@@ -49,13 +51,19 @@ impl Lowering<'_> {
             join.join_constraint,
             join.null_equals_null,
         )?;
-        let mut output: Vec<Expr> = left_schema.iter().chain(right_schema.iter()).filter(|(_, f)| !is_system(f.name())).map(|(q, f)| Expr::Column(Column::new(q.cloned(), f.name()))).collect();
+        let mut output: Vec<Expr> = left_schema
+            .iter()
+            .chain(right_schema.iter())
+            .filter(|(_, f)| !is_system(f.name()))
+            .map(|(q, f)| Expr::Column(Column::new(q.cloned(), f.name())))
+            .collect();
         let qualifier = left_schema.iter().next().and_then(|(q, _)| q.cloned());
         output.push(greatest(vec![times.0, times.1]).alias_qualified(qualifier.clone(), TIMESTAMP));
         output.push(lit(0u32).alias_qualified(qualifier, ROW));
         let plan = project(LogicalPlan::Join(joined), output)?;
         let fields = qualified_fields(plan.schema());
-        let node = self.graph.add(fields, None, Vec::new(), Body::Join { plan, left: left.0, right: right.0, ttl: self.ttl });
+        let node =
+            self.graph.add(fields, None, Vec::new(), Body::Join { plan, left: left.0, right: right.0, ttl: self.ttl });
         self.read_node(node, None)
     }
 
@@ -69,7 +77,10 @@ impl Lowering<'_> {
 
 /// Both sides hold results of the same window: rows meet within their instant.
 fn windowed(left: Stream, right: Stream, join: Join, window: Window) -> Result<Stream> {
-    if matches!(join.join_type, JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftAnti | JoinType::RightAnti | JoinType::LeftMark) {
+    if matches!(
+        join.join_type,
+        JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftAnti | JoinType::RightAnti | JoinType::LeftMark
+    ) {
         return not_impl_err!("join must have two timestamp fields");
     }
     let left_time = system_column(left.plan.schema(), TIMESTAMP)?;

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use chrono::{DateTime, Utc};
-use datafusion::logical_expr::{DmlStatement, Expr, LogicalPlan, ScalarUDF, WriteOp};
+use datafusion::logical_expr::{DmlStatement, Expr, LogicalPlan, WriteOp};
 use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
@@ -153,7 +153,11 @@ impl Planner {
         Ok(())
     }
 
-    fn insert(&mut self, statement: ast::Statement, tokens: &[datafusion::sql::sqlparser::tokenizer::TokenWithSpan]) -> Result<(), PlanError> {
+    fn insert(
+        &mut self,
+        statement: ast::Statement,
+        tokens: &[datafusion::sql::sqlparser::tokenizer::TokenWithSpan],
+    ) -> Result<(), PlanError> {
         let at = |e| explain(&e, tokens);
         if let ast::Statement::Insert(insert) = &statement {
             self.check_insert_target(insert)?;
@@ -236,12 +240,14 @@ impl Planner {
     fn add_sink(&mut self, mut table: TableInfo, stream: Stream, visible: usize) -> datafusion::common::Result<()> {
         let stream = self.lowering(false).row_by_row(stream)?;
         let columns = visible_columns(stream.plan.schema(), visible);
-        let serialize = json_functions::serialize_json_union().map(|f| Arc::new(ScalarUDF::from(f)));
+        let serialize = json_functions::serialize_json_union().map(Arc::new);
         let mut output = Vec::with_capacity(columns.len());
         let mut fields = Vec::with_capacity(columns.len());
         for (nth, (column, data_type, name)) in columns.into_iter().enumerate() {
             let (column, data_type) = match &serialize {
-                Some(function) if json_functions::is_json_union(&data_type) => (function.call(vec![column]), DataType::Utf8),
+                Some(function) if json_functions::is_json_union(&data_type) => {
+                    (function.call(vec![column]), DataType::Utf8)
+                }
                 _ => (column, data_type),
             };
             output.push(column.alias(format!("c{nth}")));
@@ -267,6 +273,7 @@ impl Planner {
     fn finish(self, sql: &str) -> Result<Program, PlanError> {
         if self.sinks.is_empty() {
             return Err(PlanError::refused("The provided SQL does not contain a query")
+                .at(Place { line: 1, column: 1 })
                 .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
         }
         let (operators, sources) = physical::build(self.graph, self.now)
@@ -298,7 +305,10 @@ fn preview_table() -> TableInfo {
         kind: TableKind::Sink,
         connector: "stdout".to_owned(),
         options: std::collections::BTreeMap::new(),
-        format: Some(Format::Json { unstructured: false, timestamps: crate::formats::json::TimestampFormat::default() }),
+        format: Some(Format::Json {
+            unstructured: false,
+            timestamps: crate::formats::json::TimestampFormat::default(),
+        }),
         bad_data: BadData::Fail,
         newline_framing: false,
         schema: Arc::new(arrow::datatypes::Schema::empty()),

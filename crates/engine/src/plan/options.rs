@@ -72,5 +72,6 @@ impl Options {
 }
 
 fn wrong(entry: &OptionEntry, what: &str) -> PlanError {
-    PlanError::refused(format!("expected with option '{}' to be {what}, but it was `{}`", entry.key, entry.value)).at(entry.place)
+    PlanError::refused(format!("expected with option '{}' to be {what}, but it was `{}`", entry.key, entry.value))
+        .at(entry.place)
 }

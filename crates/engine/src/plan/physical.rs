@@ -11,6 +11,7 @@ use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err}
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -23,8 +24,8 @@ use super::optimize::optimize_operator;
 use super::table::{ConnectorTable, FieldSpec, TableInfo, WatermarkSpec, time_type};
 use super::{NodeId, lower};
 use crate::exec::{
-    AggregateSpec, InstantSpec, JoinSpec, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark, Step, Steps,
-    WindowSpec,
+    AggregateSpec, InstantSpec, JoinSpec, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark, Step,
+    Steps, WindowSpec,
 };
 
 /// DataFusion's physical planner with its default rules, on one partition.
@@ -38,9 +39,9 @@ pub(super) fn build(graph: Graph, now: DateTime<Utc>) -> Result<(Vec<Operator>, 
     let mut builder = Builder {
         needed: vec![BTreeSet::new(); graph.nodes.len()],
         used: vec![false; graph.nodes.len()],
-        positions: vec![Arc::new(HashMap::new()); graph.nodes.len()],
+        positions: graph.nodes.iter().map(|_| Arc::new(HashMap::new())).collect(),
         schemas: graph.nodes.iter().map(|n| Arc::clone(&n.schema)).collect(),
-        outputs: vec![Arc::new(Schema::empty()); graph.nodes.len()],
+        outputs: graph.nodes.iter().map(|_| Arc::new(Schema::empty())).collect(),
         sources: Vec::new(),
         now,
     };
@@ -135,7 +136,8 @@ impl Builder {
     fn pruned(&mut self, plan: LogicalPlan, kept: Option<&[usize]>) -> Result<LogicalPlan> {
         let plan = match kept {
             Some(kept) => {
-                let columns = kept.iter().map(|i| Expr::Column(Column::from(plan.schema().qualified_field(*i)))).collect();
+                let columns =
+                    kept.iter().map(|i| Expr::Column(Column::from(plan.schema().qualified_field(*i)))).collect();
                 lower::project(plan, columns)?
             }
             None => plan,
@@ -143,7 +145,9 @@ impl Builder {
         let plan = optimize_operator(plan, self.now)?;
         plan.apply(|p| {
             if let LogicalPlan::TableScan(scan) = p {
-                let Some(id) = scanned_node(&scan.table_name) else { return internal_err!("scan of {}", scan.table_name) };
+                let Some(id) = scanned_node(&scan.table_name) else {
+                    return internal_err!("scan of {}", scan.table_name);
+                };
                 self.need(id, scan.projection.clone());
             }
             Ok(TreeNodeRecursion::Continue)
@@ -211,18 +215,20 @@ impl Builder {
         let find = |wanted: &str| table.fields.iter().find(|f| f.field().name() == wanted);
         let mut output = Vec::new();
         for field in kept.fields() {
-            output.push(match field.name().as_str() {
-                TIMESTAMP => match table.event_time.as_deref().and_then(find) {
-                    Some(field) => datafusion::prelude::cast(value(field), time_type()),
-                    None => column(ARRIVAL),
-                },
-                ROW => column(ROW),
-                other => match find(other) {
-                    Some(field) => value(field),
-                    None => return internal_err!("no column {other} in {}", table.info.name),
-                },
-            }
-            .alias(field.name()));
+            output.push(
+                match field.name().as_str() {
+                    TIMESTAMP => match table.event_time.as_deref().and_then(find) {
+                        Some(field) => datafusion::prelude::cast(value(field), time_type()),
+                        None => column(ARRIVAL),
+                    },
+                    ROW => column(ROW),
+                    other => match find(other) {
+                        Some(field) => value(field),
+                        None => return internal_err!("no column {other} in {}", table.info.name),
+                    },
+                }
+                .alias(field.name()),
+            );
         }
         let watermark = match &table.watermark {
             WatermarkSpec::Lateness(nanos) => SourceWatermark::Lateness(*nanos),
@@ -242,14 +248,23 @@ impl Builder {
         Ok((SourceSpec { index, record, rows, time, watermark }, Arc::clone(kept)))
     }
 
-    fn window(&self, plan: LogicalPlan, window: super::Window, window_index: usize, schema: &SchemaRef) -> Result<WindowSpec> {
+    fn window(
+        &self,
+        plan: LogicalPlan,
+        window: super::Window,
+        window_index: usize,
+        schema: &SchemaRef,
+    ) -> Result<WindowSpec> {
         // Pruning may have put projections above the aggregate; its own columns all stay, so they only pass through.
         let aggregate = innermost_aggregate(plan)?;
         let input_schema = Arc::clone(aggregate.input.schema());
         let rows = self.rows(Arc::unwrap_or_clone(aggregate.input))?;
         let props = ExecutionProps::new();
-        let mut keys =
-            aggregate.group_expr.iter().map(|e| create_physical_expr(e, &input_schema, &props)).collect::<Result<Vec<_>>>()?;
+        let mut keys = aggregate
+            .group_expr
+            .iter()
+            .map(|e| create_physical_expr(e, &input_schema, &props))
+            .collect::<Result<Vec<_>>>()?;
         let (Some(row), Some(time)) = (keys.pop(), keys.pop()) else { return internal_err!("a window without time") };
         let physical_schema = input_schema.as_arrow();
         let mut aggregates = Vec::with_capacity(aggregate.aggr_expr.len());
@@ -264,14 +279,21 @@ impl Builder {
     /// A plan over rows of one node.
     fn rows(&self, plan: LogicalPlan) -> Result<Rows> {
         let inputs = scans(&plan)?;
-        let [input] = inputs.as_slice() else { return internal_err!("a stateless operator reads {} inputs", inputs.len()) };
+        let [input] = inputs.as_slice() else {
+            return internal_err!("a stateless operator reads {} inputs", inputs.len());
+        };
         if is_chain(&plan) {
             return self.chain(&plan, *input);
         }
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
         let plan = self.physical(plan)?;
         let input_schema = self.outputs.get(*input).cloned().unwrap_or_else(|| Schema::empty().into());
-        Ok(Rows { input: *input, columns: (0..input_schema.fields().len()).collect(), steps: Steps::Plan(plan), schema })
+        Ok(Rows {
+            input: *input,
+            columns: (0..input_schema.fields().len()).collect(),
+            steps: Steps::Plan(plan),
+            schema,
+        })
     }
 
     /// A plan of projections and filters, as expressions.
@@ -290,8 +312,11 @@ impl Builder {
             LogicalPlan::SubqueryAlias(alias) => self.chain(&alias.input, input),
             LogicalPlan::Filter(filter) => {
                 let mut rows = self.chain(&filter.input, input)?;
-                let predicate = create_physical_expr(&filter.predicate, filter.input.schema(), &props)?;
-                rows.push(Step::Filter(predicate));
+                let conditions = split_conjunction(&filter.predicate)
+                    .into_iter()
+                    .map(|condition| create_physical_expr(condition, filter.input.schema(), &props))
+                    .collect::<Result<Vec<_>>>()?;
+                rows.push(Step::Filter(conditions));
                 Ok(rows)
             }
             LogicalPlan::Projection(projection) => {
@@ -323,7 +348,9 @@ impl Builder {
         let plan = plan
             .transform_up(|p| match p {
                 LogicalPlan::TableScan(mut scan) => {
-                    let Some(id) = scanned_node(&scan.table_name) else { return internal_err!("scan of {}", scan.table_name) };
+                    let Some(id) = scanned_node(&scan.table_name) else {
+                        return internal_err!("scan of {}", scan.table_name);
+                    };
                     let positions = self.positions.get(id).cloned().unwrap_or_default();
                     let schema = scan.source.schema();
                     scan.source = provider_as_source(Arc::new(NodeTable { node: id, schema, positions }));

@@ -148,7 +148,9 @@ pub(crate) fn read_options(
         None | Some("fail") => BadData::Fail,
         Some("drop") => BadData::Drop,
         Some(other) => {
-            return Err(PlanError::refused(format!("invalid bad_data: '{other}'")).at(place).hint("use 'fail' or 'drop'"));
+            return Err(PlanError::refused(format!("invalid bad_data: '{other}'"))
+                .at(place)
+                .hint("use 'fail' or 'drop'"));
         }
     };
     check_types(fields, place)?;
@@ -230,7 +232,10 @@ fn read_connector_options(
             keep("wait_for_control", options.boolean("wait_for_control")?.map(|v| v.to_string()));
         }
         ("impulse", _) => {
-            keep("event_rate", Some(options.float("event_rate")?.ok_or_else(|| options.missing("event_rate"))?.to_string()));
+            keep(
+                "event_rate",
+                Some(options.float("event_rate")?.ok_or_else(|| options.missing("event_rate"))?.to_string()),
+            );
             for key in ["event_time_interval", "message_count"] {
                 keep(key, options.integer(key)?.map(|v| v.to_string()));
             }
@@ -243,7 +248,8 @@ fn read_connector_options(
 fn read_format(options: &mut Options, fields: &[FieldSpec], place: Place) -> Result<Option<Format>, PlanError> {
     let Some(name) = options.text("format")? else { return Ok(None) };
     let one_column = |data_type: &DataType, type_name: &str| {
-        let physical: Vec<_> = fields.iter().filter(|f| matches!(f, FieldSpec::Physical(_))).map(FieldSpec::field).collect();
+        let physical: Vec<_> =
+            fields.iter().filter(|f| matches!(f, FieldSpec::Physical(_))).map(FieldSpec::field).collect();
         match physical.as_slice() {
             [field] if field.name() == "value" && field.data_type() == data_type => Ok(()),
             _ => Err(PlanError::refused(format!(
@@ -282,7 +288,9 @@ fn read_format(options: &mut Options, fields: &[FieldSpec], place: Place) -> Res
         "debezium_json" => Err(PlanError::not_supported("format 'debezium_json' (updating tables)").at(place)),
         "avro" | "parquet" => Err(PlanError::not_supported(format!("format '{name}'")).at(place)),
         "protobuf" => Err(PlanError::refused("protobuf cannot be used in CREATE TABLE").at(place)),
-        other => Err(PlanError::refused(format!("unknown format '{other}'")).at(place).hint("use json, raw_string or raw_bytes")),
+        other => Err(PlanError::refused(format!("unknown format '{other}'"))
+            .at(place)
+            .hint("use json, raw_string or raw_bytes")),
     }
 }
 
@@ -295,7 +303,9 @@ fn read_framing(options: &mut Options) -> Result<bool, PlanError> {
     match framing.as_deref() {
         None => Ok(false),
         Some("newline") => Ok(true),
-        Some(other) => Err(PlanError::refused(format!("invalid framing: unknown framing method '{other}'")).at(options.place)),
+        Some(other) => {
+            Err(PlanError::refused(format!("invalid framing: unknown framing method '{other}'")).at(options.place))
+        }
     }
 }
 

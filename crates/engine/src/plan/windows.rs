@@ -62,9 +62,9 @@ fn seconds(nanos: i64) -> String {
 
 fn duration(expression: &Expr) -> Result<i64> {
     let nanos = match expression {
-        Expr::Literal(ScalarValue::IntervalDayTime(Some(v)), _) => {
-            i64::from(v.days).checked_mul(NANOS_PER_DAY).and_then(|d| d.checked_add(i64::from(v.milliseconds) * 1_000_000))
-        }
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(v)), _) => i64::from(v.days)
+            .checked_mul(NANOS_PER_DAY)
+            .and_then(|d| d.checked_add(i64::from(v.milliseconds) * 1_000_000)),
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) => {
             if v.months != 0 {
                 return not_impl_err!("Windows do not support durations specified as months");

@@ -1,29 +1,35 @@
 //! Runs programs in memory.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::path::Path;
 
 use weir_engine::{MemorySink, MemorySource, PlanOptions, Program, RawRecord, RunOptions, RunReport, plan, run};
 
 /// How one run goes.
 #[derive(Clone, Default)]
-pub struct Run<'a> {
-    pub batch_size: usize,
-    pub state: Option<&'a Path>,
-    pub stop_after: Option<u64>,
+pub(crate) struct Run<'a> {
+    pub(crate) batch_size: usize,
+    pub(crate) state: Option<&'a Path>,
+    pub(crate) stop_after: Option<u64>,
 }
 
 /// Plans a program that must be accepted.
-pub fn planned(sql: &str) -> Program {
+pub(crate) fn planned(sql: &str) -> Program {
     plan(sql, &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}\n{sql}"))
 }
 
 /// Records without arrival.
-pub fn records(lines: &[String]) -> Vec<RawRecord> {
+pub(crate) fn records(lines: &[String]) -> Vec<RawRecord> {
     lines.iter().map(|l| RawRecord { payload: l.clone().into(), arrival_nanos: None, partition: 0 }).collect()
 }
 
 /// Runs a program; every source named here is read from memory, every sink collected. Gives the sorted rows of all sinks.
-pub fn run_rows(program: &Program, sources: &[(&str, Vec<RawRecord>)], how: &Run<'_>) -> (Vec<String>, RunReport) {
+pub(crate) fn run_rows(
+    program: &Program,
+    sources: &[(&str, Vec<RawRecord>)],
+    how: &Run<'_>,
+) -> (Vec<String>, RunReport) {
     let mut options = RunOptions {
         batch_size: if how.batch_size == 0 { 8192 } else { how.batch_size },
         state_dir: how.state.map(Path::to_owned),
