@@ -1,5 +1,7 @@
 //! The whole path with the real binaries: emulator, Terraform, engine, alerter. Each test brings up a stack of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -34,11 +36,7 @@ fn free_port() -> String {
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A stack that `weir up` started; dropping it ends it.
@@ -61,11 +59,7 @@ impl Stack {
 
     /// The first line with a word in it that a following command prints.
     fn weir_until(&self, arguments: &[&str], word: &str) -> String {
-        let mut child = weir(arguments)
-            .args(["--stack", self.0])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = weir(arguments).args(["--stack", self.0]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let found = lines.map_while(Result::ok).find(|line| line.contains(word));
         child.kill().unwrap();
@@ -82,10 +76,7 @@ impl Drop for Stack {
 
 /// Nothing that the command started may be left.
 fn assert_clean(stack: &str, port: &str) {
-    assert!(
-        !repo().join(format!(".weir/{stack}/processes.json")).exists(),
-        "the stack's processes are still recorded"
-    );
+    assert!(!repo().join(format!(".weir/{stack}/processes.json")).exists(), "the stack's processes are still recorded");
     TcpListener::bind(format!("127.0.0.1:{port}")).expect("the emulator still listens");
 }
 
@@ -101,24 +92,12 @@ fn ids_in_memory() -> BTreeSet<String> {
     let events = String::from_utf8(generated.stdout).unwrap();
     let found = MemorySink::new();
     let mut options = RunOptions::default();
-    options
-        .sources
-        .insert("events_raw".into(), MemorySource::lines(&events));
+    options.sources.insert("events_raw".into(), MemorySource::lines(&events));
     options.sinks.insert("poison".into(), MemorySink::new());
     options.sinks.insert("anomalies".into(), found.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(weir_engine::run(&program, options, std::future::pending()))
-        .unwrap();
-    let id = |line: &String| {
-        serde_json::from_str::<Value>(line).unwrap()["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(weir_engine::run(&program, options, std::future::pending())).unwrap();
+    let id = |line: &String| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
     found.lines().iter().map(id).collect()
 }
 
@@ -126,46 +105,21 @@ fn ids_in_memory() -> BTreeSet<String> {
 fn no_anomaly_is_missing_and_none_is_stored_twice_though_the_engine_is_killed() {
     let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
     let report = folder.path().join("report.json");
-    let arguments = [
-        "demo",
-        "--stack",
-        "e2e",
-        "--port",
-        &port,
-        "--kill-engine",
-        "--json",
-        report.to_str().unwrap(),
-    ];
+    let arguments = ["demo", "--stack", "e2e", "--port", &port, "--kill-engine", "--json", report.to_str().unwrap()];
     let output = weir(&arguments).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     assert_clean("e2e", &port);
 
     let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     let stored: BTreeSet<String> = serde_json::from_value(report["stored_ids"].clone()).unwrap();
-    assert_eq!(
-        stored,
-        ids_in_memory(),
-        "what is stored against what the rules find without any fault"
-    );
+    assert_eq!(stored, ids_in_memory(), "what is stored against what the rules find without any fault");
     for rule in ["static_threshold", "event_rate", "zscore", "level_shift"] {
-        let row = report["rules"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["rule"] == rule)
-            .expect(rule);
+        let row = report["rules"].as_array().unwrap().iter().find(|row| row["rule"] == rule).expect(rule);
         assert_eq!(row["anomalies"], row["stored"], "{row}");
         assert!(row["alerts"].as_u64() > Some(0), "{row}");
     }
-    let injected = |kind: &str| {
-        report["injected"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["kind"] == kind)
-            .unwrap()
-            .clone()
-    };
+    let injected =
+        |kind: &str| report["injected"].as_array().unwrap().iter().find(|row| row["kind"] == kind).unwrap().clone();
     assert_eq!(injected("spike")["found"], injected("spike")["of"]);
     assert_eq!(injected("level shift")["found"], injected("level shift")["of"]);
     assert_eq!((&report["poison"], &report["quarantined"]), (&json!(4), &json!(4)));
@@ -183,10 +137,7 @@ fn poison_on_either_stream_ends_in_quarantine_and_can_be_sent_again() {
         fs::write(&file, lines.join(&b'\n')).unwrap();
         stack.weir(&["put", file.to_str().unwrap(), "--stream", to]);
     };
-    put(
-        "weir-e2e-poison-events",
-        &[b"{\"value\":1", b"\xff\xfe", large.as_bytes(), event.as_bytes()],
-    );
+    put("weir-e2e-poison-events", &[b"{\"value\":1", b"\xff\xfe", large.as_bytes(), event.as_bytes()]);
     put("weir-e2e-poison-anomalies", &[b"no anomaly", b"{\"id\":7}"]);
 
     // A look leaves the messages hidden for half a minute, so all looks together are what counts.
@@ -196,9 +147,7 @@ fn poison_on_either_stream_ends_in_quarantine_and_can_be_sent_again() {
         for line in stack.weir(&["quarantine"]).lines() {
             let record: Value = serde_json::from_str(line).unwrap();
             assert_eq!(record["whole"], true, "{record}");
-            let text = record["text"]
-                .as_str()
-                .map_or_else(|| record["base64"].to_string(), str::to_owned);
+            let text = record["text"].as_str().map_or_else(|| record["base64"].to_string(), str::to_owned);
             found.insert((
                 record["stream"].as_str().unwrap().to_owned(),
                 record["reason"].as_str().unwrap().to_owned(),
@@ -215,15 +164,10 @@ fn poison_on_either_stream_ends_in_quarantine_and_can_be_sent_again() {
     ];
     assert_eq!(
         found,
-        expected
-            .map(|(stream, reason, text)| (stream.to_owned(), reason.to_owned(), text.to_owned()))
-            .into()
+        expected.map(|(stream, reason, text)| (stream.to_owned(), reason.to_owned(), text.to_owned())).into()
     );
     let anomalies = stack.weir_until(&["tail", "--oldest", "--json"], "static_threshold");
-    assert!(
-        anomalies.contains("\"key\":\"pump-1/temperature\""),
-        "the event among the poison arrived: {anomalies}"
-    );
+    assert!(anomalies.contains("\"key\":\"pump-1/temperature\""), "the event among the poison arrived: {anomalies}");
     drop(stack);
     assert_clean("e2e-poison", &port);
 }
@@ -231,19 +175,13 @@ fn poison_on_either_stream_ends_in_quarantine_and_can_be_sent_again() {
 #[test]
 fn an_interrupted_demo_cleans_up() {
     let port = free_port();
-    let mut demo = weir(&["demo", "--stack", "e2e-int", "--port", &port])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut demo = weir(&["demo", "--stack", "e2e-int", "--port", &port]).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while TcpListener::bind(format!("127.0.0.1:{port}")).is_ok() {
         assert!(Instant::now() < deadline, "the emulator did not start");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let interrupt = Command::new("kill")
-        .args(["-INT", &demo.id().to_string()])
-        .status()
-        .unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     assert_eq!(demo.wait().unwrap().code(), Some(1));
     assert_clean("e2e-int", &port);
@@ -253,42 +191,20 @@ fn an_interrupted_demo_cleans_up() {
 fn a_step_that_fails_is_named_and_leaves_nothing_running() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = weir(&["demo", "--stack", "e2e-busy", "--port", &port])
-        .output()
-        .unwrap();
+    let output = weir(&["demo", "--stack", "e2e-busy", "--port", &port]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        said(&output).contains(&format!("error: port {port} is in use\n  hint: ")),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains(&format!("error: port {port} is in use\n  hint: ")), "{}", said(&output));
 }
 
 #[test]
 fn a_bad_line_in_the_data_is_named_before_anything_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("readings.csv");
-    fs::write(
-        &file,
-        "timestamp,value\n2026-01-01 00:00:00,1\n2026-01-01 00:05:00,one\n",
-    )
-    .unwrap();
-    let output = weir(&[
-        "demo",
-        "--stack",
-        "e2e-bad",
-        "--port",
-        &free_port(),
-        "--data",
-        file.to_str().unwrap(),
-    ])
-    .output()
-    .unwrap();
+    fs::write(&file, "timestamp,value\n2026-01-01 00:00:00,1\n2026-01-01 00:05:00,one\n").unwrap();
+    let output = weir(&["demo", "--stack", "e2e-bad", "--port", &free_port(), "--data", file.to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        said(&output).contains("readings.csv:3: `one` is no finite number\n  hint: "),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("readings.csv:3: `one` is no finite number\n  hint: "), "{}", said(&output));
     assert!(!repo().join(".weir/e2e-bad").exists(), "a stack's folder was made");
 }

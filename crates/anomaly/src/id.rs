@@ -43,11 +43,7 @@ impl AnomalyId {
             Identity::Event { time, event_id } => format!("e|{}|{event_id}", time.nanos()),
         };
         let digest = Sha256::digest(format!("{rule}|{}:{key}|{what}", key.len()));
-        let hex = digest
-            .iter()
-            .take(ID_DIGITS / 2)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = digest.iter().take(ID_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
         Self(hex)
     }
 
@@ -72,10 +68,7 @@ impl TryFrom<String> for AnomalyId {
         if text.len() == ID_DIGITS && text.bytes().all(hex) {
             Ok(Self(text))
         } else {
-            Err(RecordError::invalid(
-                "id",
-                format!("must be {ID_DIGITS} lower-case hex digits"),
-            ))
+            Err(RecordError::invalid("id", format!("must be {ID_DIGITS} lower-case hex digits")))
         }
     }
 }
@@ -97,10 +90,7 @@ mod tests {
         let id = AnomalyId::compute(
             "zscore",
             "pump-7/temperature",
-            Identity::Window {
-                start: Timestamp::from_nanos(0),
-                end: Timestamp::from_nanos(3_600_000_000_000),
-            },
+            Identity::Window { start: Timestamp::from_nanos(0), end: Timestamp::from_nanos(3_600_000_000_000) },
         );
         assert_eq!(id.as_str(), "88c3c316146826e568d5f034cf9d36bd");
     }

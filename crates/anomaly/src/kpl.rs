@@ -73,11 +73,7 @@ impl<'a> RawRecord<'a> {
                 _ => {}
             }
         }
-        Some(Self {
-            partition_key: partition_key?,
-            hash_key,
-            data: data?,
-        })
+        Some(Self { partition_key: partition_key?, hash_key, data: data? })
     }
 }
 

@@ -82,7 +82,5 @@ impl Poison {
 /// # Errors
 /// When it is not base64.
 pub fn base64_bytes(raw: &str) -> Result<Vec<u8>, RecordError> {
-    BASE64
-        .decode(raw)
-        .map_err(|e| RecordError::invalid("raw", e.to_string()))
+    BASE64.decode(raw).map_err(|e| RecordError::invalid("raw", e.to_string()))
 }

@@ -72,10 +72,7 @@ impl Record {
             return Ok(Self::Poison(poison));
         }
         if bytes.len() > MAX_RECORD_BYTES {
-            return Err(RecordError::TooLarge {
-                bytes: bytes.len(),
-                limit: MAX_RECORD_BYTES,
-            });
+            return Err(RecordError::TooLarge { bytes: bytes.len(), limit: MAX_RECORD_BYTES });
         }
         Anomaly::from_fields(fields).map(|anomaly| Self::Anomaly(Box::new(anomaly)))
     }
@@ -93,9 +90,7 @@ impl Anomaly {
             id: AnomalyId::try_from(text(fields, "id")?.to_owned())?,
             rule: rule_name(text(fields, "rule")?)?,
             rule_version: bounded(text(fields, "rule_version")?, "rule_version", 64)?,
-            severity: text(fields, "severity")?
-                .parse()
-                .map_err(|e: String| RecordError::invalid("severity", e))?,
+            severity: text(fields, "severity")?.parse().map_err(|e: String| RecordError::invalid("severity", e))?,
             key: bounded(text(fields, "key")?, "key", MAX_KEY_BYTES)?,
             timestamp: time(fields, "timestamp")?.ok_or(RecordError::Missing("timestamp"))?,
             window_start: time(fields, "window_start")?,
@@ -136,10 +131,7 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a st
 fn bounded(text: &str, name: &'static str, limit: usize) -> Result<String, RecordError> {
     match text.len() {
         0 => Err(RecordError::invalid(name, "must not be empty")),
-        n if n > limit => Err(RecordError::invalid(
-            name,
-            format!("{n} bytes are over the limit of {limit}"),
-        )),
+        n if n > limit => Err(RecordError::invalid(name, format!("{n} bytes are over the limit of {limit}"))),
         _ => Ok(text.to_owned()),
     }
 }
@@ -147,35 +139,24 @@ fn bounded(text: &str, name: &'static str, limit: usize) -> Result<String, Recor
 fn rule_name(name: &str) -> Result<String, RecordError> {
     let valid = name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
     if valid {
         Ok(name.to_owned())
     } else {
-        Err(RecordError::invalid(
-            "rule",
-            "must be lower-case letters, digits and `_`, at most 63",
-        ))
+        Err(RecordError::invalid("rule", "must be lower-case letters, digits and `_`, at most 63"))
     }
 }
 
 fn time(fields: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, RecordError> {
     let parse = |value: &Value| {
-        let text = value
-            .as_str()
-            .ok_or_else(|| RecordError::invalid(name, "must be text"))?;
+        let text = value.as_str().ok_or_else(|| RecordError::invalid(name, "must be text"))?;
         text.parse().map_err(|e: String| RecordError::invalid(name, e))
     };
     present(fields, name).map(parse).transpose()
 }
 
 fn number(fields: &Map<String, Value>, name: &'static str) -> Result<Option<f64>, RecordError> {
-    let parse = |value: &Value| {
-        value
-            .as_f64()
-            .ok_or_else(|| RecordError::invalid(name, "must be a number"))
-    };
+    let parse = |value: &Value| value.as_f64().ok_or_else(|| RecordError::invalid(name, "must be a number"));
     present(fields, name).map(parse).transpose()
 }
 
@@ -183,11 +164,7 @@ fn object<'a>(
     fields: &'a Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<&'a Map<String, Value>>, RecordError> {
-    let parse = |value: &'a Value| {
-        value
-            .as_object()
-            .ok_or_else(|| RecordError::invalid(name, "must be an object"))
-    };
+    let parse = |value: &'a Value| value.as_object().ok_or_else(|| RecordError::invalid(name, "must be an object"));
     present(fields, name).map(parse).transpose()
 }
 
@@ -227,37 +204,21 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let cases = [
-            (
-                "not json",
-                "not_json",
-                "not a JSON object: expected ident at line 1 column 2",
-            ),
+            ("not json", "not_json", "not a JSON object: expected ident at line 1 column 2"),
             ("[1]", "not_json", "not a JSON object: it is another JSON value"),
             (
                 &WINDOWED.replace("\"zscore\"", "\"Z score\""),
                 "invalid_field",
                 "field `rule`: must be lower-case letters, digits and `_`, at most 63",
             ),
-            (
-                &WINDOWED.replace("0.875", "1.5"),
-                "invalid_field",
-                "field `score`: must lie in [0, 1]",
-            ),
+            (&WINDOWED.replace("0.875", "1.5"), "invalid_field", "field `score`: must lie in [0, 1]"),
             (
                 &WINDOWED.replace("\"key\":\"pump-7/temperature\"", "\"key\":null"),
                 "missing_field",
                 "field `key` is missing",
             ),
-            (
-                &WINDOWED.replace("\"2026-11-23T04:00:00\"", "null"),
-                "missing_field",
-                "field `window_start` is missing",
-            ),
-            (
-                &WINDOWED.replace("T04", "T06"),
-                "invalid_field",
-                "field `window_end`: must be after window_start",
-            ),
+            (&WINDOWED.replace("\"2026-11-23T04:00:00\"", "null"), "missing_field", "field `window_start` is missing"),
+            (&WINDOWED.replace("T04", "T06"), "invalid_field", "field `window_end`: must be after window_start"),
             (
                 &WINDOWED.replace("0123456789abcdef0", "XYZ"),
                 "invalid_field",
@@ -279,13 +240,8 @@ mod tests {
     #[test]
     fn a_poison_envelope_keeps_the_bytes() {
         let json = r#"{"record_type":"poison","record_id":"c0ffee","stream":"weir-events","reason":"not_utf8","raw":"//79","part":1,"parts":1,"arrival_time":null}"#;
-        let Record::Poison(poison) = Record::parse(json.as_bytes()).unwrap() else {
-            panic!("no poison")
-        };
-        assert_eq!(
-            (poison.reason, poison.raw_bytes().unwrap()),
-            (PoisonReason::NotUtf8, vec![0xff, 0xfe, 0xfd])
-        );
+        let Record::Poison(poison) = Record::parse(json.as_bytes()).unwrap() else { panic!("no poison") };
+        assert_eq!((poison.reason, poison.raw_bytes().unwrap()), (PoisonReason::NotUtf8, vec![0xff, 0xfe, 0xfd]));
     }
 
     proptest! {

@@ -59,9 +59,7 @@ impl FromStr for Timestamp {
                 .map(|t| t.and_utc())
         });
         let time = parsed.map_err(|_| format!("`{text}` is no RFC 3339 timestamp"))?;
-        time.timestamp_nanos_opt()
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is outside the years 1677 to 2262"))
+        time.timestamp_nanos_opt().map(Self).ok_or_else(|| format!("`{text}` is outside the years 1677 to 2262"))
     }
 }
 

@@ -21,15 +21,9 @@ pub(crate) struct EnvironmentOptions {
 impl EnvironmentOptions {
     /// Reads the environment, with what `--set` changes in it.
     pub(crate) fn load(&self, repo: &Repo, pack: &Pack) -> Result<Environment> {
-        let file = repo
-            .sql()
-            .join("environments")
-            .join(format!("{}.toml", self.environment));
+        let file = repo.sql().join("environments").join(format!("{}.toml", self.environment));
         let text = fs::read_to_string(&file).with_context(|| {
-            format!(
-                "{} cannot be read\n  hint: --env names a file below sql/environments",
-                file.display()
-            )
+            format!("{} cannot be read\n  hint: --env names a file below sql/environments", file.display())
         })?;
         let mut environment = Environment::parse(&file, &text)?;
         for rule in environment.parameters.keys() {
@@ -49,34 +43,18 @@ impl EnvironmentOptions {
 
 /// Sets one parameter: `RULE.PARAMETER=VALUE`.
 pub(crate) fn set(environment: &mut Environment, pack: &Pack, assignment: &str) -> Result<()> {
-    let parts = assignment
-        .split_once('=')
-        .and_then(|(name, value)| Some((name.split_once('.')?, value)));
+    let parts = assignment.split_once('=').and_then(|(name, value)| Some((name.split_once('.')?, value)));
     let ((rule_name, name), value) =
         parts.with_context(|| format!("`{assignment}` is no assignment\n  hint: --set zscore.deviations=6"))?;
-    let rule = pack
-        .rule(rule_name)
-        .with_context(|| format!("there is no rule `{rule_name}`"))?;
-    let known = || {
-        rule.header
-            .parameters
-            .keys()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let parameter = rule.header.parameters.get(name).with_context(|| {
-        format!(
-            "rule `{rule_name}` has no parameter `{name}`\n  hint: it has {}",
-            known()
-        )
-    })?;
-    let value = parameter.parse(value).map_err(|e| anyhow!("{rule_name}.{name}: {e}"))?;
-    environment
+    let rule = pack.rule(rule_name).with_context(|| format!("there is no rule `{rule_name}`"))?;
+    let known = || rule.header.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let parameter = rule
+        .header
         .parameters
-        .entry(rule_name.to_owned())
-        .or_default()
-        .insert(name.to_owned(), value);
+        .get(name)
+        .with_context(|| format!("rule `{rule_name}` has no parameter `{name}`\n  hint: it has {}", known()))?;
+    let value = parameter.parse(value).map_err(|e| anyhow!("{rule_name}.{name}: {e}"))?;
+    environment.parameters.entry(rule_name.to_owned()).or_default().insert(name.to_owned(), value);
     Ok(())
 }
 

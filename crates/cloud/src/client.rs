@@ -38,9 +38,7 @@ impl Clients {
     }
 
     async fn connect(endpoint: Option<&str>) -> Self {
-        let http = Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -52,10 +50,7 @@ impl Clients {
             );
         if let Some(url) = endpoint {
             let test = aws_sdk_kinesis::config::Credentials::new("test", "test", None, None, "local stack");
-            loader = loader
-                .endpoint_url(url)
-                .credentials_provider(test)
-                .region(Region::new(EMULATOR_REGION));
+            loader = loader.endpoint_url(url).credentials_provider(test).region(Region::new(EMULATOR_REGION));
         }
         let config = loader.load().await;
         Self {

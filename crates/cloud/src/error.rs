@@ -16,11 +16,7 @@ pub struct CloudError {
 
 impl CloudError {
     pub(crate) fn new(action: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self {
-            action: action.into(),
-            cause: cause.into(),
-            hint: None,
-        }
+        Self { action: action.into(), cause: cause.into(), hint: None }
     }
 
     /// From an SDK's error.
@@ -35,11 +31,7 @@ impl CloudError {
             _ => chain(&error),
         };
         let hint = hint(&cause);
-        Self {
-            action: action.into(),
-            cause,
-            hint,
-        }
+        Self { action: action.into(), cause, hint }
     }
 }
 
@@ -61,11 +53,7 @@ fn hint(cause: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if has(&["CredentialsNotLoaded", "no providers in chain", "loading credentials"]) {
         Some("no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    } else if has(&[
-        "MissingRegion",
-        "region must be set",
-        "Invalid Configuration: Missing Region",
-    ]) {
+    } else if has(&["MissingRegion", "region must be set", "Invalid Configuration: Missing Region"]) {
         Some("no AWS region was found: set AWS_REGION")
     } else if has(&["Connection refused", "dispatch failure", "dns error"]) {
         Some("nothing answers there: is the local stack up (`make up`), and does AWS_ENDPOINT_URL point to it?")

@@ -54,25 +54,13 @@ pub async fn delete(clients: &Clients, queue_url: &str, messages: &[Message]) ->
     let action = || format!("delete from queue {queue_url}");
     for chunk in messages.chunks(10) {
         let entries = chunk.iter().enumerate().map(|(index, message)| {
-            DeleteMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .receipt_handle(&message.receipt)
-                .build()
+            DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(&message.receipt).build()
         });
-        let entries = entries
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| CloudError::new(action(), e.to_string()))?;
-        let call = clients
-            .sqs
-            .delete_message_batch()
-            .queue_url(queue_url)
-            .set_entries(Some(entries));
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|e| CloudError::new(action(), e.to_string()))?;
+        let call = clients.sqs.delete_message_batch().queue_url(queue_url).set_entries(Some(entries));
         let answer = call.send().await.map_err(|e| CloudError::from_sdk(action(), e))?;
         if let Some(failed) = answer.failed().first() {
-            return Err(CloudError::new(
-                action(),
-                failed.message().unwrap_or("refused").to_owned(),
-            ));
+            return Err(CloudError::new(action(), failed.message().unwrap_or("refused").to_owned()));
         }
     }
     Ok(())

@@ -24,16 +24,8 @@ pub async fn scan(clients: &Clients, table: &str) -> Result<Vec<Item>, CloudErro
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let call = clients
-            .dynamodb
-            .scan()
-            .table_name(table)
-            .consistent_read(true)
-            .set_exclusive_start_key(start);
-        let page = call
-            .send()
-            .await
-            .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
+        let call = clients.dynamodb.scan().table_name(table).consistent_read(true).set_exclusive_start_key(start);
+        let page = call.send().await.map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
         items.extend(page.items().iter().map(item_of));
         start = page.last_evaluated_key().cloned();
         if start.is_none() {
@@ -70,10 +62,7 @@ pub async fn latest(
             .expression_attribute_values(":of", AttributeValue::S(of.to_owned()))
             .scan_index_forward(false)
             .set_exclusive_start_key(start);
-        let page = call
-            .send()
-            .await
-            .map_err(|e| CloudError::from_sdk(format!("query {index_name} of {table}"), e))?;
+        let page = call.send().await.map_err(|e| CloudError::from_sdk(format!("query {index_name} of {table}"), e))?;
         items.extend(page.items().iter().map(item_of));
         start = page.last_evaluated_key().cloned();
         if start.is_none() || items.len() >= most {
@@ -88,15 +77,8 @@ pub async fn latest(
 /// # Errors
 /// When the table cannot be read.
 pub async fn get(clients: &Clients, table: &str, id: &str) -> Result<Option<Item>, CloudError> {
-    let call = clients
-        .dynamodb
-        .get_item()
-        .table_name(table)
-        .key("id", AttributeValue::S(id.to_owned()));
-    let answer = call
-        .send()
-        .await
-        .map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
+    let call = clients.dynamodb.get_item().table_name(table).key("id", AttributeValue::S(id.to_owned()));
+    let answer = call.send().await.map_err(|e| CloudError::from_sdk(format!("read table {table}"), e))?;
     Ok(answer.item().map(item_of))
 }
 
@@ -114,14 +96,9 @@ pub enum Index {
 /// # Errors
 /// When the table refuses it.
 pub async fn put(clients: &Clients, table: &str, item: &Item) -> Result<(), CloudError> {
-    let attributes = item
-        .iter()
-        .map(|(name, attr)| (name.to_owned(), value_of(attr)))
-        .collect();
+    let attributes = item.iter().map(|(name, attr)| (name.to_owned(), value_of(attr))).collect();
     let call = clients.dynamodb.put_item().table_name(table).set_item(Some(attributes));
-    call.send()
-        .await
-        .map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
+    call.send().await.map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
     Ok(())
 }
 
@@ -130,16 +107,9 @@ pub async fn put(clients: &Clients, table: &str, item: &Item) -> Result<(), Clou
 /// # Errors
 /// When the table refuses.
 pub async fn delete(clients: &Clients, table: &str, id: &str) -> Result<bool, CloudError> {
-    let call = clients
-        .dynamodb
-        .delete_item()
-        .table_name(table)
-        .key(attr::ID, AttributeValue::S(id.to_owned()));
+    let call = clients.dynamodb.delete_item().table_name(table).key(attr::ID, AttributeValue::S(id.to_owned()));
     let call = call.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
-    let answer = call
-        .send()
-        .await
-        .map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
+    let answer = call.send().await.map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
     Ok(answer.attributes().is_some())
 }
 

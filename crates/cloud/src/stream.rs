@@ -37,11 +37,7 @@ impl PutRecord {
     /// A record that goes by its partition key.
     #[must_use]
     pub fn new(data: impl Into<Vec<u8>>, partition_key: impl Into<String>) -> Self {
-        Self {
-            data: data.into(),
-            partition_key: partition_key.into(),
-            explicit_hash_key: None,
-        }
+        Self { data: data.into(), partition_key: partition_key.into(), explicit_hash_key: None }
     }
 }
 
@@ -75,13 +71,7 @@ async fn put_batch(clients: &Clients, stream: &str, records: &[PutRecord]) -> Re
     let mut pause = PUT_PAUSE;
     let mut last = String::new();
     for _ in 0..PUT_ATTEMPTS {
-        let sent = clients
-            .kinesis
-            .put_records()
-            .stream_name(stream)
-            .set_records(Some(entries.clone()))
-            .send()
-            .await;
+        let sent = clients.kinesis.put_records().stream_name(stream).set_records(Some(entries.clone())).send().await;
         let answer = sent.map_err(|e| CloudError::from_sdk(action(), e))?;
         let mut failed = Vec::new();
         for (entry, result) in entries.into_iter().zip(answer.records()) {
@@ -97,10 +87,7 @@ async fn put_batch(clients: &Clients, stream: &str, records: &[PutRecord]) -> Re
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PUT_PAUSE_MOST);
     }
-    Err(CloudError::new(
-        action(),
-        format!("{} records were refused {PUT_ATTEMPTS} times: {last}", entries.len()),
-    ))
+    Err(CloudError::new(action(), format!("{} records were refused {PUT_ATTEMPTS} times: {last}", entries.len())))
 }
 
 fn entry(record: &PutRecord) -> Result<PutRecordsRequestEntry, CloudError> {
@@ -136,20 +123,14 @@ pub async fn shards(clients: &Clients, stream: &str) -> Result<Vec<Shard>, Cloud
             Some(token) => call.next_token(token),
             None => call.stream_name(stream),
         };
-        let page = call
-            .send()
-            .await
-            .map_err(|e| CloudError::from_sdk(format!("list the shards of {stream}"), e))?;
+        let page = call.send().await.map_err(|e| CloudError::from_sdk(format!("list the shards of {stream}"), e))?;
         for shard in page.shards() {
             shards.push(Shard {
                 id: shard.shard_id().to_owned(),
                 starting_hash_key: shard
                     .hash_key_range()
                     .map_or_else(String::new, |r| r.starting_hash_key().to_owned()),
-                closed: shard
-                    .sequence_number_range()
-                    .and_then(|r| r.ending_sequence_number())
-                    .is_some(),
+                closed: shard.sequence_number_range().and_then(|r| r.ending_sequence_number()).is_some(),
             });
         }
         next = page.next_token().map(str::to_owned);
@@ -183,11 +164,7 @@ impl<'a> Tail<'a> {
     /// # Errors
     /// When the stream cannot be read.
     pub async fn open(clients: &'a Clients, stream: &str, from: From) -> Result<Self, CloudError> {
-        let mut tail = Self {
-            clients,
-            stream: stream.to_owned(),
-            iterators: BTreeMap::new(),
-        };
+        let mut tail = Self { clients, stream: stream.to_owned(), iterators: BTreeMap::new() };
         let kind = match from {
             From::Oldest => ShardIteratorType::TrimHorizon,
             From::Now => ShardIteratorType::Latest,
@@ -225,12 +202,7 @@ impl<'a> Tail<'a> {
     }
 
     async fn iterator(&self, shard: &str, kind: ShardIteratorType) -> Result<Option<String>, CloudError> {
-        let call = self
-            .clients
-            .kinesis
-            .get_shard_iterator()
-            .stream_name(&self.stream)
-            .shard_id(shard);
+        let call = self.clients.kinesis.get_shard_iterator().stream_name(&self.stream).shard_id(shard);
         let answer = call.shard_iterator_type(kind).send().await;
         let answer = answer.map_err(|e| CloudError::from_sdk(format!("open shard {shard} of {}", self.stream), e))?;
         Ok(answer.shard_iterator().map(str::to_owned))

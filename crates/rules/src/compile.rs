@@ -44,22 +44,11 @@ pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<Ru
     let mut rules = Vec::new();
     for rule in pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
         match compile_rule(rule, environment, &mut out) {
-            Ok(version) => rules.push(CompiledRule {
-                name: rule.header.name.clone(),
-                version,
-            }),
+            Ok(version) => rules.push(CompiledRule { name: rule.header.name.clone(), version }),
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() {
-        Ok(Program {
-            sql: out.text,
-            map: out.map,
-            rules,
-        })
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Program { sql: out.text, map: out.map, rules }) } else { Err(errors) }
 }
 
 /// Appends the rule's `INSERT` and returns its version.
@@ -69,10 +58,7 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     body.written(&rule.file, rule.body_line, &rule.body, &values)?;
     let version = rule.version(&body.text);
 
-    let file = rule
-        .file
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let file = rule.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     out.generated(&format!("\n-- rule {} ({file}), version {version}", rule.header.name));
     out.generated(&before_body(rule, &version));
     out.written(&rule.file, rule.body_line, &rule.body, &values)?;
@@ -120,11 +106,7 @@ FROM (
         severity = rule.header.severity,
         meta = quote(&rule_meta(rule)),
         identity = identity_columns(projection.identity),
-        expected = if projection.expected {
-            "CAST(expected AS DOUBLE)"
-        } else {
-            "CAST(NULL AS DOUBLE)"
-        },
+        expected = if projection.expected { "CAST(expected AS DOUBLE)" } else { "CAST(NULL AS DOUBLE)" },
         details = details(&projection.details),
     )
 }
@@ -141,11 +123,7 @@ fn id(name: &str, identity: Identity) -> String {
     let nanos = |column: &str| format!("CAST(CAST({column} AS BIGINT) AS TEXT)");
     let what = match identity {
         Identity::Window | Identity::Bounds => {
-            format!(
-                "'|w|', {}, '|', {}",
-                nanos("rule_window_start"),
-                nanos("rule_window_end")
-            )
+            format!("'|w|', {}, '|', {}", nanos("rule_window_start"), nanos("rule_window_end"))
         }
         Identity::Event { .. } => format!("'|e|', {}, '|', rule_event_id", nanos("rule_event_time")),
     };
@@ -235,18 +213,11 @@ fn unknown_parameters(pack: &Pack, environment: &Environment) -> Vec<RuleError> 
         for name in values.keys().filter(|name| !rule.header.parameters.contains_key(*name)) {
             let known: Vec<&str> = rule.header.parameters.keys().map(String::as_str).collect();
             errors.push(
-                RuleError::new(
-                    &rule.file,
-                    format!("the environment sets `{name}`, which the rule does not declare"),
-                )
-                .hint(format!(
-                    "the rule declares {}",
-                    if known.is_empty() {
-                        "nothing".to_owned()
-                    } else {
-                        known.join(", ")
-                    }
-                )),
+                RuleError::new(&rule.file, format!("the environment sets `{name}`, which the rule does not declare"))
+                    .hint(format!(
+                        "the rule declares {}",
+                        if known.is_empty() { "nothing".to_owned() } else { known.join(", ") }
+                    )),
             );
         }
     }

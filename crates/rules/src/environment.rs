@@ -71,10 +71,7 @@ impl Default for Environment {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self {
-            events: "weir-events".to_owned(),
-            anomalies: "weir-anomalies".to_owned(),
-        }
+        Self { events: "weir-events".to_owned(), anomalies: "weir-anomalies".to_owned() }
     }
 }
 
@@ -88,16 +85,11 @@ impl Environment {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
         })?;
-        for (what, name) in [
-            ("events", &environment.streams.events),
-            ("anomalies", &environment.streams.anomalies),
-        ] {
+        for (what, name) in [("events", &environment.streams.events), ("anomalies", &environment.streams.anomalies)] {
             let valid = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c));
             if !valid || name.len() > 128 {
-                return Err(
-                    RuleError::new(file, format!("streams.{what}: `{name}` is no stream name"))
-                        .hint("a Kinesis stream's name holds 1 to 128 letters, digits, `_`, `.` and `-`"),
-                );
+                return Err(RuleError::new(file, format!("streams.{what}: `{name}` is no stream name"))
+                    .hint("a Kinesis stream's name holds 1 to 128 letters, digits, `_`, `.` and `-`"));
             }
         }
         Ok(environment)
@@ -114,9 +106,10 @@ impl Environment {
             SourceOffset::Earliest => "earliest",
             SourceOffset::Latest => "latest",
         };
-        let region = self.aws_region.as_ref().map_or(String::new(), |region| {
-            format!("aws_region = {}, ", crate::template::quote(region))
-        });
+        let region = self
+            .aws_region
+            .as_ref()
+            .map_or(String::new(), |region| format!("aws_region = {}, ", crate::template::quote(region)));
         [
             ("time", time.to_owned()),
             ("watermark_delay", format!("INTERVAL '{}'", self.watermark_delay)),

@@ -19,13 +19,7 @@ pub struct RuleError {
 
 impl RuleError {
     pub(crate) fn new(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            message: message.into(),
-            hint: None,
-        }
+        Self { file: file.into(), line: 0, column: 0, message: message.into(), hint: None }
     }
 
     pub(crate) fn at(mut self, line: usize, column: usize) -> Self {

@@ -45,10 +45,7 @@ impl FromStr for Interval {
         let (count, unit) = text.split_at(digits);
         let count: u64 = count.parse().map_err(|_| fault())?;
         let unit = unit.trim().to_ascii_lowercase();
-        let (_, _, millis) = UNITS
-            .iter()
-            .find(|(_, names, _)| names.contains(&unit.as_str()))
-            .ok_or_else(fault)?;
+        let (_, _, millis) = UNITS.iter().find(|(_, names, _)| names.contains(&unit.as_str())).ok_or_else(fault)?;
         match count.checked_mul(*millis) {
             Some(millis) if millis > 0 => Ok(Self(Duration::from_millis(millis))),
             _ => Err(fault()),
@@ -68,10 +65,7 @@ impl TryFrom<String> for Interval {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (name, _, unit) = UNITS
-            .iter()
-            .find(|(_, _, unit)| millis % unit == 0)
-            .unwrap_or(&UNITS[5]);
+        let (name, _, unit) = UNITS.iter().find(|(_, _, unit)| millis % unit == 0).unwrap_or(&UNITS[5]);
         let count = millis / unit;
         write!(f, "{count} {name}{}", if count == 1 { "" } else { "s" })
     }
@@ -96,15 +90,7 @@ mod tests {
 
     #[test]
     fn refuses_what_has_no_fixed_length() {
-        for text in [
-            "",
-            "5",
-            "0 seconds",
-            "1 month",
-            "-1 day",
-            "1.5 hours",
-            "99999999999999999999 days",
-        ] {
+        for text in ["", "5", "0 seconds", "1 month", "-1 day", "1.5 hours", "99999999999999999999 days"] {
             assert!(text.parse::<Interval>().is_err(), "{text}");
         }
     }

@@ -39,15 +39,7 @@ impl Pack {
         if rules.is_empty() && errors.is_empty() {
             errors.push(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
         }
-        if errors.is_empty() {
-            Ok(Self {
-                tables_file,
-                tables,
-                rules,
-            })
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(Self { tables_file, tables, rules }) } else { Err(errors) }
     }
 
     /// The rule of that name.
@@ -59,17 +51,8 @@ impl Pack {
     /// The same pack with one rule only.
     #[must_use]
     pub fn only(&self, name: &str) -> Self {
-        let rules = self
-            .rules
-            .iter()
-            .filter(|rule| rule.header.name == name)
-            .cloned()
-            .collect();
-        Self {
-            tables_file: self.tables_file.clone(),
-            tables: self.tables.clone(),
-            rules,
-        }
+        let rules = self.rules.iter().filter(|rule| rule.header.name == name).cloned().collect();
+        Self { tables_file: self.tables_file.clone(), tables: self.tables.clone(), rules }
     }
 }
 
@@ -81,9 +64,7 @@ fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
     let entries = fs::read_dir(folder).map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?;
     let mut files = Vec::new();
     for entry in entries {
-        let path = entry
-            .map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?
-            .path();
+        let path = entry.map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
             files.push(path);
         }

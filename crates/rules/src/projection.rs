@@ -11,17 +11,8 @@ use sqlparser::{
 use crate::{Parameter, RuleError, template::Output};
 
 /// The columns that have a meaning of their own; every other column becomes a detail.
-const RESERVED: [&str; 9] = [
-    "key",
-    "event_time",
-    "event_id",
-    "window",
-    "window_start",
-    "window_end",
-    "value",
-    "expected",
-    "score",
-];
+const RESERVED: [&str; 9] =
+    ["key", "event_time", "event_id", "window", "window_start", "window_end", "value", "expected", "score"];
 
 /// What a rule returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +43,7 @@ impl Projection {
         let columns = columns(file, body_line, body, parameters)?;
         let has = |name: &str| columns.iter().any(|column| column == name);
         let missing = |what: &str, hint: &str| {
-            RuleError::new(file, format!("the SELECT returns no {what}"))
-                .at(body_line, 1)
-                .hint(hint)
+            RuleError::new(file, format!("the SELECT returns no {what}")).at(body_line, 1).hint(hint)
         };
         for (index, column) in columns.iter().enumerate() {
             if columns.iter().take(index).any(|earlier| earlier == column) {
@@ -65,10 +54,7 @@ impl Projection {
             return Err(missing("`key`", "say what is anomalous, for instance `series AS key`"));
         }
         if !has("value") {
-            return Err(missing(
-                "`value`",
-                "say what was seen, for instance `value` or `count(*) AS value`",
-            ));
+            return Err(missing("`value`", "say what was seen, for instance `value` or `count(*) AS value`"));
         }
         if !has("score") {
             return Err(missing(
@@ -81,9 +67,7 @@ impl Projection {
         } else if has("window_start") && has("window_end") {
             Identity::Bounds
         } else if has("event_time") {
-            Identity::Event {
-                event_id: has("event_id"),
-            }
+            Identity::Event { event_id: has("event_id") }
         } else {
             return Err(missing(
                 "`window` and no `event_time`",
@@ -94,16 +78,8 @@ impl Projection {
             Identity::Window | Identity::Bounds => column == "event_id" || column == "event_time",
             Identity::Event { .. } => false,
         };
-        let details = columns
-            .iter()
-            .filter(|c| !RESERVED.contains(&c.as_str()) || is_identity(c))
-            .cloned()
-            .collect();
-        Ok(Self {
-            identity,
-            expected: has("expected"),
-            details,
-        })
+        let details = columns.iter().filter(|c| !RESERVED.contains(&c.as_str()) || is_identity(c)).cloned().collect();
+        Ok(Self { identity, expected: has("expected"), details })
     }
 }
 
@@ -118,19 +94,14 @@ fn columns(
     let values = parameters
         .iter()
         .map(|(name, parameter)| {
-            let value = parameter
-                .check(&parameter.default)
-                .map_err(|e| RuleError::new(file, e))?;
+            let value = parameter.check(&parameter.default).map_err(|e| RuleError::new(file, e))?;
             Ok((name.clone(), value.to_sql()))
         })
         .collect::<Result<BTreeMap<_, _>, RuleError>>()?;
     let mut filled = Output::default();
     filled.written(file, body_line, body, &values)?;
     let place = |line: usize, column: usize| {
-        filled
-            .map
-            .origin(line, column)
-            .map_or((body_line, 1), |origin| (origin.line, origin.column))
+        filled.map.origin(line, column).map_or((body_line, 1), |origin| (origin.line, origin.column))
     };
 
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, &filled.text).map_err(|e| {
@@ -158,16 +129,11 @@ fn columns(
         .map(|item| {
             column_name(item).ok_or_else(|| {
                 let start = sqlparser::ast::Spanned::span(item).start;
-                let (line, column) = place(
-                    usize::try_from(start.line).unwrap_or(0),
-                    usize::try_from(start.column).unwrap_or(0),
-                );
+                let (line, column) =
+                    place(usize::try_from(start.line).unwrap_or(0), usize::try_from(start.column).unwrap_or(0));
                 let (message, hint) = match item {
                     SelectItem::UnnamedExpr(_) => ("this column has no name", "add `AS name`"),
-                    _ => (
-                        "the outermost SELECT must name its columns",
-                        "write them out instead of `*`",
-                    ),
+                    _ => ("the outermost SELECT must name its columns", "write them out instead of `*`"),
                 };
                 RuleError::new(file, message).at(line, column).hint(hint)
             })
@@ -186,11 +152,7 @@ fn column_name(item: &SelectItem) -> Option<String> {
 
 /// Unquoted identifiers fold to lower case, as in the engine.
 fn fold(ident: &Ident) -> String {
-    if ident.quote_style.is_some() {
-        ident.value.clone()
-    } else {
-        ident.value.to_lowercase()
-    }
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// The parser says `… at Line: 3, Column: 5`.
@@ -203,9 +165,5 @@ fn parser_fault(error: &ParserError) -> (String, usize, usize) {
         return (text, 1, 1);
     };
     let mut numbers = place.split(", Column: ").map(|n| n.trim().parse().unwrap_or(1));
-    (
-        message.to_owned(),
-        numbers.next().unwrap_or(1),
-        numbers.next().unwrap_or(1),
-    )
+    (message.to_owned(), numbers.next().unwrap_or(1), numbers.next().unwrap_or(1))
 }

@@ -41,13 +41,7 @@ impl Rule {
             })?;
         }
         let projection = Projection::read(file, body_line, &body, &header.parameters)?;
-        Ok(Self {
-            file: file.to_owned(),
-            header,
-            body,
-            body_line,
-            projection,
-        })
+        Ok(Self { file: file.to_owned(), header, body, body_line, projection })
     }
 
     /// Twelve hex digits over what changes what the rule finds or says: its text and the values of its parameters.
@@ -68,11 +62,7 @@ fn split(text: &str) -> (String, usize) {
         header.push('\n');
         line += 1;
     }
-    line += text
-        .lines()
-        .skip(line - 1)
-        .take_while(|written| written.trim().is_empty())
-        .count();
+    line += text.lines().skip(line - 1).take_while(|written| written.trim().is_empty()).count();
     (header, line)
 }
 
@@ -82,11 +72,9 @@ fn read_header(file: &Path, text: &str) -> Result<Header, RuleError> {
         // The TOML starts after `-- `, three characters into the line.
         let column = if column > 0 { column + 3 } else { 0 };
         let message = e.message().lines().collect::<Vec<_>>().join(" ");
-        RuleError::new(file, format!("header: {message}"))
-            .at(line, column)
-            .hint(
-                "the header is TOML in the leading comments: `-- name = \"…\"`, severity, description, owner, runbook",
-            )
+        RuleError::new(file, format!("header: {message}")).at(line, column).hint(
+            "the header is TOML in the leading comments: `-- name = \"…\"`, severity, description, owner, runbook",
+        )
     })
 }
 
@@ -94,9 +82,7 @@ fn check_name(file: &Path, header: &Header) -> Result<(), RuleError> {
     let name = &header.name;
     let valid = name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
     if !valid || name.starts_with("weir_") {
         return Err(RuleError::new(file, format!("`{name}` is no rule name"))
             .hint("lower-case letters, digits and `_`, starting with a letter, at most 63; `weir_` is reserved"));

@@ -36,11 +36,7 @@ impl SourceMap {
             return Some(mapped.origin(column));
         }
         let above = self.lines.iter().take(index).rev().flatten().next()?;
-        Some(Origin {
-            file: above.file.clone(),
-            line: above.line,
-            column: 0,
-        })
+        Some(Origin { file: above.file.clone(), line: above.line, column: 0 })
     }
 
     pub(crate) fn push_generated(&mut self, lines: usize) {
@@ -48,27 +44,13 @@ impl SourceMap {
     }
 
     pub(crate) fn push_written(&mut self, file: &Path, line: usize, shifts: Vec<(usize, usize)>) {
-        self.lines.push(Some(MappedLine {
-            file: file.to_owned(),
-            line,
-            shifts,
-        }));
+        self.lines.push(Some(MappedLine { file: file.to_owned(), line, shifts }));
     }
 }
 
 impl MappedLine {
     fn origin(&self, column: usize) -> Origin {
-        let (compiled, written) = self
-            .shifts
-            .iter()
-            .rev()
-            .find(|(at, _)| *at <= column)
-            .copied()
-            .unwrap_or((1, 1));
-        Origin {
-            file: self.file.clone(),
-            line: self.line,
-            column: written + column.saturating_sub(compiled),
-        }
+        let (compiled, written) = self.shifts.iter().rev().find(|(at, _)| *at <= column).copied().unwrap_or((1, 1));
+        Origin { file: self.file.clone(), line: self.line, column: written + column.saturating_sub(compiled) }
     }
 }

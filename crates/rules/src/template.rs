@@ -38,9 +38,7 @@ impl Output {
                     keeps.push(actual == value);
                 }
                 Some(Directive::End) => {
-                    keeps
-                        .pop()
-                        .ok_or_else(|| RuleError::new(file, "`-- @end` without `-- @if`").at(number, 1))?;
+                    keeps.pop().ok_or_else(|| RuleError::new(file, "`-- @end` without `-- @if`").at(number, 1))?;
                 }
                 None if keeps.iter().all(|keep| *keep) => {
                     let (filled, shifts) = fill(file, number, line, values)?;
@@ -51,11 +49,7 @@ impl Output {
                 None => {}
             }
         }
-        if keeps.is_empty() {
-            Ok(())
-        } else {
-            Err(RuleError::new(file, "`-- @if` without `-- @end`"))
-        }
+        if keeps.is_empty() { Ok(()) } else { Err(RuleError::new(file, "`-- @if` without `-- @end`")) }
     }
 }
 
@@ -79,10 +73,7 @@ fn directive(line: &str) -> Result<Option<Directive<'_>>, String> {
     let condition = rest.strip_prefix("if ").and_then(|c| c.split_once('='));
     let (name, value) =
         condition.ok_or_else(|| format!("`-- @{rest}` is neither `-- @if NAME = \"VALUE\"` nor `-- @end`"))?;
-    Ok(Some(Directive::If {
-        name: name.trim(),
-        value: value.trim().trim_matches('"'),
-    }))
+    Ok(Some(Directive::If { name: name.trim(), value: value.trim().trim_matches('"') }))
 }
 
 /// One line with its `${name}`s filled, and how columns moved.
@@ -102,13 +93,9 @@ fn fill(
         filled.push_str(before);
         written += before.chars().count();
         let (name, tail) = after.split_once('}').ok_or_else(|| {
-            RuleError::new(file, "`${` without `}`")
-                .at(number, written)
-                .hint("a parameter is written ${name}")
+            RuleError::new(file, "`${` without `}`").at(number, written).hint("a parameter is written ${name}")
         })?;
-        let value = values
-            .get(name)
-            .ok_or_else(|| unknown(file, number, written, name, values))?;
+        let value = values.get(name).ok_or_else(|| unknown(file, number, written, name, values))?;
         shifts.push((filled.chars().count() + 1, written));
         filled.push_str(value);
         written += name.chars().count() + 3;
@@ -126,9 +113,7 @@ fn unknown(file: &Path, line: usize, column: usize, name: &str, values: &BTreeMa
     } else {
         format!("known are {}", known.join(", "))
     };
-    RuleError::new(file, format!("parameter `{name}` is not declared"))
-        .at(line, column)
-        .hint(hint)
+    RuleError::new(file, format!("parameter `{name}` is not declared")).at(line, column).hint(hint)
 }
 
 #[cfg(test)]
@@ -136,9 +121,7 @@ mod tests {
     use super::*;
 
     fn values() -> BTreeMap<String, String> {
-        [("limit", "90.0"), ("time", "event")]
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into()
+        [("limit", "90.0"), ("time", "event")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
     }
 
     #[test]
@@ -162,12 +145,7 @@ mod tests {
 
     #[test]
     fn says_where_a_parameter_is_unknown() {
-        let error = Output::default()
-            .written(Path::new("r.sql"), 3, "a > ${limt}", &values())
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "r.sql:3:5: parameter `limt` is not declared\n  hint: known are limit, time"
-        );
+        let error = Output::default().written(Path::new("r.sql"), 3, "a > ${limt}", &values()).unwrap_err();
+        assert_eq!(error.to_string(), "r.sql:3:5: parameter `limt` is not declared\n  hint: known are limit, time");
     }
 }

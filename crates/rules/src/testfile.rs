@@ -73,8 +73,7 @@ impl TestFile {
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
         })?;
         for case in &tests.cases {
-            case.records()
-                .map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
+            case.records().map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
         }
         Ok(tests)
     }
@@ -93,10 +92,8 @@ impl TestCase {
             for (index, value) in values(&series.values)?.into_iter().enumerate() {
                 let Some(value) = value else { continue };
                 let index = i64::try_from(index).map_err(|_| "too many values")?;
-                let nanos = index
-                    .checked_mul(step)
-                    .and_then(|o| o.checked_add(start.nanos()))
-                    .ok_or("time overflow")?;
+                let nanos =
+                    index.checked_mul(step).and_then(|o| o.checked_add(start.nanos())).ok_or("time overflow")?;
                 let event = json!({
                     "timestamp": Timestamp::from_nanos(nanos).to_string(),
                     "source": series.source, "metric": series.metric, "value": value,

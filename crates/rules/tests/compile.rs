@@ -1,5 +1,7 @@
 //! What a pack compiles to, and what is said when it does not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
 use std::{fs, path::Path};
 
 use weir_rules::{Environment, Pack, Rule, compile};
@@ -26,17 +28,9 @@ fn compiling_twice_gives_the_same_bytes() {
 #[test]
 fn a_place_in_the_program_is_found_in_the_rule_file() {
     let program = compile(&pack(), &environment("parameters.burst.most = 1000000")).unwrap();
-    let (line, text) = program
-        .sql
-        .lines()
-        .enumerate()
-        .find(|(_, line)| line.contains("1000000"))
-        .unwrap();
+    let (line, text) = program.sql.lines().enumerate().find(|(_, line)| line.contains("1000000")).unwrap();
     let origin = program.map.origin(line + 1, text.find("1000000").unwrap() + 1).unwrap();
-    assert_eq!(
-        (origin.file.file_name().unwrap().to_str(), origin.line, origin.column),
-        (Some("burst.sql"), 16, 11)
-    );
+    assert_eq!((origin.file.file_name().unwrap().to_str(), origin.line, origin.column), (Some("burst.sql"), 16, 11));
 }
 
 #[test]
@@ -56,10 +50,7 @@ fn faults_of_a_rule_say_where_and_what_to_do() {
         ("default = 3", "default = 3.5"),
         ("source AS key", "source"),
         ("1.0 AS score", "1.0"),
-        (
-            "SELECT source AS key, window, n AS value, 1.0 AS score, least_value",
-            "SELECT *",
-        ),
+        ("SELECT source AS key, window, n AS value, 1.0 AS score, least_value", "SELECT *"),
         ("window, n AS value", "n AS value"),
         ("WHERE n > ${most}", "WHERE n >"),
         ("WHERE n > ${most}", "WHERE n > ${mots}"),
@@ -69,9 +60,7 @@ fn faults_of_a_rule_say_where_and_what_to_do() {
         .iter()
         .map(|(from, to)| {
             assert!(good.contains(from), "{from}");
-            Rule::parse(Path::new("burst.sql"), &good.replace(from, to))
-                .unwrap_err()
-                .to_string()
+            Rule::parse(Path::new("burst.sql"), &good.replace(from, to)).unwrap_err().to_string()
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));
@@ -83,28 +72,14 @@ fn a_value_cannot_break_out_of_its_literal() {
         -- [parameters.who]\n-- type = \"text\"\n-- default = \"it's; DROP\"\n\
         SELECT source AS key, event_time, value, 1.0 AS score FROM events WHERE source = ${who}";
     let rule = Rule::parse(Path::new("r.sql"), text).unwrap();
-    let pack = Pack {
-        rules: vec![rule],
-        ..pack()
-    };
-    assert!(
-        compile(&pack, &Environment::default())
-            .unwrap()
-            .sql
-            .contains("source = 'it''s; DROP'")
-    );
+    let pack = Pack { rules: vec![rule], ..pack() };
+    assert!(compile(&pack, &Environment::default()).unwrap().sql.contains("source = 'it''s; DROP'"));
 }
 
 #[test]
 fn an_environment_that_sets_what_no_rule_declares_is_refused() {
     let errors = compile(&pack(), &environment("parameters.burst.mots = 4")).unwrap_err();
-    assert!(
-        errors[0]
-            .to_string()
-            .contains("`mots`, which the rule does not declare"),
-        "{}",
-        errors[0]
-    );
+    assert!(errors[0].to_string().contains("`mots`, which the rule does not declare"), "{}", errors[0]);
 }
 
 #[test]

@@ -71,10 +71,7 @@ impl FromStr for AlertState {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Due, Self::Open, Self::Held, Self::Closed]
-            .into_iter()
-            .find(|s| s.as_str() == text)
-            .ok_or(())
+        [Self::Due, Self::Open, Self::Held, Self::Closed].into_iter().find(|s| s.as_str() == text).ok_or(())
     }
 }
 
@@ -127,10 +124,7 @@ impl Alert {
             rule: item.need("alert_rule")?,
             key: item.need("alert_key")?,
             severity: item.need("severity")?,
-            period: Period {
-                start: item.need("period_start")?,
-                seconds: item.need("period_seconds")?,
-            },
+            period: Period { start: item.need("period_start")?, seconds: item.need("period_seconds")? },
             first_id: item.need("first_id")?,
             created_at: item.need("created_at")?,
             state,

@@ -54,10 +54,7 @@ impl FromStr for Disposition {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Alert, Self::Shadow, Self::BelowFloor, Self::Silenced]
-            .into_iter()
-            .find(|d| d.as_str() == text)
-            .ok_or(())
+        [Self::Alert, Self::Shadow, Self::BelowFloor, Self::Silenced].into_iter().find(|d| d.as_str() == text).ok_or(())
     }
 }
 
@@ -80,10 +77,7 @@ impl StoredAnomaly {
             .with_some("value", a.value.map(Attr::float))
             .with_some("expected", a.expected.map(Attr::float))
             .with("score", Attr::float(a.score))
-            .with_some(
-                "details",
-                json(serde_json::to_string(&a.details)).filter(|_| !a.details.is_empty()),
-            )
+            .with_some("details", json(serde_json::to_string(&a.details)).filter(|_| !a.details.is_empty()))
             .with_some("rule_meta", json(serde_json::to_string(&a.rule_meta)))
             .with("first_seen", Attr::time(self.first_seen))
             .with(attr::LAST_SEEN, Attr::time(self.last_seen))
@@ -146,9 +140,7 @@ mod tests {
             "key":"pump-7/temperature","timestamp":"2026-11-23T05:00:00.123456789","window_start":"2026-11-23T04:00:00","window_end":"2026-11-23T05:00:00",
             "value":1e300,"expected":null,"score":0.875,"details":{"n":1e400000,"deep":[[[1]]]},"rule_meta":{"owner":"ops","dedup_seconds":900}}"#;
         let json = String::from_utf8_lossy(json).replace("1e400000", "12345678901234567890");
-        let Record::Anomaly(anomaly) = Record::parse(json.as_bytes()).unwrap() else {
-            panic!("no anomaly")
-        };
+        let Record::Anomaly(anomaly) = Record::parse(json.as_bytes()).unwrap() else { panic!("no anomaly") };
         let stored = StoredAnomaly {
             anomaly: *anomaly,
             first_seen: Timestamp::from_nanos(1_000_000),

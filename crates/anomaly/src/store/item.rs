@@ -160,21 +160,13 @@ impl Item {
     }
 
     pub(crate) fn error(&self, name: &str) -> ItemError {
-        ItemError {
-            id: self.id().to_owned(),
-            attribute: name.to_owned(),
-        }
+        ItemError { id: self.id().to_owned(), attribute: name.to_owned() }
     }
 }
 
 impl<N: Into<Cow<'static, str>>> FromIterator<(N, Attr)> for Item {
     fn from_iter<I: IntoIterator<Item = (N, Attr)>>(attributes: I) -> Self {
-        Self(
-            attributes
-                .into_iter()
-                .map(|(name, value)| (name.into(), value))
-                .collect(),
-        )
+        Self(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 

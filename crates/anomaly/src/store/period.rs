@@ -20,10 +20,7 @@ impl Period {
     pub fn of(time: Timestamp, seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).max(1);
         let at = time.nanos().div_euclid(NANOS);
-        Self {
-            start: at.div_euclid(seconds).saturating_mul(seconds),
-            seconds,
-        }
+        Self { start: at.div_euclid(seconds).saturating_mul(seconds), seconds }
     }
 
     /// Its first instant.

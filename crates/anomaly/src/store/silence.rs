@@ -93,11 +93,7 @@ impl Silence {
     /// The item.
     #[must_use]
     pub fn to_item(&self) -> Item {
-        let expires_at = self
-            .until
-            .nanos()
-            .div_euclid(1_000_000_000)
-            .saturating_add(KEPT_SECONDS);
+        let expires_at = self.until.nanos().div_euclid(1_000_000_000).saturating_add(KEPT_SECONDS);
         Item::new(self.id.as_str())
             .with(attr::RULE, SILENCE)
             .with(attr::TIMESTAMP, Attr::time(self.until))
@@ -164,18 +160,9 @@ mod tests {
 
     #[test]
     fn a_silence_without_a_useful_end_or_a_name_is_refused() {
-        assert_eq!(
-            Silence::new("*", "*", NOW, "ann", "move", NOW),
-            Err(SilenceError::Ended)
-        );
-        assert_eq!(
-            Silence::new("*", "*", after(91 * 24 * 3600), "ann", "move", NOW),
-            Err(SilenceError::TooLong)
-        );
-        assert_eq!(
-            Silence::new("*", "*", after(60), " ", "move", NOW),
-            Err(SilenceError::Unsigned)
-        );
+        assert_eq!(Silence::new("*", "*", NOW, "ann", "move", NOW), Err(SilenceError::Ended));
+        assert_eq!(Silence::new("*", "*", after(91 * 24 * 3600), "ann", "move", NOW), Err(SilenceError::TooLong));
+        assert_eq!(Silence::new("*", "*", after(60), " ", "move", NOW), Err(SilenceError::Unsigned));
     }
 
     #[test]

@@ -18,10 +18,7 @@ impl Storm {
     /// The storm that an alert of `rule` belongs to when it becomes due at `now`.
     #[must_use]
     pub fn at(rule: &str, now: Timestamp) -> Self {
-        Self {
-            rule: rule.to_owned(),
-            minute: now.nanos().div_euclid(NANOS_PER_MINUTE),
-        }
+        Self { rule: rule.to_owned(), minute: now.nanos().div_euclid(NANOS_PER_MINUTE) }
     }
 
     /// Its id; also the `rule` under which the index finds the alerts that it holds.
@@ -49,10 +46,7 @@ impl Storm {
     pub fn from_item(item: &Item) -> Result<Self, ItemError> {
         let parse = || {
             let (rule, minute) = item.id().strip_prefix("storm#")?.rsplit_once('#')?;
-            Some(Self {
-                rule: rule.to_owned(),
-                minute: minute.parse().ok()?,
-            })
+            Some(Self { rule: rule.to_owned(), minute: minute.parse().ok()? })
         };
         parse().ok_or_else(|| item.error(attr::ID))
     }

@@ -16,11 +16,9 @@ pub(crate) async fn run(command: DownCommand) -> Result<()> {
     let folder = Repo::find()?.stack_folder(&command.name);
     match end(&folder).await? {
         0 => eprintln!("stack `{}` was not up", command.name),
-        ended => eprintln!(
-            "stack `{}` is down ({ended} processes ended); logs stay in {}",
-            command.name,
-            folder.display()
-        ),
+        ended => {
+            eprintln!("stack `{}` is down ({ended} processes ended); logs stay in {}", command.name, folder.display())
+        }
     }
     Ok(())
 }

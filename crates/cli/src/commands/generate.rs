@@ -64,13 +64,7 @@ impl GenerateOptions {
             );
         }
         let step = i64::try_from(step).unwrap_or(i64::MAX);
-        Ok(generate(Plan {
-            seed: self.seed,
-            days: self.days,
-            sources: self.sources,
-            start: self.start,
-            step,
-        }))
+        Ok(generate(Plan { seed: self.seed, days: self.days, sources: self.sources, start: self.start, step }))
     }
 }
 

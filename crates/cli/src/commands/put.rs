@@ -28,14 +28,11 @@ pub(crate) struct PutCommand {
 
 pub(crate) async fn run(command: PutCommand) -> Result<()> {
     let (clients, connection) = command.target.connect().await?;
-    let stream = command
-        .stream
-        .or(connection.map(|c| c.events_stream))
-        .unwrap_or_else(|| "weir-events".to_owned());
+    let stream = command.stream.or(connection.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
     let input: Box<dyn BufRead> = match &command.file {
-        Some(file) => Box::new(BufReader::new(
-            File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
-        )),
+        Some(file) => {
+            Box::new(BufReader::new(File::open(file).with_context(|| format!("{} cannot be read", file.display()))?))
+        }
         None => Box::new(BufReader::new(stdin().lock())),
     };
     let mut batch = Vec::with_capacity(PUT_RECORDS);

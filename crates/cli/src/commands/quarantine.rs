@@ -76,10 +76,7 @@ pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
             queue::delete(&clients, &url, &messages).await?;
         }
     }
-    eprintln!(
-        "{count} records in quarantine{}",
-        if command.send_again { ", sent again" } else { "" }
-    );
+    eprintln!("{count} records in quarantine{}", if command.send_again { ", sent again" } else { "" });
     Ok(())
 }
 
@@ -95,11 +92,7 @@ async fn receive(clients: &Clients, url: &str) -> Result<BTreeMap<String, Parts>
             let part: Part = serde_json::from_str(&message.body)
                 .with_context(|| format!("a message of {url} is no quarantine message: {}", message.body))?;
             let parts = records.entry(part.record_id.clone()).or_default();
-            parts
-                .entry(part.part)
-                .or_insert_with(|| (part, Vec::new()))
-                .1
-                .push(message);
+            parts.entry(part.part).or_insert_with(|| (part, Vec::new())).1.push(message);
         }
     }
 }

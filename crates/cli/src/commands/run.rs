@@ -100,9 +100,7 @@ impl Stats {
 fn read(file: &Path) -> Result<String> {
     if file.as_os_str() == "-" {
         let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("standard input cannot be read")?;
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
         return Ok(text);
     }
     fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
@@ -110,15 +108,8 @@ fn read(file: &Path) -> Result<String> {
 
 /// The place of a refusal is in the file that was given.
 fn refused(file: &Path, error: &PlanError) -> anyhow::Error {
-    let place = if error.line > 0 {
-        format!(":{}:{}", error.line, error.column)
-    } else {
-        String::new()
-    };
-    let hint = error
-        .hint
-        .as_ref()
-        .map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
+    let place = if error.line > 0 { format!(":{}:{}", error.line, error.column) } else { String::new() };
+    let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
     anyhow!("{}{place}: {}{hint}", file.display(), error.message)
 }
 
@@ -138,21 +129,14 @@ fn summary(report: &RunReport) -> String {
             s.name, s.records, s.late, s.poison, s.without_time, s.future
         ));
     }
-    lines.extend(
-        report
-            .sinks
-            .iter()
-            .map(|s| format!("wrote {}: {} rows", s.name, s.rows)),
-    );
+    lines.extend(report.sinks.iter().map(|s| format!("wrote {}: {} rows", s.name, s.rows)));
     lines.join("\n")
 }
 
 /// Warnings go to stderr, as one JSON object a line when they are not read by a person.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| "warn".into());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         builder.init();
     } else {

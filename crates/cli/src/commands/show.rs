@@ -35,10 +35,7 @@ pub(crate) struct ShowCommand {
 
 pub(crate) async fn run(command: ShowCommand) -> Result<()> {
     let (clients, connection) = command.target.connect().await?;
-    let table = command
-        .table
-        .or(connection.map(|c| c.table))
-        .unwrap_or_else(|| "weir-anomalies".to_owned());
+    let table = command.table.or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let items = match (&command.id, &command.rule, &command.key) {
         (Some(id), _, _) => {
             let item = store::get(&clients, &table, id).await?;
@@ -68,20 +65,12 @@ fn print(stored: &StoredAnomaly) {
         (Some(start), Some(end)) => println!("  window      {start} to {end}"),
         _ => println!("  at          {}", a.timestamp),
     }
-    println!(
-        "  value       {}, expected {}, score {:.3}",
-        number(a.value),
-        number(a.expected),
-        a.score
-    );
+    println!("  value       {}, expected {}, score {:.3}", number(a.value), number(a.expected), a.score);
     for (name, value) in &a.details {
         println!("  detail      {name} = {value}");
     }
     println!("  owner       {}   runbook {}", a.rule_meta.owner, a.rule_meta.runbook);
-    println!(
-        "  seen        first {}, last {}, {} times",
-        stored.first_seen, stored.last_seen, stored.times_seen
-    );
+    println!("  seen        first {}, last {}, {} times", stored.first_seen, stored.last_seen, stored.times_seen);
     println!(
         "  alert       {}{}",
         stored.disposition.as_str(),
@@ -98,7 +87,5 @@ fn json(item: &Item) -> Map<String, Value> {
         }
         Attr::S(text) => Value::String(text.clone()),
     };
-    item.iter()
-        .map(|(name, attr)| (name.to_owned(), value(name, attr)))
-        .collect()
+    item.iter().map(|(name, attr)| (name.to_owned(), value(name, attr))).collect()
 }

@@ -73,10 +73,7 @@ struct Place {
 impl Place {
     async fn open(self) -> Result<(Clients, String)> {
         let (clients, connection) = self.target.connect().await?;
-        let table = self
-            .table
-            .or(connection.map(|c| c.table))
-            .unwrap_or_else(|| "weir-anomalies".to_owned());
+        let table = self.table.or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
         Ok((clients, table))
     }
 }
@@ -86,14 +83,7 @@ const MOST: usize = 1000;
 
 pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
     match command.action {
-        Action::Add {
-            rule,
-            key,
-            lasts,
-            who,
-            why,
-            place,
-        } => {
+        Action::Add { rule, key, lasts, who, why, place } => {
             let now = Timestamp::from_millis(now_millis()).context("the clock is out of range")?;
             let nanos = i64::try_from(lasts.duration().as_nanos()).unwrap_or(i64::MAX);
             let until = Timestamp::from_nanos(now.nanos().saturating_add(nanos));
@@ -109,11 +99,7 @@ pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
             }
         }
         Action::Remove { id, place } => {
-            let id = if id.starts_with("silence#") {
-                id
-            } else {
-                format!("silence#{id}")
-            };
+            let id = if id.starts_with("silence#") { id } else { format!("silence#{id}") };
             let (clients, table) = place.open().await?;
             if !store::delete(&clients, &table, &id).await? {
                 bail!("table {table} has no {id}\n  hint: weir silence list");

@@ -25,10 +25,8 @@ pub(crate) struct TailCommand {
 
 pub(crate) async fn run(command: TailCommand) -> Result<()> {
     let (clients, connection) = command.target.connect().await?;
-    let stream = command
-        .stream
-        .or(connection.map(|c| c.anomalies_stream))
-        .unwrap_or_else(|| "weir-anomalies".to_owned());
+    let stream =
+        command.stream.or(connection.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let from = if command.oldest { From::Oldest } else { From::Now };
     let follow = async {
         let mut tail = Tail::open(&clients, &stream, from).await?;
@@ -65,13 +63,9 @@ fn print(record: &[u8], json: bool) {
                 a.id
             );
         }
-        Ok(Record::Poison(p)) => println!(
-            "poison    {}  {} (part {} of {})",
-            p.stream,
-            p.reason.as_str(),
-            p.part,
-            p.parts
-        ),
+        Ok(Record::Poison(p)) => {
+            println!("poison    {}  {} (part {} of {})", p.stream, p.reason.as_str(), p.part, p.parts)
+        }
         Err(error) => println!("no anomaly: {error}"),
     }
 }

@@ -35,11 +35,7 @@ pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
         let tests = read(&file)?;
         for case in &tests.cases {
             let title = format!("{name}: {}", case.name);
-            if command
-                .filter
-                .as_ref()
-                .is_some_and(|filter| !title.contains(filter.as_str()))
-            {
+            if command.filter.as_ref().is_some_and(|filter| !title.contains(filter.as_str())) {
                 continue;
             }
             match test(&pack, rule, &tests, case).await {
@@ -54,18 +50,11 @@ pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
             }
         }
     }
-    println!(
-        "\ntest result: {passed} passed; {failed} failed; 0 ignored; in {:.2} s",
-        begun.elapsed().as_secs_f64()
-    );
+    println!("\ntest result: {passed} passed; {failed} failed; 0 ignored; in {:.2} s", begun.elapsed().as_secs_f64());
     if passed + failed == 0 {
         bail!("no case was run\n  hint: a filter names a part of a rule's or a case's name");
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads a rule's tests and demands that they show it firing and staying silent.
@@ -91,34 +80,18 @@ async fn test(pack: &Pack, rule: &Rule, tests: &TestFile, case: &TestCase) -> Re
     let found = anomalies(&program, &records, RunOptions::default()).await?;
     compare(&case.expected(), &found)?;
 
-    let one_by_one = RunOptions {
-        batch_size: 1,
-        ..RunOptions::default()
-    };
+    let one_by_one = RunOptions { batch_size: 1, ..RunOptions::default() };
     if anomalies(&program, &records, one_by_one).await? != found {
         bail!("one record at a time gives other anomalies than all at once");
     }
     let folder = tempfile::tempdir().context("a folder for checkpoints")?;
     let state_dir = Some(folder.path().join("state"));
     let half = u64::try_from(records.len() / 2).ok();
-    let first = RunOptions {
-        state_dir: state_dir.clone(),
-        stop_after: half.filter(|n| *n > 0),
-        ..RunOptions::default()
-    };
+    let first =
+        RunOptions { state_dir: state_dir.clone(), stop_after: half.filter(|n| *n > 0), ..RunOptions::default() };
     let mut restarted = anomalies(&program, &records, first).await?;
     if half.is_some_and(|n| n > 0) {
-        restarted.extend(
-            anomalies(
-                &program,
-                &records,
-                RunOptions {
-                    state_dir,
-                    ..RunOptions::default()
-                },
-            )
-            .await?,
-        );
+        restarted.extend(anomalies(&program, &records, RunOptions { state_dir, ..RunOptions::default() }).await?);
     }
     sort(&mut restarted);
     restarted.dedup();
@@ -133,10 +106,7 @@ async fn test(pack: &Pack, rule: &Rule, tests: &TestFile, case: &TestCase) -> Re
 }
 
 fn compile(pack: &Pack, rule: &Rule, tests: &TestFile, case: &TestCase) -> Result<Program> {
-    let mut environment = Environment {
-        time: case.time,
-        ..Environment::default()
-    };
+    let mut environment = Environment { time: case.time, ..Environment::default() };
     let parameters = environment.parameters.entry(rule.header.name.clone()).or_default();
     parameters.extend(tests.parameters.clone());
     parameters.extend(case.parameters.clone());
@@ -157,9 +127,7 @@ async fn anomalies(
     });
     let sink = MemorySink::new();
     for source in planned.sources() {
-        options
-            .sources
-            .insert(source.name.clone(), MemorySource::new(records.clone().collect()));
+        options.sources.insert(source.name.clone(), MemorySource::new(records.clone().collect()));
     }
     for other in planned.sinks() {
         options.sinks.insert(other.name.clone(), MemorySink::new());
@@ -168,21 +136,14 @@ async fn anomalies(
     weir_engine::run(&planned, options, std::future::pending()).await?;
     let parse =
         |row: &String| serde_json::from_str(row).with_context(|| format!("the engine wrote no JSON object: {row}"));
-    let mut found = sink
-        .lines()
-        .iter()
-        .map(parse)
-        .collect::<Result<Vec<Map<String, Value>>>>()?;
+    let mut found = sink.lines().iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
     sort(&mut found);
     Ok(found)
 }
 
 fn sort(anomalies: &mut [Map<String, Value>]) {
     anomalies.sort_by_cached_key(|fields| {
-        (
-            fields.get("timestamp").map(Value::to_string),
-            Value::Object(fields.clone()).to_string(),
-        )
+        (fields.get("timestamp").map(Value::to_string), Value::Object(fields.clone()).to_string())
     });
 }
 
@@ -200,15 +161,8 @@ fn compare(expected: &[Map<String, Value>], found: &[Map<String, Value>]) -> Res
         return Ok(());
     }
     let mut text = Vec::new();
-    text.extend(
-        missing
-            .iter()
-            .map(|fields| format!("- expected  {}", Value::Object((*fields).clone()))),
-    );
-    text.extend(
-        left.iter()
-            .map(|fields| format!("+ found     {}", Value::Object(shown(fields)))),
-    );
+    text.extend(missing.iter().map(|fields| format!("- expected  {}", Value::Object((*fields).clone()))));
+    text.extend(left.iter().map(|fields| format!("+ found     {}", Value::Object(shown(fields)))));
     Err(anyhow!(text.join("\n")))
 }
 
@@ -227,26 +181,10 @@ fn matches(wanted: &Map<String, Value>, found: &Map<String, Value>) -> bool {
 
 /// What a person needs of an anomaly that should not be there.
 fn shown(fields: &Map<String, Value>) -> Map<String, Value> {
-    let names = [
-        "key",
-        "timestamp",
-        "window_start",
-        "window_end",
-        "value",
-        "expected",
-        "score",
-        "details",
-    ];
-    fields
-        .iter()
-        .filter(|(name, _)| names.contains(&name.as_str()))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect()
+    let names = ["key", "timestamp", "window_start", "window_end", "value", "expected", "score", "details"];
+    fields.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
 }
 
 fn indent(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("        {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| format!("        {line}")).collect::<Vec<_>>().join("\n")
 }

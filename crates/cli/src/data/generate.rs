@@ -50,9 +50,7 @@ pub(crate) fn generate(plan: Plan) -> (Vec<TimedEvent>, Vec<Label>) {
                 #[expect(clippy::cast_precision_loss, reason = "a phase of the day")]
                 let phase = (time.nanos().rem_euclid(DAY)) as f64 / DAY as f64 * std::f64::consts::TAU;
                 let usual = level + swing * phase.sin() + deviation * noise.next();
-                let active = labels
-                    .iter()
-                    .filter(|l| l.source == name && l.metric.as_deref() == Some(metric));
+                let active = labels.iter().filter(|l| l.source == name && l.metric.as_deref() == Some(metric));
                 if let Some(value) = disturbed(usual, (level, swing, deviation), time, active) {
                     events.push(event(time, &name, metric, value));
                 }
@@ -167,13 +165,7 @@ mod tests {
     use super::*;
 
     fn plan(seed: u64) -> Plan {
-        Plan {
-            seed,
-            days: 14,
-            sources: 3,
-            start: "2026-01-01T00:00:00Z".parse().unwrap(),
-            step: 300 * SECOND,
-        }
+        Plan { seed, days: 14, sources: 3, start: "2026-01-01T00:00:00Z".parse().unwrap(), step: 300 * SECOND }
     }
 
     #[test]
@@ -187,11 +179,7 @@ mod tests {
         let (events, labels) = generate(plan(7));
         let within = |label: &Label| {
             let of = |e: &&TimedEvent| e.source() == label.source && Some(e.metric()) == label.metric.as_deref();
-            events
-                .iter()
-                .filter(of)
-                .filter(|e| label.start <= e.time && e.time <= label.end)
-                .collect::<Vec<_>>()
+            events.iter().filter(of).filter(|e| label.start <= e.time && e.time <= label.end).collect::<Vec<_>>()
         };
         for label in &labels {
             let readings = within(label);
@@ -203,9 +191,6 @@ mod tests {
                 Kind::Burst | Kind::Labelled => {}
             }
         }
-        assert!(
-            events.windows(2).all(|pair| pair[0].time <= pair[1].time),
-            "in order of time"
-        );
+        assert!(events.windows(2).all(|pair| pair[0].time <= pair[1].time), "in order of time");
     }
 }

@@ -33,16 +33,11 @@ pub(crate) struct Columns {
 pub(crate) fn read(file: &Path, columns: &Columns) -> Result<Vec<TimedEvent>> {
     let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let stem = file
-        .file_stem()
-        .map_or_else(|| "unknown".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = file.file_stem().map_or_else(|| "unknown".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let mut events = match extension {
         "csv" => read_csv(opened, file, &stem, columns)?,
         "jsonl" | "ndjson" | "json" => read_json_lines(opened, file, &stem, columns)?,
-        _ => bail!(
-            "{}: what this holds is not known\n  hint: name it .csv or .jsonl",
-            file.display()
-        ),
+        _ => bail!("{}: what this holds is not known\n  hint: name it .csv or .jsonl", file.display()),
     };
     if events.is_empty() {
         bail!("{} holds no events", file.display());
@@ -53,10 +48,8 @@ pub(crate) fn read(file: &Path, columns: &Columns) -> Result<Vec<TimedEvent>> {
 
 fn read_csv(input: File, file: &Path, stem: &str, columns: &Columns) -> Result<Vec<TimedEvent>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let headers = reader
-        .headers()
-        .with_context(|| format!("{}: the header line cannot be read", file.display()))?
-        .clone();
+    let headers =
+        reader.headers().with_context(|| format!("{}: the header line cannot be read", file.display()))?.clone();
     let find = |name: &str| headers.iter().position(|header| header == name);
     let needed = |name: &str, option: &str| {
         find(name).ok_or_else(|| {
@@ -68,29 +61,17 @@ fn read_csv(input: File, file: &Path, stem: &str, columns: &Columns) -> Result<V
             )
         })
     };
-    let (timestamp, value) = (
-        needed(&columns.timestamp, "timestamp")?,
-        needed(&columns.value, "value")?,
-    );
+    let (timestamp, value) = (needed(&columns.timestamp, "timestamp")?, needed(&columns.value, "value")?);
     let (source, metric) = (find(&columns.source), find(&columns.metric));
     let mut events = Vec::new();
     for record in reader.records() {
         let record = record.with_context(|| format!("{}: not CSV", file.display()))?;
         let line = record.position().map_or(0, csv::Position::line);
         let field = |index: usize| record.get(index).unwrap_or_default();
-        let text = |index: Option<usize>| {
-            index
-                .and_then(|i| record.get(i))
-                .filter(|t| !t.is_empty())
-                .map(str::to_owned)
-        };
+        let text =
+            |index: Option<usize>| index.and_then(|i| record.get(i)).filter(|t| !t.is_empty()).map(str::to_owned);
         let made = time(field(timestamp)).and_then(|time| {
-            Ok(timed(
-                time,
-                number(field(value))?,
-                text(source).or_else(|| Some(stem.to_owned())),
-                text(metric),
-            ))
+            Ok(timed(time, number(field(value))?, text(source).or_else(|| Some(stem.to_owned())), text(metric)))
         });
         events.push(made.map_err(|fault| at_line(file, line, &fault))?);
     }
@@ -136,14 +117,7 @@ fn from_json(line: &str, stem: &str, columns: &Columns) -> Result<TimedEvent, St
 }
 
 fn timed(time: Timestamp, value: f64, source: Option<String>, metric: Option<String>) -> TimedEvent {
-    let event = Event {
-        timestamp: time.to_string(),
-        value,
-        source,
-        metric,
-        id: None,
-        rest: serde_json::Map::new(),
-    };
+    let event = Event { timestamp: time.to_string(), value, source, metric, id: None, rest: serde_json::Map::new() };
     TimedEvent { time, event }
 }
 
@@ -151,22 +125,15 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(millis) = text.parse::<i64>() {
         return Timestamp::from_millis(millis).ok_or_else(|| format!("`{text}` is no time"));
     }
-    text.parse()
-        .map_err(|_| format!("`{text}` is no time (RFC 3339, `YYYY-MM-DD hh:mm:ss` or epoch milliseconds)"))
+    text.parse().map_err(|_| format!("`{text}` is no time (RFC 3339, `YYYY-MM-DD hh:mm:ss` or epoch milliseconds)"))
 }
 
 fn number(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|v: &f64| v.is_finite())
-        .ok_or_else(|| format!("`{text}` is no finite number"))
+    text.parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(|| format!("`{text}` is no finite number"))
 }
 
 fn at_line(file: &Path, line: u64, fault: &str) -> anyhow::Error {
-    anyhow!(
-        "{}:{line}: {fault}\n  hint: mend or remove the line; nothing was sent",
-        file.display()
-    )
+    anyhow!("{}:{line}: {fault}\n  hint: mend or remove the line; nothing was sent", file.display())
 }
 
 #[cfg(test)]
@@ -191,11 +158,8 @@ mod tests {
 
     #[test]
     fn csv_and_json_lines_give_the_same_events() {
-        let csv = read_text(
-            "a.csv",
-            "timestamp,value,source\n2026-01-01 00:05:00,2.5,x\n2026-01-01 00:00:00,1,x\n",
-        )
-        .unwrap();
+        let csv =
+            read_text("a.csv", "timestamp,value,source\n2026-01-01 00:05:00,2.5,x\n2026-01-01 00:00:00,1,x\n").unwrap();
         let json = read_text(
             "a.jsonl",
             "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":1,\"source\":\"x\"}\n\n{\"timestamp\":1767225900000,\"value\":\"2.5\",\"source\":\"x\"}\n",

@@ -102,18 +102,9 @@ async fn demo(
 
     let clients = Arc::new(Clients::at(&connection.endpoint).await);
     let pace = Pace::new(&events, command.speed);
-    eprintln!(
-        "▸ replay {} events, {} of event time, in about {:.0} s …",
-        events.len(),
-        pace.span(),
-        pace.seconds()
-    );
+    eprintln!("▸ replay {} events, {} of event time, in about {:.0} s …", events.len(), pace.span(), pace.seconds());
     // Poison goes in with generated events only: a person's own stream is left as it is.
-    let poison = if command.data.is_none() {
-        replay::poison()
-    } else {
-        Vec::new()
-    };
+    let poison = if command.data.is_none() { replay::poison() } else { Vec::new() };
     let mut watch = Watch::open(Arc::clone(&clients), &connection, stack.stats_file()).await?;
     let replay = Replay::start(Arc::clone(&clients), &connection, events, poison, pace);
     let mut killed = !command.kill_engine;
@@ -135,11 +126,7 @@ async fn demo(
         stack.check()?;
         watch.look(replayed.progress()).await?;
         if std::time::Instant::now() > deadline {
-            bail!(
-                "the path did not settle within {} s: {}",
-                SETTLE_DEADLINE.as_secs(),
-                watch.summary()
-            );
+            bail!("the path did not settle within {} s: {}", SETTLE_DEADLINE.as_secs(), watch.summary());
         }
     }
     let report = report::Report::new(&replayed, &watch.finish().await?, &labels, delay, sampling);
@@ -157,11 +144,7 @@ fn events(command: &DemoCommand) -> Result<(Vec<TimedEvent>, Vec<Label>)> {
         return command.generate.generate();
     };
     let events = read::read(file, &command.columns)?;
-    let labels = command
-        .labels
-        .as_deref()
-        .map(|labels| read_labels(labels, file))
-        .transpose()?;
+    let labels = command.labels.as_deref().map(|labels| read_labels(labels, file)).transpose()?;
     Ok((events, labels.unwrap_or_default()))
 }
 
@@ -174,19 +157,12 @@ fn read_labels(labels: &Path, data: &Path) -> Result<Vec<Label>> {
     let hint = "a list of labels as `weir generate --labels` writes it, or NAB's combined_windows.json";
     let windows: std::collections::BTreeMap<String, Vec<(String, String)>> = serde_json::from_slice(&text)
         .with_context(|| format!("{} holds no labels\n  hint: {hint}", labels.display()))?;
-    let stem = data
-        .file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let of_file = windows
-        .iter()
-        .filter(|(name, _)| Path::new(name).file_stem().is_some_and(|s| s == stem.as_str()));
+    let stem = data.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let of_file = windows.iter().filter(|(name, _)| Path::new(name).file_stem().is_some_and(|s| s == stem.as_str()));
     of_file
         .flat_map(|(_, windows)| windows)
         .map(|(start, end)| {
-            let time = |text: &str| {
-                text.parse()
-                    .map_err(|e: String| anyhow::anyhow!("{}: {e}", labels.display()))
-            };
+            let time = |text: &str| text.parse().map_err(|e: String| anyhow::anyhow!("{}: {e}", labels.display()));
             Ok(Label {
                 kind: Kind::Labelled,
                 source: stem.clone(),
@@ -203,10 +179,7 @@ fn read_labels(labels: &Path, data: &Path) -> Result<Vec<Label>> {
 fn fit_to_sampling(environment: &mut Environment, pack: &Pack, events: &[TimedEvent]) -> Result<()> {
     /// Readings in a window that a deviation can be told from.
     const LEAST_READINGS: u32 = 100;
-    let own = environment
-        .parameters
-        .get("zscore")
-        .is_some_and(|p| p.contains_key("step") || p.contains_key("window"));
+    let own = environment.parameters.get("zscore").is_some_and(|p| p.contains_key("step") || p.contains_key("window"));
     let Some(rule) = pack.rule("zscore").filter(|_| !own) else {
         return Ok(());
     };
@@ -215,8 +188,7 @@ fn fit_to_sampling(environment: &mut Environment, pack: &Pack, events: &[TimedEv
     };
     let default = |name: &str| {
         let text = rule.header.parameters.get(name).and_then(|p| p.default.as_str());
-        text.and_then(|text| text.parse::<Interval>().ok())
-            .map(Interval::duration)
+        text.and_then(|text| text.parse::<Interval>().ok()).map(Interval::duration)
     };
     let (Some(step), Some(window)) = (default("step"), default("window")) else {
         return Ok(());

@@ -40,11 +40,7 @@ impl Pace {
         let span_nanos = events.last().map_or(0, |event| event.time.nanos() - first).max(1);
         #[expect(clippy::cast_precision_loss, reason = "a pace")]
         let usual = span_nanos as f64 / 1e9 / USUAL_SECONDS;
-        Self {
-            first,
-            span_nanos,
-            speed: speed.unwrap_or(usual),
-        }
+        Self { first, span_nanos, speed: speed.unwrap_or(usual) }
     }
 
     /// Seconds that the replay takes.
@@ -109,10 +105,7 @@ pub(crate) struct Replayed {
 
 impl Replayed {
     pub(crate) fn progress(&self) -> Progress {
-        Progress {
-            sent: self.records,
-            total: self.records,
-        }
+        Progress { sent: self.records, total: self.records }
     }
 }
 
@@ -136,14 +129,8 @@ impl Replay {
     ) -> Self {
         let sent = Arc::new(AtomicUsize::new(0));
         let total = events.len() + poison.len();
-        let task = tokio::spawn(put_all(
-            clients,
-            connection.events_stream.clone(),
-            events,
-            poison,
-            pace,
-            Arc::clone(&sent),
-        ));
+        let task =
+            tokio::spawn(put_all(clients, connection.events_stream.clone(), events, poison, pace, Arc::clone(&sent)));
         Self { sent, total, task }
     }
 
@@ -152,21 +139,14 @@ impl Replay {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        Progress {
-            sent: self.sent.load(Ordering::Relaxed),
-            total: self.total,
-        }
+        Progress { sent: self.sent.load(Ordering::Relaxed), total: self.total }
     }
 
     pub(crate) async fn finish(self) -> Result<Replayed> {
         let events = self.task.await.context("the replay")??;
         let records = self.sent.load(Ordering::Relaxed);
         let poison = self.total - events.len();
-        Ok(Replayed {
-            events,
-            records,
-            poison,
-        })
+        Ok(Replayed { events, records, poison })
     }
 }
 
@@ -194,11 +174,7 @@ async fn put_all(
         for event in now {
             let json = serde_json::to_vec(&event.event).context("an event as JSON")?;
             records.push(PutRecord::new(json, event.source()));
-            sent.push(Sent {
-                time: event.time,
-                series: event.series(),
-                put_millis,
-            });
+            sent.push(Sent { time: event.time, series: event.series(), put_millis });
         }
         stream::put(&clients, &stream, &records).await?;
         count.fetch_add(due, Ordering::Relaxed);
@@ -206,10 +182,7 @@ async fn put_all(
         tokio::time::sleep_until(begun + until).await;
     }
     let last = events.last().map_or(0, |event| event.time.nanos());
-    count.fetch_add(
-        close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?,
-        Ordering::Relaxed,
-    );
+    count.fetch_add(close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?, Ordering::Relaxed);
     Ok(sent)
 }
 

@@ -139,16 +139,8 @@ impl fmt::Display for Report {
         if let Some(outside) = self.outside_labels {
             writeln!(f, "anomalies outside every labelled window: {outside}")?;
         }
-        writeln!(
-            f,
-            "poison records: {} put, {} in quarantine",
-            self.poison, self.quarantined
-        )?;
-        writeln!(
-            f,
-            "repeats collapsed by id: {}; late events: {}",
-            self.repeats, self.late
-        )?;
+        writeln!(f, "poison records: {} put, {} in quarantine", self.poison, self.quarantined)?;
+        writeln!(f, "repeats collapsed by id: {}; late events: {}", self.repeats, self.late)?;
         writeln!(f, "latency from the put of the event that completes an anomaly:")?;
         writeln!(f, "  to stored   {}", self.put_to_stored)?;
         write!(f, "  to alert    {}", self.put_to_alert)
@@ -169,11 +161,7 @@ impl Latency {
         let mut millis: Vec<i64> = millis.collect();
         millis.sort_unstable();
         let at = |percent: usize| millis.get((millis.len().saturating_sub(1)) * percent / 100).copied();
-        Self {
-            p50: at(50),
-            p99: at(99),
-            measured: millis.len(),
-        }
+        Self { p50: at(50), p99: at(99), measured: millis.len() }
     }
 }
 
@@ -187,27 +175,16 @@ struct Triggers<'a> {
 
 impl<'a> Triggers<'a> {
     fn new(replayed: &'a Replayed, delay: Interval) -> Self {
-        let by_event = replayed
-            .events
-            .iter()
-            .map(|e| ((e.time.nanos(), e.series.as_str()), e.put_millis))
-            .collect();
+        let by_event = replayed.events.iter().map(|e| ((e.time.nanos(), e.series.as_str()), e.put_millis)).collect();
         let in_order = replayed.events.iter().map(|e| (e.time.nanos(), e.put_millis)).collect();
-        Self {
-            by_event,
-            in_order,
-            delay: delay_nanos(delay),
-        }
+        Self { by_event, in_order, delay: delay_nanos(delay) }
     }
 
     /// An anomaly of one event is complete with that event; one of a window with the first event that moves the watermark
     /// past the window's end. `None` for the last windows, which a control record closes.
     fn put_millis(&self, anomaly: &Anomaly) -> Option<i64> {
         let Some(end) = anomaly.window_end else {
-            return self
-                .by_event
-                .get(&(anomaly.timestamp.nanos(), anomaly.key.as_str()))
-                .copied();
+            return self.by_event.get(&(anomaly.timestamp.nanos(), anomaly.key.as_str())).copied();
         };
         let due = end.nanos().saturating_add(self.delay);
         let at = self.in_order.partition_point(|(time, _)| *time < due);
@@ -243,12 +220,8 @@ fn rule_rows(seen: &Seen) -> Vec<RuleRow> {
 fn injected_rows(seen: &Seen, labels: &[Label], sampling: i64) -> Vec<InjectedRow> {
     let mut rows: BTreeMap<_, InjectedRow> = BTreeMap::new();
     for label in labels {
-        let by: BTreeSet<String> = seen
-            .anomalies
-            .values()
-            .filter(|a| found_by(label, a, sampling))
-            .map(|a| a.rule.clone())
-            .collect();
+        let by: BTreeSet<String> =
+            seen.anomalies.values().filter(|a| found_by(label, a, sampling)).map(|a| a.rule.clone()).collect();
         let row = rows.entry(label.kind).or_insert_with(|| InjectedRow {
             kind: label.kind.as_str(),
             found: 0,

@@ -77,12 +77,7 @@ impl Watch {
                 connection.anomalies_stream.clone(),
                 Arc::clone(&shared),
             )),
-            tokio::spawn(follow_queue(
-                Arc::clone(&clients),
-                connection.inbox_url.clone(),
-                Arc::clone(&shared),
-                inbox,
-            )),
+            tokio::spawn(follow_queue(Arc::clone(&clients), connection.inbox_url.clone(), Arc::clone(&shared), inbox)),
             tokio::spawn(follow_queue(
                 Arc::clone(&clients),
                 connection.quarantine_url.clone(),
@@ -124,12 +119,7 @@ impl Watch {
         if self.line_at.elapsed() >= LINE_INTERVAL || progress.sent == 0 {
             self.line_at = Instant::now();
             self.stored().await?;
-            eprintln!(
-                "  {} of {} records in; {}",
-                progress.sent,
-                progress.total,
-                self.summary()
-            );
+            eprintln!("  {} of {} records in; {}", progress.sent, progress.total, self.summary());
         }
         Ok(())
     }
@@ -170,9 +160,7 @@ impl Watch {
 
     async fn stored(&self) -> Result<()> {
         let items = store::scan_anomalies(&self.clients, &self.table).await?;
-        let anomalies = items
-            .into_iter()
-            .filter(|item| item.text(attr::RULE) != Some(weir_anomaly::PROBE_RULE));
+        let anomalies = items.into_iter().filter(|item| item.text(attr::RULE) != Some(weir_anomaly::PROBE_RULE));
         let by_id = anomalies.map(|item| (item.id().to_owned(), item));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).stored = by_id.collect();
         Ok(())
@@ -221,19 +209,10 @@ fn inbox(seen: &mut Seen, message: &queue::Message) {
         Some(text) => serde_json::from_str(text).unwrap_or_default(),
         None => envelope.clone(),
     };
-    let attribute = envelope
-        .pointer("/MessageAttributes/rule/Value")
-        .and_then(Value::as_str);
-    let rule = attribute
-        .or_else(|| alert.get("rule").and_then(Value::as_str))
-        .unwrap_or("?")
-        .to_owned();
+    let attribute = envelope.pointer("/MessageAttributes/rule/Value").and_then(Value::as_str);
+    let rule = attribute.or_else(|| alert.get("rule").and_then(Value::as_str)).unwrap_or("?").to_owned();
     let anomaly_id = alert.get("id").and_then(Value::as_str).map(str::to_owned);
-    seen.alerts.push(Alert {
-        rule,
-        anomaly_id,
-        millis: message.sent_millis,
-    });
+    seen.alerts.push(Alert { rule, anomaly_id, millis: message.sent_millis });
 }
 
 fn quarantine(seen: &mut Seen, message: &queue::Message) {

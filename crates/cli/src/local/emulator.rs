@@ -36,10 +36,7 @@ pub(crate) async fn install(repo: &Path, log: &Path) -> Result<()> {
 /// Starts the emulator and returns when it answers.
 pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> Result<Process> {
     let mut command = Command::new(repo.join("scripts/local-aws.sh"));
-    command
-        .arg("run")
-        .env("GATEWAY_PORT", port.to_string())
-        .env("WEIR_EMULATOR_DIR", folder.join("emulator"));
+    command.arg("run").env("GATEWAY_PORT", port.to_string()).env("WEIR_EMULATOR_DIR", folder.join("emulator"));
     let mut process = Process::spawn("emulator", command, log)?;
     let deadline = Instant::now() + READY_DEADLINE;
     while !answers(port) {
@@ -47,10 +44,7 @@ pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> 
             bail!("the emulator ended with {status}");
         }
         if Instant::now() > deadline {
-            bail!(
-                "the emulator did not answer on port {port} within {} s",
-                READY_DEADLINE.as_secs()
-            );
+            bail!("the emulator did not answer on port {port} within {} s", READY_DEADLINE.as_secs());
         }
         tokio::time::sleep(READY_POLL).await;
     }

@@ -53,21 +53,9 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("`{program}` cannot be started\n  hint: is it installed and on PATH?"))?;
-        let pid = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .context("the process ended at once")?;
-        let record = ProcessRecord {
-            name: name.to_owned(),
-            pid,
-            started: started(pid).unwrap_or_default(),
-        };
-        Ok(Self {
-            child,
-            record,
-            log: log.to_owned(),
-            detached: false,
-        })
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).context("the process ended at once")?;
+        let record = ProcessRecord { name: name.to_owned(), pid, started: started(pid).unwrap_or_default() };
+        Ok(Self { child, record, log: log.to_owned(), detached: false })
     }
 
     /// The status, when the process has ended.
@@ -89,11 +77,7 @@ impl Process {
     pub(crate) async fn stop(mut self) {
         let _ = killpg(Pid::from_raw(self.record.pid), Signal::SIGTERM);
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            eprintln!(
-                "  {} did not end within {} s: killed",
-                self.record.name,
-                GRACE.as_secs()
-            );
+            eprintln!("  {} did not end within {} s: killed", self.record.name, GRACE.as_secs());
         }
         // The group may outlive its leader.
         let _ = killpg(Pid::from_raw(self.record.pid), Signal::SIGKILL);
@@ -156,24 +140,16 @@ pub(crate) fn remember(file: &Path, process: &Process) -> Result<()> {
 
 /// Whether anything in the record still runs.
 pub(crate) fn any_alive(file: &Path) -> bool {
-    load(file)
-        .iter()
-        .any(|record| started(record.pid).as_deref() == Some(record.started.as_str()))
+    load(file).iter().any(|record| started(record.pid).as_deref() == Some(record.started.as_str()))
 }
 
 fn load(file: &Path) -> Vec<ProcessRecord> {
-    fs::read(file)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
+    fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 fn started(pid: i32) -> Option<String> {
     // `ps` is on every Unix; /proc is not.
-    let output = std::process::Command::new("ps")
-        .args(["-o", "lstart=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
+    let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (!text.is_empty()).then_some(text)
 }

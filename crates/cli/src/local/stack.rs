@@ -78,25 +78,13 @@ impl Stack {
     pub(crate) async fn prepare(repo: &Repo, options: &StackOptions) -> Result<Self> {
         let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if options.name.is_empty() || options.name.len() > 20 || !options.name.chars().all(valid) {
-            bail!(
-                "`{}` is no stack name\n  hint: up to 20 lower-case letters, digits and `-`",
-                options.name
-            );
+            bail!("`{}` is no stack name\n  hint: up to 20 lower-case letters, digits and `-`", options.name);
         }
         for (tool, hint) in [
-            (
-                "terraform",
-                "install Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install",
-            ),
-            (
-                "python3",
-                "install Python 3.10 or newer; the local AWS emulator needs it",
-            ),
+            ("terraform", "install Terraform 1.11 or newer: https://developer.hashicorp.com/terraform/install"),
+            ("python3", "install Python 3.10 or newer; the local AWS emulator needs it"),
         ] {
-            let found = std::process::Command::new(tool)
-                .arg("--version")
-                .output()
-                .is_ok_and(|o| o.status.success());
+            let found = std::process::Command::new(tool).arg("--version").output().is_ok_and(|o| o.status.success());
             if !found {
                 bail!("`{tool}` was not found\n  hint: {hint}");
             }
@@ -127,32 +115,19 @@ impl Stack {
     pub(crate) async fn provision(&mut self) -> Result<Connection> {
         let endpoint = format!("http://127.0.0.1:{}", self.options.port);
         let log = self.log("install");
-        step(
-            "install the local AWS emulator",
-            &log,
-            emulator::install(&self.repo.root, &log),
-        )
-        .await?;
+        step("install the local AWS emulator", &log, emulator::install(&self.repo.root, &log)).await?;
         let log = self.log("emulator");
         let starting = emulator::start(&self.repo.root, &self.folder, self.options.port, &log);
         let emulator = step(&format!("start the local AWS emulator on {endpoint}"), &log, starting).await?;
         process::remember(&self.processes(), &emulator)?;
         self.emulator = Some(emulator);
 
-        let prefix = if self.options.name == "local" {
-            "weir".to_owned()
-        } else {
-            format!("weir-{}", self.options.name)
-        };
+        let prefix =
+            if self.options.name == "local" { "weir".to_owned() } else { format!("weir-{}", self.options.name) };
         let terraform = Terraform::new(&self.repo.root, &self.folder, &endpoint, &prefix);
         let log = self.log("terraform");
         step("terraform init", &log, terraform.init(&log)).await?;
-        step(
-            "terraform apply (the root module that AWS gets)",
-            &log,
-            terraform.apply(&log),
-        )
-        .await?;
+        step("terraform apply (the root module that AWS gets)", &log, terraform.apply(&log)).await?;
         let outputs = terraform.outputs().await?;
         let connection = Connection {
             endpoint,
@@ -163,19 +138,14 @@ impl Stack {
             inbox_url: outputs.get("inbox_queue_url")?.to_owned(),
             quarantine_url: outputs.get("quarantine_queue_url")?.to_owned(),
         };
-        fs::write(
-            self.folder.join("connection.json"),
-            serde_json::to_vec_pretty(&connection)?,
-        )?;
+        fs::write(self.folder.join("connection.json"), serde_json::to_vec_pretty(&connection)?)?;
         Ok(connection)
     }
 
     /// Compiles the rules for this stack.
     pub(crate) fn compile(&self, connection: &Connection, mut environment: Environment) -> Result<usize> {
-        environment.streams = Streams {
-            events: connection.events_stream.clone(),
-            anomalies: connection.anomalies_stream.clone(),
-        };
+        environment.streams =
+            Streams { events: connection.events_stream.clone(), anomalies: connection.anomalies_stream.clone() };
         let program = compile_pack(&self.repo.sql(), &environment)?;
         fs::write(&self.program, &program.sql).with_context(|| self.program.display().to_string())?;
         Ok(program.rules.len())
@@ -231,11 +201,7 @@ impl Stack {
     pub(crate) fn check(&mut self) -> Result<()> {
         for process in [&mut self.emulator, &mut self.engine].into_iter().flatten() {
             if let Some(status) = process.exited() {
-                bail!(
-                    "the {} ended with {status} (log: {})",
-                    process.record.name,
-                    process.log.display()
-                );
+                bail!("the {} ended with {status} (log: {})", process.record.name, process.log.display());
             }
         }
         Ok(())

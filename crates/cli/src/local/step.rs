@@ -19,11 +19,7 @@ pub(crate) async fn step<T>(name: &str, log: &Path, work: impl Future<Output = R
         }
         Err(error) => {
             let tail = tail(log);
-            let tail = if tail.is_empty() {
-                String::new()
-            } else {
-                format!("\n{tail}")
-            };
+            let tail = if tail.is_empty() { String::new() } else { format!("\n{tail}") };
             let failed = format!("step `{name}` failed (log: {}){tail}", log.display());
             Err(error).with_context(|| failed)
         }

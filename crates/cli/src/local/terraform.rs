@@ -26,10 +26,7 @@ pub(crate) struct Outputs(BTreeMap<String, String>);
 
 impl Outputs {
     pub(crate) fn get(&self, name: &str) -> Result<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .with_context(|| format!("terraform has no output `{name}`"))
+        self.0.get(name).map(String::as_str).with_context(|| format!("terraform has no output `{name}`"))
     }
 }
 
@@ -62,17 +59,13 @@ impl Terraform {
             value: serde_json::Value,
         }
         let mut command = self.terraform();
-        command
-            .args(["output", "-json"])
-            .arg(format!("-state={}", self.state().display()));
+        command.args(["output", "-json"]).arg(format!("-state={}", self.state().display()));
         let output = command.output().await.context("terraform output")?;
         if !output.status.success() {
             bail!("terraform output: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let outputs: BTreeMap<String, Output> = serde_json::from_slice(&output.stdout).context("terraform output")?;
-        let text = outputs
-            .into_iter()
-            .filter_map(|(name, o)| Some((name, o.value.as_str()?.to_owned())));
+        let text = outputs.into_iter().filter_map(|(name, o)| Some((name, o.value.as_str()?.to_owned())));
         Ok(Outputs(text.collect()))
     }
 

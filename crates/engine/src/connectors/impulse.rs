@@ -27,7 +27,7 @@ impl ImpulseSource {
     pub(super) fn open(table: &TableInfo, position: Option<&Value>) -> Result<Self, ConnectorError> {
         let option = |key: &str| table.options.get(key);
         let rate: f64 = option("event_rate").and_then(|v| v.parse().ok()).unwrap_or(1.0);
-        if !(rate > 0.0) {
+        if rate.is_nan() || rate <= 0.0 {
             return Err(ConnectorError::Configuration(format!("table {}: event_rate must be positive", table.name)));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -45,7 +45,11 @@ impl ImpulseSource {
 
     fn due(&self) -> u64 {
         // Truncation is meant: whole rows only.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate times a time is positive and small")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate times a time is positive and small"
+        )]
         let due = (self.started.elapsed().as_secs_f64() * self.rate) as u64 + 1;
         due.saturating_sub(self.sent_here)
     }

@@ -21,7 +21,7 @@ fn path_of(table: &TableInfo) -> PathBuf {
     table.options.get("path").map(PathBuf::from).unwrap_or_default()
 }
 
-fn fault(path: &PathBuf, source: std::io::Error) -> ConnectorError {
+fn fault(path: &std::path::Path, source: std::io::Error) -> ConnectorError {
     ConnectorError::Io { path: path.display().to_string(), source }
 }
 
@@ -77,7 +77,10 @@ impl Source for FileSource {
                 return Ok(Polled::Finished);
             }
             if self.rest.len() > LONGEST_LINE {
-                return Err(ConnectorError::Configuration(format!("{}: a line is longer than {LONGEST_LINE} bytes", self.path.display())));
+                return Err(ConnectorError::Configuration(format!(
+                    "{}: a line is longer than {LONGEST_LINE} bytes",
+                    self.path.display()
+                )));
             }
             self.fill()?;
         }
@@ -115,7 +118,10 @@ impl FileSink {
 impl Sink for FileSink {
     async fn write(&mut self, rows: Vec<SinkRow>) -> Result<(), ConnectorError> {
         for row in rows {
-            self.file.write_all(&row.payload).and_then(|()| self.file.write_all(b"\n")).map_err(|e| fault(&self.path, e))?;
+            self.file
+                .write_all(&row.payload)
+                .and_then(|()| self.file.write_all(b"\n"))
+                .map_err(|e| fault(&self.path, e))?;
         }
         self.dirty = true;
         Ok(())

@@ -11,13 +11,13 @@ use crate::plan::{Place, PlanError};
 pub(crate) struct Cursor<'a> {
     tokens: &'a [TokenWithSpan],
     next: usize,
-    /// The second half of a `>>` that closes two angle brackets.
-    pending_greater: bool,
+    /// What is left of a `>>` or `>>>` that closes several angle brackets.
+    pending_greater: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(tokens: &'a [TokenWithSpan]) -> Self {
-        Self { tokens, next: 0, pending_greater: false }
+        Self { tokens, next: 0, pending_greater: 0 }
     }
 
     pub(crate) fn peek(&self) -> Option<&'a Token> {
@@ -92,24 +92,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes one `>`, also out of a `>>`.
+    /// Takes one `>`, also out of a `>>` or `>>>`, which the tokenizer takes for operators.
     pub(crate) fn take_greater(&mut self) -> bool {
-        if self.pending_greater {
-            self.pending_greater = false;
+        if self.pending_greater == 0 {
+            self.pending_greater = match self.peek() {
+                Some(Token::Gt) => 1,
+                Some(Token::ShiftRight) => 2,
+                Some(Token::CustomBinaryOperator(text)) if text.bytes().all(|c| c == b'>') => text.len(),
+                _ => return false,
+            };
+        }
+        self.pending_greater -= 1;
+        if self.pending_greater == 0 {
             self.advance();
-            return true;
         }
-        match self.peek() {
-            Some(Token::Gt) => {
-                self.advance();
-                true
-            }
-            Some(Token::ShiftRight) => {
-                self.pending_greater = true;
-                true
-            }
-            _ => false,
-        }
+        true
     }
 
     /// The tokens between the next `(` and its `)`.

@@ -132,7 +132,9 @@ fn parse_elements(cursor: &mut Cursor<'_>, table: &mut CreateTable) -> Result<()
             table.columns.push(parse_column(cursor)?);
         }
         if !cursor.take(&Token::Comma) {
-            return cursor.expect(&Token::RParen).map_err(|e| PlanError { message: e.message.replace("`)`", "`,` or `)`"), ..e });
+            return cursor
+                .expect(&Token::RParen)
+                .map_err(|e| PlanError { message: e.message.replace("`)`", "`,` or `)`"), ..e });
         }
     }
 }
@@ -191,7 +193,8 @@ fn parse_column(cursor: &mut Cursor<'_>) -> Result<Column, PlanError> {
         } else if matches!(cursor.peek(), Some(Token::Comma | Token::RParen)) {
             return Ok(column);
         } else {
-            return Err(cursor.expected("`,`, `)` or a column option (NOT NULL, PRIMARY KEY, GENERATED ALWAYS AS, METADATA FROM)"));
+            return Err(cursor
+                .expected("`,`, `)` or a column option (NOT NULL, PRIMARY KEY, GENERATED ALWAYS AS, METADATA FROM)"));
         }
     }
 }
@@ -230,7 +233,9 @@ fn option_value(cursor: &mut Cursor<'_>) -> Result<(String, bool), PlanError> {
     let value = match cursor.peek() {
         Some(Token::SingleQuotedString(text)) if !negative => (text.clone(), true),
         Some(Token::Number(text, _)) => (if negative { format!("-{text}") } else { text.clone() }, false),
-        Some(Token::Word(word)) if word.quote_style.is_none() && ["true", "false"].contains(&word.value.to_lowercase().as_str()) => {
+        Some(Token::Word(word))
+            if word.quote_style.is_none() && ["true", "false"].contains(&word.value.to_lowercase().as_str()) =>
+        {
             (word.value.to_lowercase(), false)
         }
         Some(Token::DoubleQuotedString(_) | Token::Word(_)) => {

@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whi
 pub(crate) use cursor::Cursor;
 pub(crate) use ddl::{Column, ColumnKind, CreateTable, OptionEntry, Watermark};
 
-use crate::plan::{PlanError, Place};
+use crate::plan::{Place, PlanError};
 
 /// One statement with its tokens, so that later errors find their place.
 #[derive(Debug, Clone)]
@@ -30,7 +30,10 @@ pub(crate) struct Statement {
 pub(crate) enum StatementKind {
     CreateTable(CreateTable),
     /// `CREATE VIEW` and `CREATE TABLE … AS`: the same thing.
-    CreateView { name: String, query: Box<ast::Query> },
+    CreateView {
+        name: String,
+        query: Box<ast::Query>,
+    },
     Insert(Box<ast::Statement>),
     Select(Box<ast::Query>),
     SetUpdatingTtl(Duration),
@@ -54,8 +57,10 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
 /// Splits text into tokens, without whitespace and comments.
 pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|e| {
-        PlanError::syntax(lower_first(&e.message))
-            .at(Place { line: usize::try_from(e.location.line).unwrap_or(0), column: usize::try_from(e.location.column).unwrap_or(0) })
+        PlanError::syntax(lower_first(&e.message)).at(Place {
+            line: usize::try_from(e.location.line).unwrap_or(0),
+            column: usize::try_from(e.location.column).unwrap_or(0),
+        })
     })?;
     Ok(tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect())
 }
@@ -89,9 +94,9 @@ fn parse_statement(tokens: &[TokenWithSpan]) -> Result<StatementKind, PlanError>
         other => {
             let text = other.to_string();
             let verb = text.split_whitespace().next().unwrap_or_default().to_owned();
-            Err(PlanError::refused(format!("unsupported statement: {verb}"))
-                .at(place)
-                .hint("a program is made of CREATE TABLE, CREATE VIEW, INSERT INTO … SELECT, SELECT and SET updating_ttl"))
+            Err(PlanError::refused(format!("unsupported statement: {verb}")).at(place).hint(
+                "a program is made of CREATE TABLE, CREATE VIEW, INSERT INTO … SELECT, SELECT and SET updating_ttl",
+            ))
         }
     }
 }
@@ -100,7 +105,9 @@ fn parse_set(cursor: &mut Cursor<'_>) -> Result<StatementKind, PlanError> {
     let place = cursor.place();
     let name = cursor.identifier("the option to set")?;
     if !name.eq_ignore_ascii_case("updating_ttl") {
-        return Err(PlanError::refused(format!("invalid option '{name}'; supported options are 'updating_ttl'")).at(place));
+        return Err(
+            PlanError::refused(format!("invalid option '{name}'; supported options are 'updating_ttl'")).at(place)
+        );
     }
     if !cursor.take(&Token::Eq) && !cursor.take_keyword(Keyword::TO) {
         return Err(cursor.expected("`=`"));
@@ -150,8 +157,10 @@ fn syntax_error(error: &ParserError, tokens: &[TokenWithSpan]) -> PlanError {
         }
         None => (text, end),
     };
-    PlanError::syntax(lower_first(message.trim_start_matches("sql parser error: ")).replace("EOF", "the end of the statement"))
-        .at(place)
+    PlanError::syntax(
+        lower_first(message.trim_start_matches("sql parser error: ")).replace("EOF", "the end of the statement"),
+    )
+    .at(place)
 }
 
 pub(crate) fn place_of(token: &TokenWithSpan) -> Place {
@@ -201,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_names_its_line_and_column() {
-        let error = parse("SELECT 1 FROM a;\n\nSELECT FROM WHERE x").unwrap_err();
+        let error = parse("SELECT 1 FROM a;\n\nSELECT 1 FROM a WHERE").unwrap_err();
         assert_eq!((error.kind, error.line), (crate::plan::PlanErrorKind::Syntax, 3));
         let error = parse("SELECT a b c FROM t").unwrap_err();
         assert_eq!((error.line, error.column), (1, 12), "{error}");

@@ -1,7 +1,7 @@
 //! Column types as Arroyo reads them.
 
 use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DECIMAL_DEFAULT_SCALE, DataType, Field, IntervalUnit, TimeUnit,
+    DECIMAL_DEFAULT_SCALE, DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, IntervalUnit, TimeUnit,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -96,11 +96,11 @@ fn precision(cursor: &mut Cursor<'_>) -> Result<Option<u64>, PlanError> {
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<u64, PlanError> {
-    if let Some(Token::Number(text, _)) = cursor.peek() {
-        if let Ok(value) = text.parse() {
-            cursor.advance();
-            return Ok(value);
-        }
+    if let Some(Token::Number(text, _)) = cursor.peek()
+        && let Ok(value) = text.parse()
+    {
+        cursor.advance();
+        return Ok(value);
     }
     Err(cursor.expected("a number"))
 }
@@ -139,10 +139,8 @@ fn parse_decimal(cursor: &mut Cursor<'_>) -> Result<DataType, PlanError> {
         ))
         .at(place)
     };
-    let (narrow, scale_narrow) = (
-        u8::try_from(precision).map_err(|_| wrong())?,
-        i8::try_from(scale).map_err(|_| wrong())?,
-    );
+    let (narrow, scale_narrow) =
+        (u8::try_from(precision).map_err(|_| wrong())?, i8::try_from(scale).map_err(|_| wrong())?);
     if narrow == 0 || narrow > DECIMAL256_MAX_PRECISION || scale > precision {
         Err(wrong())
     } else if narrow > DECIMAL128_MAX_PRECISION {

@@ -60,7 +60,9 @@ struct OperatorHeader {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The folder holds another program's state.
-    #[error("{path} holds the state of another program\nhint: choose another state folder, or remove this one to start from nothing")]
+    #[error(
+        "{path} holds the state of another program\nhint: choose another state folder, or remove this one to start from nothing"
+    )]
     OtherProgram {
         /// The file.
         path: PathBuf,
@@ -100,7 +102,9 @@ impl Store {
         let path = self.folder.join(FILE);
         let mut bytes = Vec::new();
         match File::open(&path) {
-            Ok(mut file) => file.read_to_end(&mut bytes).map_err(|source| StateError::Io { path: path.clone(), source })?,
+            Ok(mut file) => {
+                file.read_to_end(&mut bytes).map_err(|source| StateError::Io { path: path.clone(), source })?
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Io { path, source }),
         };
@@ -198,7 +202,12 @@ mod tests {
     fn checkpoint() -> Checkpoint {
         let batch = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]).unwrap();
         Checkpoint {
-            sources: vec![SourceState { table: "t".into(), position: 7.into(), watermark: Value::Null, finished: false }],
+            sources: vec![SourceState {
+                table: "t".into(),
+                position: 7.into(),
+                watermark: Value::Null,
+                finished: false,
+            }],
             operators: vec![OperatorState { operator: 3, watermark: 5, tables: vec![("open-1".into(), batch)] }],
         }
     }

@@ -81,7 +81,9 @@ impl KinesisApi for AwsKinesis {
                 .map(|record| StreamRecord {
                     sequence: record.sequence_number,
                     data: Bytes::from(record.data.into_inner()),
-                    arrival_nanos: record.approximate_arrival_timestamp.and_then(|time| i64::try_from(time.as_nanos()).ok()),
+                    arrival_nanos: record
+                        .approximate_arrival_timestamp
+                        .and_then(|time| i64::try_from(time.as_nanos()).ok()),
                 })
                 .collect(),
             next: answer.next_shard_iterator,
@@ -107,7 +109,11 @@ impl KinesisApi for AwsKinesis {
         }
         let answer = request.send().await.map_err(sort)?;
         if answer.records.len() != entries.len() {
-            return Err(Fault::Passing(format!("{} records were sent, {} answered", entries.len(), answer.records.len())));
+            return Err(Fault::Passing(format!(
+                "{} records were sent, {} answered",
+                entries.len(),
+                answer.records.len()
+            )));
         }
         let result = |code: Option<String>, message: Option<String>| match code {
             Some(code) => Err(EntryFault { code, message: message.unwrap_or_default() }),
@@ -208,7 +214,9 @@ mod tests {
 
     #[test]
     fn refusals_do_not_pass() {
-        for code in ["AccessDeniedException", "UnrecognizedClientException", "KMSDisabledException", "ExpiredTokenException"] {
+        for code in
+            ["AccessDeniedException", "UnrecognizedClientException", "KMSDisabledException", "ExpiredTokenException"]
+        {
             assert!(matches!(sort_code(code, "", 400), Fault::Denied(_)), "{code}");
         }
         assert!(matches!(sort_code("ResourceNotFoundException", "", 400), Fault::NotFound(_)));

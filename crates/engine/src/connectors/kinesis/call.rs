@@ -112,7 +112,9 @@ impl Calls {
             Fault::Denied(reason) if reason.contains("credentials") => {
                 "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached"
             }
-            Fault::Denied(reason) if ["Expired", "UnrecognizedClient", "InvalidSignature"].iter().any(|word| reason.contains(word)) => {
+            Fault::Denied(reason)
+                if ["Expired", "UnrecognizedClient", "InvalidSignature"].iter().any(|word| reason.contains(word)) =>
+            {
                 "the credentials are no longer valid, or belong to another account: renew them"
             }
             Fault::Denied(_) => {

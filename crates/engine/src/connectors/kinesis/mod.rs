@@ -30,6 +30,8 @@ mod sink;
 mod source;
 
 #[cfg(test)]
+mod emulator_tests;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod sink_tests;

@@ -123,12 +123,16 @@ mod tests {
         let source = SourceOptions::read(&options(&[("stream_name", "s")])).unwrap();
         assert_eq!(source.start, StartAt::Latest);
         let sink = SinkOptions::read(&options(&[("stream_name", "s")])).unwrap();
-        assert_eq!((sink.flush_interval.as_millis(), sink.bytes_per_batch, sink.records_per_batch), (1_000, 4_000_000, 500));
+        assert_eq!(
+            (sink.flush_interval.as_millis(), sink.bytes_per_batch, sink.records_per_batch),
+            (1_000, 4_000_000, 500)
+        );
     }
 
     #[test]
     fn batches_stay_within_what_a_request_takes() {
-        let entries = [("stream_name", "s"), ("sink.max_bytes_per_batch", "99999999"), ("sink.max_records_per_batch", "1000")];
+        let entries =
+            [("stream_name", "s"), ("sink.max_bytes_per_batch", "99999999"), ("sink.max_records_per_batch", "1000")];
         let sink = SinkOptions::read(&options(&entries)).unwrap();
         assert_eq!((sink.bytes_per_batch, sink.records_per_batch), (MAX_BYTES_PER_REQUEST, 500));
     }
@@ -137,7 +141,10 @@ mod tests {
     fn what_has_no_meaning_is_refused() {
         assert!(SourceOptions::read(&options(&[])).is_err());
         let error = SourceOptions::read(&options(&[("stream_name", "s"), ("source.offset", "soon")])).unwrap_err();
-        assert_eq!(error.to_string(), "option 'source.offset' of a kinesis table is 'soon'; it must be 'latest' or 'earliest'");
+        assert_eq!(
+            error.to_string(),
+            "option 'source.offset' of a kinesis table is 'soon'; it must be 'latest' or 'earliest'"
+        );
         assert!(SinkOptions::read(&options(&[("stream_name", "s"), ("sink.max_records_per_batch", "0")])).is_err());
         assert!(SinkOptions::read(&options(&[("stream_name", "s"), ("sink.flush_interval_millis", "-1")])).is_err());
     }

@@ -78,13 +78,23 @@ mod tests {
 
     #[test]
     fn positions_survive_a_checkpoint() {
-        let shard = ShardPosition { sequence_number: Some("49".into()), sub_sequence_number: Some(2), ..ShardPosition::default() };
+        let shard = ShardPosition {
+            sequence_number: Some("49".into()),
+            sub_sequence_number: Some(2),
+            ..ShardPosition::default()
+        };
         let position = Position { stream: "s".into(), shards: BTreeMap::from([("shardId-1".to_owned(), shard)]) };
         let value = serde_json::to_value(&position).unwrap();
-        assert_eq!(value.to_string(), r#"{"shards":{"shardId-1":{"sequence_number":"49","sub_sequence_number":2}},"stream":"s"}"#);
+        assert_eq!(
+            value.to_string(),
+            r#"{"shards":{"shardId-1":{"sequence_number":"49","sub_sequence_number":2}},"stream":"s"}"#
+        );
         assert_eq!(Position::read(&value, "s").unwrap(), position);
         let error = Position::read(&value, "other").unwrap_err().to_string();
-        assert_eq!(error, "the checkpoint is of stream s, the table reads stream other; start from another state folder");
+        assert_eq!(
+            error,
+            "the checkpoint is of stream s, the table reads stream other; start from another state folder"
+        );
     }
 
     #[test]

@@ -129,7 +129,8 @@ impl Reader {
 
     /// The service silently moves on from a position that was trimmed. Whether that happened shows by the oldest record.
     async fn look_for_trimmed(&self, sequence: &str, read_until_millis: Option<i64>) -> Result<(), Fault> {
-        let age = read_until_millis.map_or(i64::MAX, |millis| chrono::Utc::now().timestamp_millis().saturating_sub(millis));
+        let age =
+            read_until_millis.map_or(i64::MAX, |millis| chrono::Utc::now().timestamp_millis().saturating_sub(millis));
         if age < SHORTEST_RETENTION_MILLIS {
             return Ok(());
         }

@@ -82,7 +82,11 @@ impl Shards {
 
     /// Takes in a listing of all shards. New ones start at `start_millis`, or at their beginning. Returns the shards that
     /// the stream no longer has although they were not read to their end: their records are gone.
-    pub(super) fn take_listing(&mut self, listing: Vec<ShardInfo>, start_millis: Option<i64>) -> Vec<(String, ShardPosition)> {
+    pub(super) fn take_listing(
+        &mut self,
+        listing: Vec<ShardInfo>,
+        start_millis: Option<i64>,
+    ) -> Vec<(String, ShardPosition)> {
         let mut lost = Vec::new();
         self.shards.retain(|id, shard| {
             let listed = listing.iter().any(|info| info.id == *id);
@@ -111,7 +115,8 @@ impl Shards {
 
     /// Everything of a shard was handed out. Returns false when a listing must say what continues it.
     pub(super) fn drained(&mut self, id: &str, children: Vec<ShardInfo>) -> bool {
-        let known = !children.is_empty() && children.iter().all(|child| child.parents.iter().all(|parent| self.shards.contains_key(parent)));
+        let known = !children.is_empty()
+            && children.iter().all(|child| child.parents.iter().all(|parent| self.shards.contains_key(parent)));
         if let Some(shard) = self.shards.get_mut(id) {
             shard.stage = if known { Stage::Finished } else { Stage::Drained };
             shard.position.finished = true;
@@ -128,7 +133,9 @@ impl Shards {
 
     /// The shards whose reading can begin, with where it begins; they count as being read from now on.
     pub(super) fn start_ready(&mut self) -> Vec<(String, Start, Option<i64>)> {
-        let open = |parent: &String| self.shards.get(parent).is_some_and(|shard| !matches!(shard.stage, Stage::Finished | Stage::Drained));
+        let open = |parent: &String| {
+            self.shards.get(parent).is_some_and(|shard| !matches!(shard.stage, Stage::Finished | Stage::Drained))
+        };
         let ready: Vec<String> = self
             .shards
             .iter()
@@ -182,7 +189,13 @@ impl Shards {
 
 impl Shard {
     /// A page was handed out to its end.
-    pub(super) fn page_done(&mut self, now: Duration, had_records: bool, behind_millis: Option<u64>, read_until_millis: Option<i64>) {
+    pub(super) fn page_done(
+        &mut self,
+        now: Duration,
+        had_records: bool,
+        behind_millis: Option<u64>,
+        read_until_millis: Option<i64>,
+    ) {
         if had_records || behind_millis != Some(0) {
             self.quiet_since = now;
         }

@@ -77,7 +77,10 @@ fn a_request_stays_within_its_bytes() {
         sink.write((0..20).map(|_| row(None, vec![b'x'; 900_000])).collect()).await.unwrap();
         sink.flush().await.unwrap();
         for request in stream.requests() {
-            assert!(request.iter().map(|entry| entry.data.len() + entry.partition_key.len()).sum::<usize>() <= MAX_BYTES_PER_REQUEST);
+            assert!(
+                request.iter().map(|entry| entry.data.len() + entry.partition_key.len()).sum::<usize>()
+                    <= MAX_BYTES_PER_REQUEST
+            );
         }
         assert_eq!(stream.stored().len(), 20);
     });

@@ -142,7 +142,12 @@ impl KinesisSource {
                 Some(shard) => {
                     page.hand_out(max, shard.partition, &mut shard.position, &mut out);
                     if page.is_empty() {
-                        shard.page_done(self.calls.clock.now(), page.had_records, page.behind_millis, page.read_until_millis());
+                        shard.page_done(
+                            self.calls.clock.now(),
+                            page.had_records,
+                            page.behind_millis,
+                            page.read_until_millis(),
+                        );
                     }
                 }
                 // The stream has forgotten the shard while its last pages waited here.

@@ -22,7 +22,12 @@ fn options(start: StartAt) -> SourceOptions {
     SourceOptions { stream: "fake".into(), region: None, start }
 }
 
-async fn open(clock: &Clock, stream: &Arc<FakeStream>, start: StartAt, position: Option<&Value>) -> Result<KinesisSource, ConnectorError> {
+async fn open(
+    clock: &Clock,
+    stream: &Arc<FakeStream>,
+    start: StartAt,
+    position: Option<&Value>,
+) -> Result<KinesisSource, ConnectorError> {
     KinesisSource::open(stream.clone(), clock.clone(), &options(start), position).await
 }
 
@@ -54,7 +59,9 @@ fn earliest_reads_everything_with_arrival_time_and_partition() {
         let mut source = open(&clock, &stream, StartAt::Earliest, None).await.unwrap();
         let records = drain(&mut source).await;
         assert_eq!(sorted(texts(&records)), sorted((0..50).map(|index| index.to_string()).collect()));
-        assert!(records.iter().all(|record| record.arrival_nanos.unwrap() / 1_000_000 >= 1_000 && record.partition < 3));
+        assert!(
+            records.iter().all(|record| record.arrival_nanos.unwrap() / 1_000_000 >= 1_000 && record.partition < 3)
+        );
         assert_eq!(source.lag_millis(), Some(0));
     });
 }
@@ -205,7 +212,10 @@ fn a_refusal_in_the_middle_ends_the_program_only_when_it_lasts() {
         assert_eq!(texts(&drain(&mut source).await), ["1"]);
         stream.refuse(Some(Fault::Denied("AccessDeniedException: no".into())));
         let error = source.poll(10, 3_600 * SECOND).await.unwrap_err();
-        assert!(matches!(&error, ConnectorError::Configuration(text) if text.contains("GetShardIterator and GetRecords")), "{error}");
+        assert!(
+            matches!(&error, ConnectorError::Configuration(text) if text.contains("GetShardIterator and GetRecords")),
+            "{error}"
+        );
     });
 }
 

@@ -9,8 +9,9 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::kernels::cast_utils::{Parser, parse_decimal};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int32Type,
+    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt32Type, UInt64Type,
 };
 
 use super::error::{DecodeError, UnsupportedColumn};
@@ -54,7 +55,12 @@ impl Rows {
 
     /// Reads an object whose `{` is next. After an error the columns may be of different lengths: truncate them.
     #[inline]
-    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>, scratch: &mut Vec<u8>, depth: usize) -> Result<(), DecodeError> {
+    pub(super) fn read(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
         cursor.take();
         check_depth(depth)?;
         let mut filled = 0;
@@ -112,7 +118,13 @@ impl Rows {
 
     /// Reads a field's value; returns how many columns got their first value of this row.
     #[inline]
-    fn value(&mut self, index: usize, cursor: &mut Cursor<'_>, scratch: &mut Vec<u8>, depth: usize) -> Result<usize, DecodeError> {
+    fn value(
+        &mut self,
+        index: usize,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<usize, DecodeError> {
         let (Some(column), Some(field)) = (self.columns.get_mut(index), self.fields.get(index)) else { return Ok(0) };
         let mut filled = 1;
         if column.len() > self.len {
@@ -187,7 +199,10 @@ struct TextValues {
 impl Column {
     fn new(field: &Field) -> Result<Self, UnsupportedColumn> {
         let text = || TextValues { ends: vec![0], bytes: Vec::new() };
-        let in_field = |error: UnsupportedColumn| UnsupportedColumn { column: format!("{}.{}", field.name(), error.column), ..error };
+        let in_field = |error: UnsupportedColumn| UnsupportedColumn {
+            column: format!("{}.{}", field.name(), error.column),
+            ..error
+        };
         let values = match field.data_type() {
             DataType::Boolean => Values::Bool(Vec::new()),
             DataType::Int32 => Values::Int32(Vec::new()),
@@ -196,7 +211,9 @@ impl Column {
             DataType::UInt64 => Values::UInt64(Vec::new()),
             DataType::Float32 => Values::Float32(Vec::new()),
             DataType::Float64 => Values::Float64(Vec::new()),
-            DataType::Decimal128(precision, scale) => Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale },
+            DataType::Decimal128(precision, scale) => {
+                Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale }
+            }
             DataType::Timestamp(unit, None) => Values::Timestamp { values: Vec::new(), unit: *unit },
             DataType::Utf8 if is_json(field) => Values::Json(text()),
             DataType::Utf8 => Values::Text(text()),
@@ -216,7 +233,13 @@ impl Column {
 
     /// Reads one value of any kind. Nothing is added when it fails.
     #[inline]
-    fn read(&mut self, nullable: bool, cursor: &mut Cursor<'_>, scratch: &mut Vec<u8>, depth: usize) -> Result<(), DecodeError> {
+    fn read(
+        &mut self,
+        nullable: bool,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
         let first = cursor.next_token()?;
         if first == b'n' {
             cursor.literal(b"null")?;
@@ -232,13 +255,37 @@ impl Column {
                 values.push(read_number(first, cursor, scratch, depth, "INT", |n| n.to_integer(), Int32Type::parse)?);
             }
             Values::Int64(values) => {
-                values.push(read_number(first, cursor, scratch, depth, "BIGINT", |n| n.to_integer(), Int64Type::parse)?);
+                values.push(read_number(
+                    first,
+                    cursor,
+                    scratch,
+                    depth,
+                    "BIGINT",
+                    |n| n.to_integer(),
+                    Int64Type::parse,
+                )?);
             }
             Values::UInt32(values) => {
-                values.push(read_number(first, cursor, scratch, depth, "INT UNSIGNED", |n| n.to_integer(), UInt32Type::parse)?);
+                values.push(read_number(
+                    first,
+                    cursor,
+                    scratch,
+                    depth,
+                    "INT UNSIGNED",
+                    |n| n.to_integer(),
+                    UInt32Type::parse,
+                )?);
             }
             Values::UInt64(values) => {
-                values.push(read_number(first, cursor, scratch, depth, "BIGINT UNSIGNED", |n| n.to_integer(), UInt64Type::parse)?);
+                values.push(read_number(
+                    first,
+                    cursor,
+                    scratch,
+                    depth,
+                    "BIGINT UNSIGNED",
+                    |n| n.to_integer(),
+                    UInt64Type::parse,
+                )?);
             }
             Values::Float32(values) => {
                 values.push(read_number(first, cursor, scratch, depth, "FLOAT", |n| n.to_f32(), Float32Type::parse)?);
@@ -253,7 +300,8 @@ impl Column {
             Values::Timestamp { values, unit } => values.push(match first {
                 b'"' => {
                     let text = cursor.string()?;
-                    timestamp::parse(text.resolve(scratch), unit).ok_or_else(|| DecodeError::mismatch("TIMESTAMP", text.raw))?
+                    timestamp::parse(text.resolve(scratch), unit)
+                        .ok_or_else(|| DecodeError::mismatch("TIMESTAMP", text.raw))?
                 }
                 b'-' | b'0'..=b'9' => {
                     let number = cursor.number()?;
@@ -304,7 +352,9 @@ impl Column {
             Values::Float32(values) => values.push(0.0),
             Values::Float64(values) => values.push(0.0),
             Values::Decimal { values, .. } => values.push(0),
-            Values::Text(values) | Values::Json(values) => values.ends.push(values.ends.last().copied().unwrap_or_default()),
+            Values::Text(values) | Values::Json(values) => {
+                values.ends.push(values.ends.last().copied().unwrap_or_default())
+            }
             Values::Struct(rows) => rows.push_null(),
             Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or_default()),
         }
@@ -357,9 +407,15 @@ impl Column {
                 Arc::new(array.with_precision_and_scale(*precision, *scale).map_err(internal)?)
             }
             Values::Timestamp { values, unit: TimeUnit::Second } => primitive::<TimestampSecondType>(values, nulls)?,
-            Values::Timestamp { values, unit: TimeUnit::Millisecond } => primitive::<TimestampMillisecondType>(values, nulls)?,
-            Values::Timestamp { values, unit: TimeUnit::Microsecond } => primitive::<TimestampMicrosecondType>(values, nulls)?,
-            Values::Timestamp { values, unit: TimeUnit::Nanosecond } => primitive::<TimestampNanosecondType>(values, nulls)?,
+            Values::Timestamp { values, unit: TimeUnit::Millisecond } => {
+                primitive::<TimestampMillisecondType>(values, nulls)?
+            }
+            Values::Timestamp { values, unit: TimeUnit::Microsecond } => {
+                primitive::<TimestampMicrosecondType>(values, nulls)?
+            }
+            Values::Timestamp { values, unit: TimeUnit::Nanosecond } => {
+                primitive::<TimestampNanosecondType>(values, nulls)?
+            }
             Values::Text(TextValues { ends, bytes }) | Values::Json(TextValues { ends, bytes }) => {
                 let bytes = Buffer::from_vec(hand_over(bytes));
                 Arc::new(StringArray::try_new(offsets(ends), bytes, nulls).map_err(internal)?)
@@ -386,7 +442,8 @@ impl Column {
 impl TextValues {
     #[inline]
     fn push(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let end = i32::try_from(self.bytes.len() + text.len()).map_err(|_| DecodeError::BatchFull { column: String::new() })?;
+        let end = i32::try_from(self.bytes.len() + text.len())
+            .map_err(|_| DecodeError::BatchFull { column: String::new() })?;
         self.bytes.extend_from_slice(text);
         self.ends.push(end);
         Ok(())
@@ -490,7 +547,10 @@ fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
     OffsetBuffer::new(ScalarBuffer::from(taken))
 }
 
-fn primitive<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, nulls: Option<arrow::buffer::NullBuffer>) -> Result<ArrayRef, DecodeError> {
+fn primitive<T: ArrowPrimitiveType>(
+    values: &mut Vec<T::Native>,
+    nulls: Option<arrow::buffer::NullBuffer>,
+) -> Result<ArrayRef, DecodeError> {
     Ok(Arc::new(PrimitiveArray::<T>::try_new(ScalarBuffer::from(hand_over(values)), nulls).map_err(internal)?))
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{
-    DataType, Field, FieldRef, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    DataType, Field, FieldRef, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
 use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
@@ -54,8 +54,13 @@ impl JsonEncoder {
     /// An encoder for batches of `schema`.
     #[must_use]
     pub fn new(schema: &Schema, options: EncodeOptions) -> Self {
-        let columns: Vec<usize> =
-            schema.fields().iter().enumerate().filter(|(_, field)| field.name() != TIMESTAMP_COLUMN).map(|(index, _)| index).collect();
+        let columns: Vec<usize> = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.name() != TIMESTAMP_COLUMN)
+            .map(|(index, _)| index)
+            .collect();
         let fields: Vec<FieldRef> = columns.iter().filter_map(|index| schema.fields().get(*index).cloned()).collect();
         Self {
             columns,

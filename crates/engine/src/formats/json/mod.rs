@@ -35,5 +35,6 @@ pub const JSON_EXTENSION: &str = "arroyo.json";
 /// Whether a column is SQL's `JSON`: text on the inside, nested JSON on the outside.
 #[must_use]
 pub fn is_json(field: &Field) -> bool {
-    *field.data_type() == DataType::Utf8 && field.metadata().get(EXTENSION_KEY).is_some_and(|name| name == JSON_EXTENSION)
+    *field.data_type() == DataType::Utf8
+        && field.metadata().get(EXTENSION_KEY).is_some_and(|name| name == JSON_EXTENSION)
 }

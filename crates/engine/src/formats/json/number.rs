@@ -6,8 +6,8 @@ const EXACT_MANTISSA: u64 = 1 << 53;
 const MAX_DIGITS: usize = 19;
 /// Powers of ten that are doubles without rounding: a mantissa below 2^53 times or over one of these rounds once, hence right.
 const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
-    1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
 ];
 
 /// A JSON number, as its text and as digits.

@@ -184,7 +184,8 @@ impl<'a> Cursor<'a> {
                 self.position += 1;
                 match self.hex()? {
                     0xD800..=0xDBFF => {
-                        if !self.take_exact(b"\\u") || !(0xDC00..=0xDFFF).contains(&self.hex()?) {
+                        let low = self.take_exact(b"\\u") && (0xDC00..=0xDFFF).contains(&self.hex()?);
+                        if !low {
                             return Err(self.fault("a high surrogate needs a low one after it"));
                         }
                     }

@@ -32,7 +32,12 @@ pub(super) fn parse(text: &[u8], unit: &TimeUnit) -> Option<i64> {
 #[inline]
 fn parse_utc(text: &[u8]) -> Option<(i64, i64)> {
     let (head, tail) = text.split_first_chunk::<19>()?;
-    if head[4] != b'-' || head[7] != b'-' || !matches!(head[10], b'T' | b't' | b' ') || head[13] != b':' || head[16] != b':' {
+    if head[4] != b'-'
+        || head[7] != b'-'
+        || !matches!(head[10], b'T' | b't' | b' ')
+        || head[13] != b':'
+        || head[16] != b':'
+    {
         return None;
     }
     let two = |at: usize| {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Decimal128Type, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampNanosecondType, UInt32Type,
-    UInt64Type,
+    DataType, Decimal128Type, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, TimeUnit,
+    TimestampNanosecondType, UInt32Type, UInt64Type,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -43,7 +43,10 @@ fn fields_are_found_by_name_in_any_order_and_unknown_ones_are_skipped() {
     }
     let batch = decoder.finish().unwrap();
     assert_eq!(batch.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), Some(2), None, None]);
-    assert_eq!(batch.column(1).as_string::<i32>().iter().collect::<Vec<_>>(), [Some("x"), Some("y"), Some("é\n"), None]);
+    assert_eq!(
+        batch.column(1).as_string::<i32>().iter().collect::<Vec<_>>(),
+        [Some("x"), Some("y"), Some("é\n"), None]
+    );
 }
 
 #[test]
@@ -107,7 +110,8 @@ fn a_refused_record_leaves_no_trace() {
 
 #[test]
 fn numbers_convert_as_arrow_json_converts_them() {
-    let integer = |text: &str| read(DataType::Int32, text).map(|batch| batch.column(0).as_primitive::<Int32Type>().value(0)).ok();
+    let integer =
+        |text: &str| read(DataType::Int32, text).map(|batch| batch.column(0).as_primitive::<Int32Type>().value(0)).ok();
     assert_eq!(integer(r#"{"x":1.9}"#), Some(1));
     assert_eq!(integer(r#"{"x":-1.9}"#), Some(-1));
     assert_eq!(integer(r#"{"x":1e3}"#), Some(1000));
@@ -115,15 +119,20 @@ fn numbers_convert_as_arrow_json_converts_them() {
     assert_eq!(integer(r#"{"x":2147483648}"#), None);
     assert_eq!(integer(r#"{"x":"1.5"}"#), None);
     assert_eq!(integer(r#"{"x":true}"#), None);
-    let wide = |text: &str| read(DataType::Int64, text).map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0)).ok();
+    let wide =
+        |text: &str| read(DataType::Int64, text).map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0)).ok();
     assert_eq!(wide(r#"{"x":9223372036854775807}"#), Some(i64::MAX));
     assert_eq!(wide(r#"{"x":-9223372036854775808}"#), Some(i64::MIN));
     assert_eq!(wide(r#"{"x":9223372036854775808}"#), None);
-    let unsigned = |text: &str| read(DataType::UInt64, text).map(|batch| batch.column(0).as_primitive::<UInt64Type>().value(0)).ok();
+    let unsigned = |text: &str| {
+        read(DataType::UInt64, text).map(|batch| batch.column(0).as_primitive::<UInt64Type>().value(0)).ok()
+    };
     assert_eq!(unsigned(r#"{"x":18446744073709551615}"#), Some(u64::MAX));
     assert_eq!(unsigned(r#"{"x":-1}"#), None);
     assert_eq!(read(DataType::UInt32, r#"{"x":7}"#).unwrap().column(0).as_primitive::<UInt32Type>().value(0), 7);
-    let double = |text: &str| read(DataType::Float64, text).map(|batch| batch.column(0).as_primitive::<Float64Type>().value(0)).ok();
+    let double = |text: &str| {
+        read(DataType::Float64, text).map(|batch| batch.column(0).as_primitive::<Float64Type>().value(0)).ok()
+    };
     assert_eq!(double(r#"{"x":"1.5"}"#), Some(1.5));
     assert_eq!(double(r#"{"x":1e999}"#), Some(f64::INFINITY));
     assert_eq!(double(r#"{"x":0.1}"#), Some(0.1));
@@ -134,7 +143,9 @@ fn numbers_convert_as_arrow_json_converts_them() {
 
 #[test]
 fn timestamps_are_text_or_numbers_in_the_columns_unit() {
-    let time = |text: &str| read(nanos(), text).map(|batch| batch.column(0).as_primitive::<TimestampNanosecondType>().value(0)).ok();
+    let time = |text: &str| {
+        read(nanos(), text).map(|batch| batch.column(0).as_primitive::<TimestampNanosecondType>().value(0)).ok()
+    };
     assert_eq!(time(r#"{"x":"1970-01-01T00:00:01.5Z"}"#), Some(1_500_000_000));
     assert_eq!(time(r#"{"x":"1970-01-01T02:00:00+02:00"}"#), Some(0));
     assert_eq!(time(r#"{"x":17}"#), Some(17));
@@ -182,24 +193,36 @@ fn lines_are_records_and_bad_ones_are_handed_back() {
 
 #[test]
 fn unstructured_takes_any_bytes_as_they_are() {
-    let mut decoder = JsonDecoder::new(&Schema::new(vec![json_field("value")]), DecodeOptions { unstructured: true }).unwrap();
+    let mut decoder =
+        JsonDecoder::new(&Schema::new(vec![json_field("value")]), DecodeOptions { unstructured: true }).unwrap();
     decoder.push(b"{ \"a\": 1 }").unwrap();
     decoder.push(b"\xff{").unwrap();
     let batch = decoder.finish().unwrap();
-    assert_eq!(batch.column(0).as_string::<i32>().iter().collect::<Vec<_>>(), [Some("{ \"a\": 1 }"), Some("\u{fffd}{")]);
+    assert_eq!(
+        batch.column(0).as_string::<i32>().iter().collect::<Vec<_>>(),
+        [Some("{ \"a\": 1 }"), Some("\u{fffd}{")]
+    );
 }
 
 #[test]
 fn what_json_cannot_hold_is_refused_before_the_first_record() {
-    let error = JsonDecoder::new(&Schema::new(vec![Field::new("b", DataType::Binary, true)]), DecodeOptions::default()).unwrap_err();
-    assert_eq!(error.to_string(), "column b: Binary cannot be read from json; declare it TEXT and convert it in a query");
+    let error = JsonDecoder::new(&Schema::new(vec![Field::new("b", DataType::Binary, true)]), DecodeOptions::default())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column b: Binary cannot be read from json; declare it TEXT and convert it in a query"
+    );
 }
 
 #[test]
 fn depth_is_limited_where_serde_json_limits_it() {
     for depth in [126, 127, 128, 100_000] {
         let text = format!("{{\"x\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
-        assert_eq!(one(DataType::Int64).push(text.replace("\"x\"", "\"y\"").as_bytes()).is_ok(), depth <= 127, "{depth}");
+        assert_eq!(
+            one(DataType::Int64).push(text.replace("\"x\"", "\"y\"").as_bytes()).is_ok(),
+            depth <= 127,
+            "{depth}"
+        );
         assert_eq!(serde_json::from_str::<Value>(&text).is_ok(), depth <= 127, "{depth}");
     }
 }
@@ -217,9 +240,13 @@ fn json_text() -> impl Strategy<Value = String> {
     let space = "[ \t\n\r]{0,2}";
     leaf.prop_recursive(4, 32, 5, move |inner| {
         prop_oneof![
-            (prop::collection::vec(inner.clone(), 0..4), space).prop_map(|(items, s)| format!("[{s}{}{s}]", items.join(&format!("{s},")))),
+            (prop::collection::vec(inner.clone(), 0..4), space)
+                .prop_map(|(items, s)| format!("[{s}{}{s}]", items.join(&format!("{s},")))),
             prop::collection::vec((string, inner), 0..4).prop_map(|fields| {
-                format!("{{{}}}", fields.into_iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(","))
+                format!(
+                    "{{{}}}",
+                    fields.into_iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(",")
+                )
             }),
         ]
     })
@@ -314,46 +341,5 @@ proptest! {
         let mut theirs = arrow::json::ReaderBuilder::new(schema).build_decoder().unwrap();
         theirs.decode(payload.as_bytes()).unwrap();
         prop_assert_eq!(ours.finish().unwrap(), theirs.flush().unwrap().unwrap());
-    }
-}
-
-/// Time that this thread spent on a processor, so that a busy machine does not count; wall time where there is no such file.
-fn cpu_nanos() -> u128 {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let spent = spent.and_then(|text| text.split(' ').next().and_then(|first| first.parse().ok()));
-    spent.unwrap_or_else(|| std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos())
-}
-
-/// Not a test of correctness: `cargo test --release -p weir-engine decode_speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn decode_speed() {
-    let schema = Schema::new(vec![
-        Field::new("timestamp", nanos(), false),
-        Field::new("device", DataType::Utf8, false),
-        Field::new("value", DataType::Float64, false),
-    ]);
-    let mut lines = Vec::new();
-    const EVENTS: usize = 1_000_000;
-    for event in 0..EVENTS {
-        let line = format!(
-            "{{\"timestamp\":\"2026-11-23T05:{:02}:{:02}.{:03}Z\",\"device\":\"device-{:03}\",\"value\":{:.2}}}\n",
-            event / 60_000 % 60, event / 1_000 % 60, event % 1_000, event * 7 % 1_000, (event % 10_000) as f64 / 97.0
-        );
-        lines.extend_from_slice(line.as_bytes());
-    }
-    for round in 0..5 {
-        let mut decoder = JsonDecoder::new(&schema, DecodeOptions::default()).unwrap();
-        let started = cpu_nanos();
-        let (mut rows, mut rest) = (0, lines.as_slice());
-        while !rest.is_empty() {
-            let cut = memchr::memrchr(b'\n', &rest[..rest.len().min(1 << 18)]).unwrap() + 1;
-            decoder.push_lines(&rest[..cut], &mut |_, error| panic!("{error}"));
-            rows += decoder.finish().unwrap().num_rows();
-            rest = &rest[cut..];
-        }
-        assert_eq!(rows, EVENTS);
-        let nanos = (cpu_nanos() - started) as f64 / EVENTS as f64;
-        println!("round {round}: {nanos:.0} ns an event of {} bytes", lines.len() / EVENTS);
     }
 }

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::datatypes::Int64Type;
 
@@ -59,9 +59,18 @@ fn numbers_are_written_as_arroyo_writes_them() {
 
 #[test]
 fn timestamps_have_no_zone_and_as_much_fraction_as_they_need() {
-    assert_eq!(value(TimestampNanosecondArray::from(vec![1_763_874_000_000_000_000])), r#"{"x":"2025-11-23T05:00:00"}"#);
-    assert_eq!(value(TimestampNanosecondArray::from(vec![1_763_874_000_250_000_000])), r#"{"x":"2025-11-23T05:00:00.250"}"#);
-    assert_eq!(value(TimestampNanosecondArray::from(vec![1_763_874_000_250_001_000])), r#"{"x":"2025-11-23T05:00:00.250001"}"#);
+    assert_eq!(
+        value(TimestampNanosecondArray::from(vec![1_763_874_000_000_000_000])),
+        r#"{"x":"2025-11-23T05:00:00"}"#
+    );
+    assert_eq!(
+        value(TimestampNanosecondArray::from(vec![1_763_874_000_250_000_000])),
+        r#"{"x":"2025-11-23T05:00:00.250"}"#
+    );
+    assert_eq!(
+        value(TimestampNanosecondArray::from(vec![1_763_874_000_250_001_000])),
+        r#"{"x":"2025-11-23T05:00:00.250001"}"#
+    );
     assert_eq!(value(TimestampNanosecondArray::from(vec![-1])), r#"{"x":"1969-12-31T23:59:59.999999999"}"#);
     assert_eq!(value(TimestampMillisecondArray::from(vec![1])), r#"{"x":"1970-01-01T00:00:00.001"}"#);
 }
@@ -83,8 +92,14 @@ fn timestamps_can_be_epoch_milliseconds() {
 #[test]
 fn nested_columns_are_nested_json() {
     let window = StructArray::from(vec![
-        (Arc::new(Field::new("start", DataType::Timestamp(TimeUnit::Nanosecond, None), true)), Arc::new(TimestampNanosecondArray::from(vec![0])) as ArrayRef),
-        (Arc::new(Field::new("end", DataType::Timestamp(TimeUnit::Nanosecond, None), true)), Arc::new(TimestampNanosecondArray::from(vec![10_000_000_000])) as ArrayRef),
+        (
+            Arc::new(Field::new("start", DataType::Timestamp(TimeUnit::Nanosecond, None), true)),
+            Arc::new(TimestampNanosecondArray::from(vec![0])) as ArrayRef,
+        ),
+        (
+            Arc::new(Field::new("end", DataType::Timestamp(TimeUnit::Nanosecond, None), true)),
+            Arc::new(TimestampNanosecondArray::from(vec![10_000_000_000])) as ArrayRef,
+        ),
     ]);
     let written = rows(
         vec![
@@ -94,18 +109,31 @@ fn nested_columns_are_nested_json() {
         ],
         EncodeOptions::default(),
     );
-    assert_eq!(written, [r#"{"window":{"start":"1970-01-01T00:00:00","end":"1970-01-01T00:00:10"},"list":[1,null],"raw":"AP8="}"#]);
+    assert_eq!(
+        written,
+        [r#"{"window":{"start":"1970-01-01T00:00:00","end":"1970-01-01T00:00:10"},"list":[1,null],"raw":"AP8="}"#]
+    );
 }
 
 #[test]
 fn json_columns_are_written_as_json_and_broken_ones_as_text() {
     let written = rows(
-        vec![json_column("j", vec![Some(r#"{ "b": [1, 2.50], "a": "\u00e9" }"#), None, Some("7"), Some("{broken"), Some("1 2"), Some("")])],
+        vec![json_column(
+            "j",
+            vec![Some(r#"{ "b": [1, 2.50], "a": "\u00e9" }"#), None, Some("7"), Some("{broken"), Some("1 2"), Some("")],
+        )],
         EncodeOptions::default(),
     );
     assert_eq!(
         written,
-        [r#"{"j":{"b":[1,2.5],"a":"é"}}"#, r#"{"j":null}"#, r#"{"j":7}"#, r#"{"j":"{broken"}"#, r#"{"j":"1 2"}"#, r#"{"j":""}"#]
+        [
+            r#"{"j":{"b":[1,2.5],"a":"é"}}"#,
+            r#"{"j":null}"#,
+            r#"{"j":7}"#,
+            r#"{"j":"{broken"}"#,
+            r#"{"j":"1 2"}"#,
+            r#"{"j":""}"#
+        ]
     );
 }
 

@@ -1,0 +1,7 @@
+-- input: readings
+CREATE TABLE readings (
+  ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,
+  t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
+  WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds')
+) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT w, k, max(m) FILTER (WHERE bucket = w.start) AS older, max(m) FILTER (WHERE bucket > w.start) AS newer FROM (SELECT hop(INTERVAL '10 seconds', INTERVAL '20 seconds') AS w, date_bin(INTERVAL '10 seconds', t) AS bucket, k, avg(v) AS m FROM readings GROUP BY 1, 2, 3) GROUP BY w, k;

@@ -1,0 +1,3 @@
+-- refused: cannot be used in a connection table
+CREATE TABLE t (d DATE) WITH (connector = 'single_file', path = 'x', type = 'source', format = 'json');
+SELECT 1;

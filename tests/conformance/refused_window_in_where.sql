@@ -1,0 +1,7 @@
+-- refused: not allowed in this context
+CREATE TABLE readings (
+  ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,
+  t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
+  WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds')
+) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT v FROM readings WHERE get_field(tumble(INTERVAL '10 seconds'), 'start') > TIMESTAMP '2020-01-01 00:00:00' AND v > 1;

@@ -1,0 +1,100 @@
+//! The default pack on the embedded engine, in both time modes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
+use std::path::Path;
+
+use weir_engine::{MemorySink, MemorySource, PlanOptions, RawRecord, RunOptions, RunReport, plan, run};
+use weir_rules::{Environment, Pack, compile};
+
+fn program(time: &str) -> String {
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
+    let environment = Environment::parse(Path::new("test.toml"), &format!("time = \"{time}\"")).unwrap();
+    compile(&Pack::load(&sql).unwrap(), &environment).unwrap().sql
+}
+
+/// Four days of one series, a reading every five minutes, with one spike on the third day.
+fn readings() -> Vec<RawRecord> {
+    let start = 1_763_856_000_000i64;
+    (0..4 * 288i64)
+        .map(|i| {
+            let at = start + i * 300_000;
+            let value = if i == 700 { 500.0 } else { 20.0 + f64::from(i32::try_from(i % 7).unwrap()) };
+            let json = format!(r#"{{"timestamp":{at},"value":{value},"source":"pump-7","metric":"temperature"}}"#);
+            RawRecord { payload: json.into(), arrival_nanos: Some(at * 1_000_000), partition: 0 }
+        })
+        .collect()
+}
+
+fn run_pack(time: &str, records: Vec<RawRecord>, batch_size: usize) -> (Vec<String>, Vec<String>, RunReport) {
+    let program = plan(&program(time), &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+    let (anomalies, poison) = (MemorySink::new(), MemorySink::new());
+    let mut options = RunOptions { batch_size, ..RunOptions::default() };
+    options.sources.insert("events_raw".into(), MemorySource::new(records));
+    options.sinks.insert("anomalies".into(), anomalies.clone());
+    options.sinks.insert("poison".into(), poison.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(run(&program, options, std::future::pending())).unwrap_or_else(|e| panic!("{e}"));
+    let sorted = |sink: &MemorySink| {
+        let mut lines = sink.lines();
+        lines.sort();
+        lines
+    };
+    (sorted(&anomalies), sorted(&poison), report)
+}
+
+#[test]
+fn a_spike_is_an_anomaly_in_both_time_modes() {
+    for time in ["arrival", "event"] {
+        let (anomalies, poison, report) = run_pack(time, readings(), 8192);
+        let spikes: Vec<_> = anomalies.iter().filter(|a| a.contains("\"rule\":\"zscore\"")).collect();
+        assert_eq!(spikes.len(), 1, "{time}: {anomalies:#?}");
+        assert!(spikes[0].contains("\"value\":500.0"), "{time}: {spikes:?}");
+        assert!(poison.is_empty(), "{time}: {poison:?}");
+        assert_eq!(report.sources.len(), 1);
+        assert_eq!(report.sources[0].late, 0);
+    }
+}
+
+#[test]
+fn the_batch_size_changes_nothing() {
+    let mut records = readings();
+    // Some disorder, some of it too late.
+    records.swap(10, 11);
+    records.swap(100, 900);
+    let whole = run_pack("event", records.clone(), 8192);
+    for batch_size in [1, 7, 256] {
+        let (anomalies, _, report) = run_pack("event", records.clone(), batch_size);
+        assert_eq!(anomalies, whole.0, "batches of {batch_size}");
+        assert_eq!(report.sources[0].late, whole.2.sources[0].late, "batches of {batch_size}");
+    }
+}
+
+#[test]
+fn what_is_no_event_is_poison_and_disturbs_nobody() {
+    let mut records = readings();
+    let bad = |payload: &'static [u8]| RawRecord {
+        payload: payload.into(),
+        arrival_nanos: Some(records[5].arrival_nanos.unwrap()),
+        partition: 0,
+    };
+    let inserted = [
+        bad(b"\xff\xfe"),
+        bad(b"{\"timestamp\":"),
+        bad(b"{\"value\":1}"),
+        bad(b"{\"timestamp\":1763856000000,\"value\":\"x\"}"),
+    ];
+    for (n, record) in inserted.into_iter().enumerate() {
+        records.insert(10 + n, record);
+    }
+    for time in ["arrival", "event"] {
+        let clean = run_pack(time, readings(), 8192);
+        let (anomalies, poison, _) = run_pack(time, records.clone(), 64);
+        assert_eq!(anomalies, clean.0, "{time}");
+        let reasons: Vec<_> = ["not_utf8", "not_json", "bad_timestamp", "bad_value"]
+            .iter()
+            .map(|r| poison.iter().filter(|p| p.contains(&format!("\"reason\":\"{r}\""))).count())
+            .collect();
+        assert_eq!(reasons, [1, 1, 1, 1], "{time}: {poison:#?}");
+    }
+}
