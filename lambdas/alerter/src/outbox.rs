@@ -26,7 +26,7 @@ const LEASE_MARGIN_SECONDS: i64 = 5;
 impl Alerter {
     /// Up to when this invocation may hold an alert: Lambda ends it at its deadline.
     pub(crate) fn lease(&self, budget: &Budget<'_>) -> Timestamp {
-        after(budget.deadline(), -20)
+        after(budget.deadline(), LEASE_MARGIN_SECONDS)
     }
 
     /// Sends alerts that are due and held by this invocation. What fails stays due, and the sweep comes for it.
