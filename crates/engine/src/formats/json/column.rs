@@ -1,6 +1,5 @@
 //! Columns that grow value by value, and can give back the last ones.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -9,161 +8,15 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::kernels::cast_utils::{Parser, parse_decimal};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int32Type,
-    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt32Type, UInt64Type,
 };
 
 use super::error::{DecodeError, UnsupportedColumn};
+use super::rows::Rows;
 use super::scan::{Cursor, Text, check_depth};
 use super::{is_json, timestamp};
-
-/// From this many columns on, a name that is not where the last record had it is looked up in a map.
-const MAP_FROM_COLUMNS: usize = 12;
-
-/// An object's fields as columns: a row, or a STRUCT.
-#[derive(Debug)]
-pub(super) struct Rows {
-    fields: Fields,
-    /// Each name as JSON writes it, quotes included: one comparison recognises it.
-    quoted: Vec<Box<[u8]>>,
-    by_name: Option<HashMap<Box<[u8]>, usize>>,
-    columns: Vec<Column>,
-    /// Which column is expected next: records of one stream have their fields in one order.
-    next: usize,
-    len: usize,
-}
-
-impl Rows {
-    pub(super) fn new(fields: &Fields) -> Result<Self, UnsupportedColumn> {
-        let name_of = |field: &FieldRef| Box::<[u8]>::from(field.name().as_bytes());
-        Ok(Self {
-            fields: fields.clone(),
-            quoted: fields.iter().map(|field| quote(field.name()).into()).collect(),
-            by_name: (fields.len() >= MAP_FROM_COLUMNS)
-                .then(|| fields.iter().enumerate().map(|(index, field)| (name_of(field), index)).collect()),
-            columns: fields.iter().map(|field| Column::new(field)).collect::<Result<_, _>>()?,
-            next: 0,
-            len: 0,
-        })
-    }
-
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Reads an object whose `{` is next. After an error the columns may be of different lengths: truncate them.
-    #[inline]
-    pub(super) fn read(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        scratch: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<(), DecodeError> {
-        cursor.take();
-        check_depth(depth)?;
-        let mut filled = 0;
-        if cursor.next_token()? == b'}' {
-            cursor.take();
-        } else {
-            loop {
-                let index = self.name(cursor, scratch)?;
-                cursor.expect(b':', "expected a colon")?;
-                match index {
-                    Some(index) => filled += self.value(index, cursor, scratch, depth)?,
-                    None => cursor.skip(depth + 1)?,
-                }
-                if !cursor.more(b'}')? {
-                    break;
-                }
-            }
-        }
-        if filled < self.columns.len() {
-            for (column, field) in self.columns.iter_mut().zip(&self.fields) {
-                if column.len() == self.len {
-                    if !field.is_nullable() {
-                        return Err(DecodeError::Missing { column: field.name().clone() });
-                    }
-                    column.push_null();
-                }
-            }
-        }
-        self.len += 1;
-        Ok(())
-    }
-
-    /// Reads a field's name, and finds its column.
-    #[inline]
-    fn name(&mut self, cursor: &mut Cursor<'_>, scratch: &mut Vec<u8>) -> Result<Option<usize>, DecodeError> {
-        cursor.next_token()?;
-        if let Some(expected) = self.quoted.get(self.next)
-            && cursor.take_exact(expected)
-        {
-            let index = self.next;
-            self.next = if index + 1 == self.quoted.len() { 0 } else { index + 1 };
-            return Ok(Some(index));
-        }
-        let text = cursor.string()?;
-        let name = text.resolve(scratch);
-        let index = match &self.by_name {
-            Some(map) => map.get(name).copied(),
-            None => self.fields.iter().position(|field| field.name().as_bytes() == name),
-        };
-        if let Some(index) = index {
-            self.next = (index + 1) % self.quoted.len();
-        }
-        Ok(index)
-    }
-
-    /// Reads a field's value; returns how many columns got their first value of this row.
-    #[inline]
-    fn value(
-        &mut self,
-        index: usize,
-        cursor: &mut Cursor<'_>,
-        scratch: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<usize, DecodeError> {
-        let (Some(column), Some(field)) = (self.columns.get_mut(index), self.fields.get(index)) else { return Ok(0) };
-        let mut filled = 1;
-        if column.len() > self.len {
-            // The name came before in this object: the last one wins.
-            column.truncate(self.len);
-            filled = 0;
-        }
-        column.read(field.is_nullable(), cursor, scratch, depth + 1).map_err(|error| error.in_column(field.name()))?;
-        Ok(filled)
-    }
-
-    /// A row whose every column is `text` (there is one, of text, where this is used).
-    pub(super) fn push_text(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        for column in &mut self.columns {
-            if let Values::Text(values) | Values::Json(values) = &mut column.values {
-                values.push(text)?;
-                column.nulls.append_non_null();
-            }
-        }
-        self.len += 1;
-        Ok(())
-    }
-
-    /// A row of nulls, under a STRUCT that is null.
-    fn push_null(&mut self) {
-        self.columns.iter_mut().for_each(Column::push_null);
-        self.len += 1;
-    }
-
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.columns.iter_mut().for_each(|column| column.truncate(len));
-        self.len = len;
-    }
-
-    pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>, DecodeError> {
-        self.len = 0;
-        self.columns.iter_mut().map(Column::finish).collect()
-    }
-}
 
 /// One column: its values so far and which of them are null.
 #[derive(Debug)]
@@ -197,7 +50,7 @@ struct TextValues {
 }
 
 impl Column {
-    fn new(field: &Field) -> Result<Self, UnsupportedColumn> {
+    pub(super) fn new(field: &Field) -> Result<Self, UnsupportedColumn> {
         let text = || TextValues { ends: vec![0], bytes: Vec::new() };
         let in_field = |error: UnsupportedColumn| UnsupportedColumn {
             column: format!("{}.{}", field.name(), error.column),
@@ -227,13 +80,13 @@ impl Column {
     }
 
     #[inline]
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.nulls.len()
     }
 
     /// Reads one value of any kind. Nothing is added when it fails.
     #[inline]
-    fn read(
+    pub(super) fn read(
         &mut self,
         nullable: bool,
         cursor: &mut Cursor<'_>,
@@ -324,7 +177,7 @@ impl Column {
             }
             Values::Struct(rows) => match first {
                 b'{' => {
-                    let len = rows.len;
+                    let len = rows.len();
                     rows.read(cursor, scratch, depth).inspect_err(|_| rows.truncate(len))?;
                 }
                 _ => return Err(mismatch("STRUCT", cursor, depth)),
@@ -342,7 +195,16 @@ impl Column {
         Ok(())
     }
 
-    fn push_null(&mut self) {
+    /// Adds a text as it is; only where the column is text.
+    pub(super) fn push_text(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+        if let Values::Text(values) | Values::Json(values) = &mut self.values {
+            values.push(text)?;
+            self.nulls.append_non_null();
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_null(&mut self) {
         match &mut self.values {
             Values::Bool(values) => values.push(false),
             Values::Int32(values) => values.push(0),
@@ -361,7 +223,7 @@ impl Column {
         self.nulls.append_null();
     }
 
-    fn truncate(&mut self, len: usize) {
+    pub(super) fn truncate(&mut self, len: usize) {
         if self.len() <= len {
             return;
         }
@@ -388,7 +250,7 @@ impl Column {
     }
 
     /// Hands the values over and starts anew, with room for as many again.
-    fn finish(&mut self) -> Result<ArrayRef, DecodeError> {
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, DecodeError> {
         let nulls = self.nulls.finish();
         Ok(match &mut self.values {
             Values::Bool(values) => {
@@ -421,8 +283,8 @@ impl Column {
                 Arc::new(StringArray::try_new(offsets(ends), bytes, nulls).map_err(internal)?)
             }
             Values::Struct(rows) => {
-                let fields = rows.fields.clone();
-                let len = rows.len;
+                let fields = rows.fields().clone();
+                let len = rows.len();
                 let columns = rows.finish()?;
                 let array = if fields.is_empty() {
                     StructArray::new_empty_fields(len, nulls)
@@ -529,11 +391,6 @@ fn compact(json: &[u8], out: &mut Vec<u8>) {
         quoted = *byte == b'"';
         !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
     }));
-}
-
-/// A name as compact JSON writes it.
-fn quote(name: &str) -> Vec<u8> {
-    serde_json::Value::from(name).to_string().into_bytes()
 }
 
 fn hand_over<T>(values: &mut Vec<T>) -> Vec<T> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use super::column::Rows;
 use super::error::{DecodeError, UnsupportedColumn};
+use super::rows::Rows;
 use super::scan::Cursor;
 
 /// How records are read.

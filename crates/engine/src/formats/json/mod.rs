@@ -18,6 +18,7 @@ mod decode;
 mod encode;
 mod error;
 mod number;
+mod rows;
 mod scan;
 mod timestamp;
 
