@@ -52,13 +52,16 @@ impl Alerter {
         for fault in quarantined.faults {
             counters.fault("quarantine", &fault);
         }
+        let (probes, mut unique): (Vec<_>, Vec<_>) = unique.into_iter().partition(|u| u.anomaly.is_probe());
         let silences = silences.unwrap_or_else(|fault| {
-            // Rather one alert too many than one too few.
             counters.fault("silences", &fault);
+            if fault.is_retryable() {
+                // Whoever asked for silence must not be woken by a throttled read: the records come again.
+                failed.extend(unique.drain(..).flat_map(|u| u.records));
+            }
+            // Nothing but a change by somebody helps: rather one alert too many than one too few.
             Vec::new()
         });
-
-        let (probes, unique): (Vec<_>, Vec<_>) = unique.into_iter().partition(|u| u.anomaly.is_probe());
         for probe in probes {
             if let Err(fault) = self.note_probe(&probe.anomaly, &budget, counters).await {
                 counters.fault("probe", &fault);

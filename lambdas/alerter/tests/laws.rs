@@ -19,7 +19,7 @@ fn seeds() -> Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("WEIR_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("WEIR_SEEDS").unwrap_or(400),
+        None => 0..number("WEIR_SEEDS").unwrap_or(1_000),
     }
 }
 
@@ -77,8 +77,9 @@ fn the_laws_hold_when_calls_fail_all_the_time() {
 #[test]
 fn the_scenes_are_worth_their_name() {
     let mut found = std::collections::BTreeMap::<&str, usize>::new();
-    for seed in 0..150 {
-        let (mut driver, _) = sim::scene(seed, 4);
+    let scenes = (0..50).flat_map(|seed| [0, 20, 4].map(|fault_rate| (seed, fault_rate)));
+    for (seed, fault_rate) in scenes {
+        let (mut driver, _) = sim::scene(seed, fault_rate);
         driver.drain();
         driver.settle();
         let world = driver.world.lock().unwrap();

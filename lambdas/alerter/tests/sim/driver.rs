@@ -96,9 +96,13 @@ impl Driver {
     }
 
     fn start_some(&mut self) {
-        let sweep = self.world.lock().unwrap().millis >= self.next_sweep;
+        // The schedule may call twice, and late: sweeps overlap with batches and with each other.
+        let sweep = {
+            let mut world = self.world.lock().unwrap();
+            world.millis >= self.next_sweep || world.rng.one_in(40)
+        };
         if sweep {
-            self.next_sweep += 60_000;
+            self.next_sweep = self.world.lock().unwrap().millis + 60_000;
             self.start_sweep();
         }
         for index in 0..self.shards.len() {

@@ -24,6 +24,8 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
     }
     world.millis += 2_000;
 
+    // Spread over many periods, or all in one, which then closes for many keys at once.
+    let times = if rng.one_in(3) { (START_MILLIS, 200_000) } else { (START_MILLIS - 1_200_000, 1_500_000) };
     let mut shards: Vec<Shard> = (0..1 + rng.index(3)).map(|_| Shard::default()).collect();
     let (mut anomalies, mut bad): (Vec<Anomaly>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
     for n in 0..20 + rng.index(80) {
@@ -38,7 +40,7 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
                 serde_json::to_vec(again).unwrap()
             }
             _ => {
-                let anomaly = anomaly(&mut rng);
+                let anomaly = anomaly(&mut rng, times);
                 let json = serde_json::to_vec(&anomaly).unwrap();
                 anomalies.push(anomaly);
                 json
@@ -52,16 +54,15 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
     (Driver::new(world, shards, storm_cap), Promised { storm_cap, anomalies, bad, silences })
 }
 
-fn anomaly(rng: &mut Rng) -> Anomaly {
+fn anomaly(rng: &mut Rng, (from, span): (i64, u64)) -> Anomaly {
     let (rule, severity, stage, dedup_seconds) = [
         ("zscore", Severity::Critical, Stage::Active, 300),
         ("spike", Severity::Warning, Stage::Active, 60),
         ("gentle", Severity::Info, Stage::Active, 300),
         ("trial", Severity::Critical, Stage::Shadow, 300),
     ][rng.index(4).min(rng.index(4))];
-    let key = format!("{}-{}", if rng.one_in(6) { "quiet" } else { "pump" }, rng.below(8));
-    let timestamp =
-        Timestamp::from_millis(START_MILLIS - 1_200_000 + i64::try_from(rng.below(1_500_000)).unwrap()).unwrap();
+    let key = format!("{}-{}", if rng.one_in(6) { "quiet" } else { "pump" }, rng.below(12));
+    let timestamp = Timestamp::from_millis(from + i64::try_from(rng.below(span)).unwrap()).unwrap();
     Anomaly {
         id: AnomalyId::compute(rule, &key, Identity::Event { time: timestamp, event_id: "" }),
         rule: rule.to_owned(),

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) queue: Vec<String>,
     /// Calls fail once in so many; 0: never.
     pub(crate) fault_rate: u64,
+    /// Up to when nothing answers: longer than an invocation tries.
+    outage_until: i64,
     /// Invocations that met any fault.
     pub(crate) disturbed: BTreeMap<usize, Vec<Fate>>,
     /// Alerts that an invocation marked as sent and knows it.
@@ -68,6 +70,7 @@ impl World {
             topic: Vec::new(),
             queue: Vec::new(),
             fault_rate,
+            outage_until: 0,
             disturbed: BTreeMap::new(),
             marked: Vec::new(),
             closed: BTreeMap::new(),
@@ -81,7 +84,17 @@ impl World {
     /// Decides how a call of an invocation goes, and lets time pass for it.
     pub(crate) fn fate(&mut self, invocation: usize) -> Fate {
         self.millis += 1 + i64::try_from(self.rng.below(40)).unwrap();
-        if self.fault_rate == 0 || !self.rng.one_in(self.fault_rate) {
+        if self.fault_rate == 0 {
+            return Fate::Works;
+        }
+        if self.rng.one_in(self.fault_rate * 15) {
+            self.outage_until = self.millis + 2_000 + i64::try_from(self.rng.below(30_000)).unwrap();
+        }
+        if self.millis < self.outage_until {
+            self.disturbed.entry(invocation).or_default().push(Fate::Throttled);
+            return Fate::Throttled;
+        }
+        if !self.rng.one_in(self.fault_rate) {
             return Fate::Works;
         }
         let fate = match self.rng.below(6) {
