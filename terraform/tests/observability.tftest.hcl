@@ -60,18 +60,45 @@ run "every_alarm_names_its_runbook" {
   }
 
   assert {
-    condition     = length(setintersection(toset(output.alarm_names), toset(["weir-arroyo-memory", "weir-catalogue-storage", "weir-checkpoint-age", "weir-pipeline-failed", "weir-pipeline-not-running", "weir-undelivered"]))) == 6
+    condition     = length(setintersection(toset(output.alarm_names), toset(["weir-arroyo-memory", "weir-catalogue-storage", "weir-checkpoint-age", "weir-checkpoint-unfinished", "weir-pipeline-failed", "weir-pipeline-not-running", "weir-undelivered"]))) == 7
     error_message = "Arroyo, its catalogue and undelivered alerts are watched"
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 13
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 14
     error_message = "the dashboard shows the whole path"
   }
 
   assert {
     condition     = aws_budgets_budget.this[0].limit_amount == "100" && length(aws_budgets_budget.this[0].cost_filter) == 0
     error_message = "the budget is the account's until the tag is activated"
+  }
+}
+
+run "two_stacks_have_series_of_their_own" {
+  module { source = "./modules/observability" }
+
+  variables {
+    alerter_function_name   = "staging-alerter"
+    heartbeat_function_name = "staging-heartbeat"
+    arroyo                  = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      contains(["staging-alerter", "staging-heartbeat"], lookup(alarm.dimensions, "function", "none")) if alarm.namespace == "Weir"
+    ])
+    error_message = "an alarm on Weir's own metrics is one of this stack's functions, by the name that its log line carries"
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [
+        for metric in widget.properties.metrics : contains(["staging-alerter", "staging-heartbeat"], metric[3]) if metric[0] == "Weir"
+      ]
+    ]))
+    error_message = "so does the dashboard"
   }
 }
 

@@ -37,7 +37,8 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            line::write(&json!({"level": "error", "function": "alerter", "error": error.to_string()}).to_string());
+            let function = weir_lambda::function_name();
+            line::write(&json!({"level": "error", "function": function, "error": error.to_string()}).to_string());
             ExitCode::FAILURE
         }
     }
@@ -86,7 +87,7 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
         );
     }
     let now = weir_lambda::now();
-    let mut line = Line::new("alerter");
+    let mut line = Line::new(&context.env_config.function_name);
     line.field("level", if result.is_ok() { "info" } else { "error" });
     line.field("invocation", kind);
     line.field("request_id", context.request_id);

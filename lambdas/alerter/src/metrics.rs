@@ -103,7 +103,7 @@ mod tests {
             faults: vec!["store: throttled".to_owned()],
             ..Counters::default()
         };
-        let mut line = Line::new("alerter");
+        let mut line = Line::new("weir-alerter");
         line.field("request_id", "r-1");
         counters.tell(&mut line);
         let line: serde_json::Value = serde_json::from_str(&line.finish(Timestamp::from_nanos(5_000_000))).unwrap();

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde::{Deserialize, de::DeserializeOwned};
+use weir_anomaly::Timestamp;
 
 use crate::ports::{Fault, Pipeline, Pipelines};
 
@@ -41,9 +42,22 @@ struct PipelineItem {
 
 #[derive(Deserialize)]
 struct Job {
+    id: String,
     state: String,
+    /// Microseconds since the epoch, as all of Arroyo's times.
     #[serde(default)]
     created_at: u64,
+    start_time: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Checkpoint {
+    /// None while it is being written.
+    finish_time: Option<u64>,
+}
+
+fn time(micros: u64) -> Option<Timestamp> {
+    Some(Timestamp::from_nanos(i64::try_from(micros).ok()?.checked_mul(1000)?))
 }
 
 impl Arroyo {
@@ -103,13 +117,19 @@ impl Pipelines for Arroyo {
         for item in page.data {
             let jobs: Page<Job> = self.get(&format!("/pipelines/{}/jobs", item.id)).await?;
             let newest = jobs.data.into_iter().max_by_key(|job| job.created_at);
-            pipelines.push(Pipeline {
-                id: item.id,
-                name: item.name,
-                state: newest.map_or_else(|| "Unknown".to_owned(), |job| job.state),
-            });
+            let began_at = newest.as_ref().and_then(|job| time(job.start_time.unwrap_or(job.created_at)));
+            let (job, state) = newest.map_or_else(|| (String::new(), "Unknown".to_owned()), |job| (job.id, job.state));
+            pipelines.push(Pipeline { id: item.id, name: item.name, state, job, began_at });
         }
         Ok(pipelines)
+    }
+
+    async fn last_checkpoint(&self, pipeline: &Pipeline) -> Result<Option<Timestamp>, Fault> {
+        // The few that are neither compacted nor failed.
+        let path = format!("/pipelines/{}/jobs/{}/checkpoints", pipeline.id, pipeline.job);
+        let checkpoints: Page<Checkpoint> = self.get(&path).await?;
+        let newest = checkpoints.data.iter().filter_map(|checkpoint| checkpoint.finish_time).max();
+        Ok(newest.and_then(time).or(pipeline.began_at))
     }
 
     async fn restart(&self, id: &str) -> Result<(), Fault> {
@@ -177,8 +197,28 @@ mod tests {
         ));
         let pipelines = arroyo.list().await.unwrap();
         assert_eq!((pipelines[0].name.as_str(), pipelines[0].state.as_str()), ("weir", "Running"));
+        assert_eq!(pipelines[0].job, "job_2");
         let seen = server.await.unwrap();
         assert!(seen.iter().all(|request| request.to_lowercase().contains("authorization: bearer k-1")));
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_counts_when_it_is_finished() {
+        let line = "GET /api/v1/pipelines/pl_1/jobs/job_2/checkpoints ";
+        let written = r#"{"data":[{"epoch":7,"backend":"parquet","start_time":1,"finish_time":2000000,"events":[]},
+            {"epoch":8,"backend":"parquet","start_time":3000000,"finish_time":null,"events":[]}]}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), None);
+        tokio::spawn(stub(listener, vec![(line, 200, written), (line, 200, r#"{"data":[]}"#)]));
+        let pipeline = Pipeline {
+            id: "pl_1".to_owned(),
+            name: "weir".to_owned(),
+            state: "Running".to_owned(),
+            job: "job_2".to_owned(),
+            began_at: Timestamp::from_millis(500),
+        };
+        assert_eq!(arroyo.last_checkpoint(&pipeline).await.unwrap(), Timestamp::from_millis(2_000));
+        assert_eq!(arroyo.last_checkpoint(&pipeline).await.unwrap(), pipeline.began_at, "none yet");
     }
 
     #[tokio::test]

@@ -42,8 +42,10 @@ pub struct Beat {
     pub probe_age_ms: Option<i64>,
     /// How long that probe took.
     pub probe_ms: Option<i64>,
-    /// Pipelines as Arroyo told.
-    pub pipelines: Vec<Pipeline>,
+    /// Pipelines as Arroyo told; `None`: it was not asked, or did not answer.
+    pub pipelines: Option<Vec<Pipeline>>,
+    /// Age of the last checkpoint, milliseconds; of the running pipeline whose is the oldest.
+    pub checkpoint_age_ms: Option<i64>,
     /// Names of the pipelines that were started again.
     pub restarted: Vec<String>,
     /// What went wrong. The beat goes on: a broken Arroyo must not stop event time.
@@ -129,9 +131,18 @@ impl Heartbeat {
     }
 
     async fn look_after(&self, pipelines: &dyn Pipelines, now: Timestamp, beat: &mut Beat) -> Result<(), Fault> {
-        beat.pipelines = pipelines.list().await?;
+        let found = beat.pipelines.insert(pipelines.list().await?);
+        for pipeline in found.iter().filter(|p| p.state == "Running") {
+            match pipelines.last_checkpoint(pipeline).await {
+                Ok(at) => {
+                    let age = at.map(|at| now.millis().saturating_sub(at.millis()).max(0));
+                    beat.checkpoint_age_ms = beat.checkpoint_age_ms.max(age);
+                }
+                Err(fault) => beat.faults.push(format!("arroyo: {fault}")),
+            }
+        }
         let hour = now.millis().div_euclid(3_600_000);
-        for pipeline in beat.pipelines.iter().filter(|p| p.state == "Failed") {
+        for pipeline in found.iter().filter(|p| p.state == "Failed") {
             // Counted first: a restart that is not counted could go on for ever.
             let restarts = self.notes.count_restart(&pipeline.id, hour).await?;
             if restarts > MAX_RESTARTS_PER_HOUR {
@@ -156,13 +167,13 @@ impl Beat {
         line.count("probe_missing", u64::from(self.probe_age_ms.is_none()));
         line.values("probe_age_ms", "Milliseconds", &self.probe_age_ms.into_iter().collect::<Vec<_>>());
         line.values("probe_path_ms", "Milliseconds", &self.probe_ms.into_iter().collect::<Vec<_>>());
-        if !self.pipelines.is_empty() {
-            let count =
-                |states: &[&str]| self.pipelines.iter().filter(|p| states.contains(&p.state.as_str())).count() as u64;
-            line.count("pipelines_running", count(&["Running"]));
-            line.count("pipelines_failed", count(&["Failed"]));
+        if let Some(pipelines) = &self.pipelines {
+            let count = |state: &str| pipelines.iter().filter(|p| p.state == state).count() as u64;
+            line.count("pipelines_running", count("Running"));
+            line.count("pipelines_failed", count("Failed"));
             line.count("pipelines_restarted", self.restarted.len() as u64);
-            let states: Vec<Value> = self.pipelines.iter().map(|p| json!({"name": p.name, "state": p.state})).collect();
+            line.values("checkpoint_age_ms", "Milliseconds", &self.checkpoint_age_ms.into_iter().collect::<Vec<_>>());
+            let states: Vec<Value> = pipelines.iter().map(|p| json!({"name": p.name, "state": p.state})).collect();
             line.field("pipelines", states);
         }
         if !self.faults.is_empty() {

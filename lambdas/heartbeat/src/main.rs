@@ -20,7 +20,8 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            line::write(&json!({"level": "error", "function": "heartbeat", "error": error.to_string()}).to_string());
+            let function = weir_lambda::function_name();
+            line::write(&json!({"level": "error", "function": function, "error": error.to_string()}).to_string());
             ExitCode::FAILURE
         }
     }
@@ -58,7 +59,7 @@ async fn answer(heartbeat: &Heartbeat, event: LambdaEvent<Value>) -> Result<Valu
         Err((beat, fault)) => (beat, Some(fault)),
     };
     let now = weir_lambda::now();
-    let mut line = Line::new("heartbeat");
+    let mut line = Line::new(&event.context.env_config.function_name);
     line.field("level", if failure.is_none() { "info" } else { "error" });
     line.field("request_id", event.context.request_id);
     line.field("trace_id", event.context.xray_trace_id);

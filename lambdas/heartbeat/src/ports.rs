@@ -29,6 +29,9 @@ pub trait Pipelines: Send + Sync {
     /// All of them.
     async fn list(&self) -> Result<Vec<Pipeline>, Fault>;
 
+    /// When the newest checkpoint of a pipeline's newest job was finished; when none was, when the job began.
+    async fn last_checkpoint(&self, pipeline: &Pipeline) -> Result<Option<Timestamp>, Fault>;
+
     /// Starts one again from its last checkpoint.
     async fn restart(&self, id: &str) -> Result<(), Fault>;
 }
@@ -60,6 +63,10 @@ pub struct Pipeline {
     pub name: String,
     /// The state of its newest job, in Arroyo's words.
     pub state: String,
+    /// Arroyo's id of that job; empty when there is none.
+    pub job: String,
+    /// When that job began.
+    pub began_at: Option<Timestamp>,
 }
 
 /// Why a call did not do what it was asked. Each class needs another answer: wait, or somebody.

@@ -9,6 +9,12 @@ pub use sdk::{ATTEMPT_TIMEOUT, sdk_config};
 
 use weir_anomaly::Timestamp;
 
+/// The function's name, as Lambda tells it: `<name_prefix>-alerter`. Empty elsewhere.
+#[must_use]
+pub fn function_name() -> String {
+    std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()
+}
+
 /// The time on the wall.
 #[must_use]
 pub fn now() -> Timestamp {

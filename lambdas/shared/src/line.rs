@@ -14,16 +14,16 @@ const MAX_VALUES: usize = 100;
 
 /// A line that grows.
 pub struct Line {
-    function: &'static str,
+    function: String,
     fields: Map<String, Value>,
     names: Vec<Value>,
 }
 
 impl Line {
-    /// A line of this function.
+    /// A line of this function: by its whole name, so that two stacks in one account have series of their own.
     #[must_use]
-    pub fn new(function: &'static str) -> Self {
-        Self { function, fields: Map::new(), names: Vec::new() }
+    pub fn new(function: &str) -> Self {
+        Self { function: function.to_owned(), fields: Map::new(), names: Vec::new() }
     }
 
     /// Adds something to read.
@@ -49,7 +49,8 @@ impl Line {
     /// The line as text.
     #[must_use]
     pub fn finish(mut self, now: Timestamp) -> String {
-        self.field("function", self.function);
+        let function = std::mem::take(&mut self.function);
+        self.field("function", function);
         let metrics = json!({"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": self.names});
         self.field("_aws", json!({"Timestamp": now.millis(), "CloudWatchMetrics": [metrics]}));
         Value::Object(self.fields).to_string()

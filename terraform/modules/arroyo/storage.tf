@@ -77,8 +77,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
   depends_on = [aws_s3_bucket_versioning.state]
 }
 
-# Counts the requests under checkpoints/: a bucket that nothing is written to means that no checkpoint succeeds. Arroyo 0.15
-# itself has no such metric.
+# Counts the requests under checkpoints/: a bucket that nothing is written to means that no checkpoint succeeds. The heartbeat
+# publishes what Arroyo's API says of finished ones; this sees it also when neither answers.
 resource "aws_s3_bucket_metric" "checkpoints" {
   bucket = aws_s3_bucket.state.id
   name   = "checkpoints"

@@ -24,15 +24,15 @@ locals {
       },
       {
         title   = "Anomalies at the alerter", stat = "Sum"
-        metrics = [for name in ["received", "new", "duplicate", "quarantined", "failed"] : ["Weir", name, "function", local.functions.alerter]]
+        metrics = [for name in ["received", "new", "duplicate", "quarantined", "failed"] : ["Weir", name, "function", var.alerter_function_name]]
       },
       {
         title   = "Alerts", stat = "Sum"
-        metrics = [for name in ["alerted", "suppressed", "silenced", "held", "publish_failed"] : ["Weir", name, "function", local.functions.alerter]]
+        metrics = [for name in ["alerted", "suppressed", "silenced", "held", "publish_failed"] : ["Weir", name, "function", var.alerter_function_name]]
       },
       {
         title   = "Latency (ms, p99)", stat = "p99"
-        metrics = [for name in ["event_to_stored_ms", "event_to_alert_ms", "probe_ms"] : ["Weir", name, "function", local.functions.alerter]]
+        metrics = [for name in ["event_to_stored_ms", "event_to_alert_ms", "probe_ms"] : ["Weir", name, "function", var.alerter_function_name]]
       },
       {
         title = "Alerter", stat = "Sum"
@@ -71,8 +71,12 @@ locals {
       {
         title = "Pipelines", stat = "Maximum"
         metrics = [
-          for name in ["pipelines_running", "pipelines_failed", "pipelines_restarted"] : ["Weir", name, "function", local.functions.heartbeat]
+          for name in ["pipelines_running", "pipelines_failed", "pipelines_restarted"] : ["Weir", name, "function", var.heartbeat_function_name]
         ]
+      },
+      {
+        title   = "Age of the last checkpoint (ms)", stat = "Maximum"
+        metrics = [["Weir", "checkpoint_age_ms", "function", var.heartbeat_function_name]]
       },
       {
         title = "Arroyo (%)", stat = "Maximum"

@@ -1,9 +1,6 @@
 locals {
   runbooks = "docs/runbooks.md"
 
-  # What the functions call themselves in their metrics. Two stacks in one account and region share these series.
-  functions = { alerter = "alerter", heartbeat = "heartbeat" }
-
   # One entry an alarm. `runbook` is the heading in docs/runbooks.md; `missing` says what silence means.
   alarms = merge(
     {
@@ -39,7 +36,7 @@ locals {
         runbook    = "Alerts cannot be published"
         what       = "Alerts are due that could not be published."
         namespace  = "Weir", metric = "publish_failed", statistic = "Sum"
-        dimensions = { function = local.functions.alerter }
+        dimensions = { function = var.alerter_function_name }
         threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 5
       }
       quarantine = {
@@ -96,14 +93,14 @@ locals {
         runbook    = "Probe does not arrive"
         what       = "No probe went through the whole path for ${var.probe_missing_minutes} minutes: rules may be dead without a sign."
         namespace  = "Weir", metric = "probe_ms", statistic = "SampleCount"
-        dimensions = { function = local.functions.alerter }
+        dimensions = { function = var.alerter_function_name }
         threshold  = 1, above = false, missing = "breaching", period = 60 * var.probe_missing_minutes, periods = 1
       }
       probe-slow = {
         runbook    = "Probe is slow"
         what       = "Probes need longer than ${var.probe_slow_seconds} s through the whole path."
         namespace  = "Weir", metric = "probe_ms", statistic = "Maximum"
-        dimensions = { function = local.functions.alerter }
+        dimensions = { function = var.alerter_function_name }
         threshold  = var.probe_slow_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
       }
     },
@@ -121,14 +118,14 @@ locals {
         runbook    = "Pipeline does not run"
         what       = "No pipeline is Running, or nobody could ask Arroyo."
         namespace  = "Weir", metric = "pipelines_running", statistic = "Minimum"
-        dimensions = { function = local.functions.heartbeat }
+        dimensions = { function = var.heartbeat_function_name }
         threshold  = 1, above = false, missing = "breaching", period = 60, periods = 5
       }
       pipeline-failed = {
         runbook    = "Pipeline does not run"
         what       = "A pipeline is Failed."
         namespace  = "Weir", metric = "pipelines_failed", statistic = "Maximum"
-        dimensions = { function = local.functions.heartbeat }
+        dimensions = { function = var.heartbeat_function_name }
         threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 2
       }
       checkpoint-age = {
@@ -137,6 +134,14 @@ locals {
         namespace  = "AWS/S3", metric = "PutRequests", statistic = "Sum"
         dimensions = try({ BucketName = var.arroyo.state_bucket, FilterId = var.arroyo.checkpoint_metrics }, {})
         threshold  = 1, above = false, missing = "breaching", period = var.checkpoint_age_seconds, periods = 1
+      }
+      checkpoint-unfinished = {
+        runbook    = "Checkpoints are old"
+        what       = "The last checkpoint that a running pipeline finished is older than ${var.checkpoint_age_seconds} s."
+        namespace  = "Weir", metric = "checkpoint_age_ms", statistic = "Maximum"
+        dimensions = { function = var.heartbeat_function_name }
+        # No answer from Arroyo is the alarm pipeline-not-running.
+        threshold = var.checkpoint_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 2
       }
       arroyo-memory = {
         runbook    = "Arroyo runs out of memory"

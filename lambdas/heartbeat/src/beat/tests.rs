@@ -61,6 +61,10 @@ impl Pipelines for World {
         Ok(self.pipelines.clone())
     }
 
+    async fn last_checkpoint(&self, pipeline: &Pipeline) -> Result<Option<Timestamp>, Fault> {
+        if pipeline.job == "silent" { Err(Fault::Retryable("not told".to_owned())) } else { Ok(pipeline.began_at) }
+    }
+
     async fn restart(&self, id: &str) -> Result<(), Fault> {
         self.restarted.lock().unwrap().push(id.to_owned());
         Ok(())
@@ -82,7 +86,13 @@ fn world() -> World {
 }
 
 fn pipeline(state: &str) -> Pipeline {
-    Pipeline { id: "pl_1".to_owned(), name: "weir".to_owned(), state: state.to_owned() }
+    Pipeline {
+        id: "pl_1".to_owned(),
+        name: "weir".to_owned(),
+        state: state.to_owned(),
+        job: "job_1".to_owned(),
+        began_at: None,
+    }
 }
 
 #[tokio::test]
@@ -152,4 +162,32 @@ async fn an_arroyo_out_of_reach_does_not_stop_event_time() {
     let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
     assert_eq!(beat.put, 3);
     assert_eq!(beat.faults, ["arroyo: retryable: not reached"]);
+}
+
+#[tokio::test]
+async fn tells_the_age_of_the_oldest_last_checkpoint() {
+    let running = |job: &str, seconds_ago: i64| Pipeline {
+        job: job.to_owned(),
+        began_at: Some(Timestamp::from_nanos(NOW.nanos() - seconds_ago * 1_000_000_000)),
+        ..pipeline("Running")
+    };
+    let stopped = Pipeline { state: "Stopped".to_owned(), ..running("job_0", 9_999) };
+    let world = Arc::new(World {
+        pipelines: vec![running("job_1", 8), running("job_2", 70), running("silent", 500), stopped],
+        ..world()
+    });
+    let beat = heartbeat(&world, Time::Wall).beat("b", NOW).await.unwrap();
+    assert_eq!(beat.checkpoint_age_ms, Some(70_000));
+    assert_eq!(beat.faults, ["arroyo: retryable: not told"]);
+}
+
+/// All that CloudWatch reads, by name: alarms and the dashboard of Terraform are written against these.
+#[tokio::test]
+async fn a_beat_is_a_log_entry_and_metrics() {
+    let world = Arc::new(World { pipelines: vec![pipeline("Running")], ..world() });
+    let beat = heartbeat(&world, Time::Wall).beat("b", NOW).await.unwrap();
+    let mut line = Line::new("weir-heartbeat");
+    beat.tell(&mut line);
+    let line: Value = serde_json::from_str(&line.finish(NOW)).unwrap();
+    insta::assert_json_snapshot!(line);
 }
