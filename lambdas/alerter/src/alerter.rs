@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use weir_anomaly::Timestamp;
+use weir_anomaly::{
+    Timestamp,
+    store::{Attr, Item, attr},
+};
 
 use crate::{
     config::Config,
-    ports::{Clock, Fault, Notifier, Quarantine, Store},
+    ports::{Clock, Fault, Notifier, Quarantine, Store, Update, one},
     retry::Budget,
 };
 
@@ -29,39 +32,68 @@ pub struct Alerter {
 
 /// Why the check fails.
 #[derive(Debug, thiserror::Error)]
-#[error("{part} does not work: {fault}\nhint: {hint}")]
+#[error("{part} does not work: {fault}{waited}\nhint: {hint}")]
 pub struct CheckError {
     part: &'static str,
     fault: Fault,
+    waited: String,
     hint: &'static str,
 }
 
+/// The check's one item. It lies in no index, so nothing ever comes upon it.
+const CHECK_ITEM: &str = "weir#check";
+/// A new role's permissions reach every service within seconds, now and then within half a minute.
+const PERMISSIONS_WITHIN_SECONDS: i64 = 30;
+
 impl Alerter {
-    /// Calls what can be called without leaving a trace, so that a wrong name or a missing permission stops the deploy.
+    /// Makes every call that disturbs nobody, so that a wrong name or a missing permission stops the deploy and not the first
+    /// anomaly. What it writes is one item of its own. Whether the topic and the queue take messages cannot be tried in
+    /// silence: it asks for their attributes.
     ///
     /// # Errors
-    /// When the table, an index, the topic or the queue does not answer.
+    /// When the table, an index, the topic or the queue does not answer, or does not allow a call within half a minute.
     pub async fn check(&self, deadline: Timestamp) -> Result<(), CheckError> {
-        let budget = Budget::until(deadline, self.clock.as_ref());
-        let failed = |part, hint| move |fault| CheckError { part, fault, hint };
+        let (begun, budget) = (self.clock.now(), Budget::until(deadline, self.clock.as_ref()));
+        let until = after(begun, PERMISSIONS_WITHIN_SECONDS);
+        let failed = |part, hint| {
+            move |fault| {
+                let seconds = (self.clock.now().millis() - begun.millis()) / 1000;
+                let denied = matches!(fault, Fault::Denied(_)).then(|| format!(" (still, after {seconds} s)"));
+                CheckError { part, fault, waited: denied.unwrap_or_default(), hint }
+            }
+        };
+        let item = [Item::new(CHECK_ITEM).with(attr::EXPIRES_AT, Attr::int(self.expires_at(begun)))];
         budget
-            .one(async || self.store.get("weir#check").await)
+            .once_allowed(until, async || one(self.store.insert(&item).await))
             .await
-            .map_err(failed("the table", "check WEIR_TABLE_NAME and the permission dynamodb:GetItem"))?;
+            .map_err(failed("the table", "check WEIR_TABLE_NAME and the permission dynamodb:PartiQLInsert"))?;
+        let change =
+            [Update { id: CHECK_ITEM.to_owned(), set: vec![("checked_at", Attr::time(begun))], ..Update::default() }];
         budget
-            .one(async || self.store.by_rule("#check", None, 1).await)
+            .once_allowed(until, async || one(self.store.update(&change).await))
+            .await
+            .map_err(failed("the table", "check the permission dynamodb:PartiQLUpdate"))?;
+        budget
+            .once_allowed(until, async || self.store.raise(CHECK_ITEM, ("raised_at", Attr::time(begun)), &[]).await)
+            .await
+            .map_err(failed("the table", "check the permission dynamodb:UpdateItem"))?;
+        budget
+            .once_allowed(until, async || self.store.get(CHECK_ITEM).await)
+            .await
+            .map_err(failed("the table", "check the permission dynamodb:GetItem"))?;
+        budget
+            .once_allowed(until, async || self.store.by_rule("#check", None, 1).await)
             .await
             .map_err(failed("the index by_rule", "check the permission dynamodb:Query on the table's indexes"))?;
-        let now = self.clock.now();
         budget
-            .one(async || self.store.count_of_alert("#check", now, now, "#check").await)
+            .once_allowed(until, async || self.store.count_of_alert("#check", begun, begun, "#check").await)
             .await
             .map_err(failed("the index by_key", "check the permission dynamodb:Query on the table's indexes"))?;
         budget
-            .one(async || self.notifier.check().await)
+            .once_allowed(until, async || self.notifier.check().await)
             .await
             .map_err(failed("the topic", "check WEIR_TOPIC_ARN and the permission sns:GetTopicAttributes"))?;
-        budget.one(async || self.quarantine.check().await).await.map_err(failed(
+        budget.once_allowed(until, async || self.quarantine.check().await).await.map_err(failed(
             "the quarantine queue",
             "check WEIR_QUARANTINE_URL and the permission sqs:GetQueueAttributes",
         ))

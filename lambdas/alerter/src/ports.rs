@@ -124,7 +124,10 @@ pub enum Fault {
     /// This item can never be taken; trying again cannot help.
     #[error("refused: {0}")]
     Poison(String),
-    /// Nothing can be done until somebody changes the configuration or a permission.
+    /// A permission is missing. Only the check of a deploy waits for it: a new role's permissions arrive within seconds.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// Nothing can be done until somebody changes the configuration.
     #[error("configuration: {0}")]
     Configuration(String),
 }
@@ -135,4 +138,9 @@ impl Fault {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Retryable(_))
     }
+}
+
+/// The only answer of a call for one item.
+pub(crate) fn one<R>(answers: Vec<Result<R, Fault>>) -> Result<R, Fault> {
+    answers.into_iter().next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
 }

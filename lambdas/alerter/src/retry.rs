@@ -12,6 +12,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// After so many attempts the record goes back to the stream, which tries again by itself.
 const MAX_ATTEMPTS: u32 = 8;
+/// Between two questions whether a call is allowed by now.
+const PERMISSION_PAUSE: Duration = Duration::from_secs(1);
 /// Kept free for the answer and the log line. One call more is at most [`weir_lambda::ATTEMPT_TIMEOUT`].
 const RESERVE: Duration = Duration::from_millis(1500);
 
@@ -78,6 +80,26 @@ impl<'a> Budget<'a> {
         answers.pop().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
     }
 
+    /// Makes one call, repeats it like [`Budget::one`], and also while it is denied, up to `until`: on AWS a new role's
+    /// permissions reach each service some seconds after the role.
+    ///
+    /// # Errors
+    /// The last fault.
+    pub async fn once_allowed<R>(
+        &self,
+        until: Timestamp,
+        call: impl AsyncFn() -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        loop {
+            let answer = self.one(&call).await;
+            let denied = matches!(answer, Err(Fault::Denied(_)));
+            if !denied || self.clock.now() >= until || self.left() <= PERMISSION_PAUSE {
+                return answer;
+            }
+            self.clock.sleep(PERMISSION_PAUSE).await;
+        }
+    }
+
     /// Waits before the next attempt; `false` when there is no time for one.
     async fn pause(&self, attempt: u32) -> bool {
         let longest = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE);
@@ -141,6 +163,37 @@ mod tests {
             .await;
         assert_eq!(answers, [Ok(1), Err(Fault::Poison("never".to_owned())), Ok(3)]);
         assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    /// Denied so often, then allowed.
+    async fn asked_until_allowed(denials: u32, deadline: i64, until: i64) -> (Result<u32, Fault>, i64) {
+        let clock = Hand(AtomicI64::new(0));
+        let calls = AtomicU32::new(0);
+        let answer = Budget::until(seconds(deadline), &clock)
+            .once_allowed(seconds(until), async || match calls.fetch_add(1, Ordering::SeqCst) {
+                n if n < denials => Err(Fault::Denied(format!("no. {n}"))),
+                n => Ok(n),
+            })
+            .await;
+        (answer, clock.now().nanos() / 1_000_000_000)
+    }
+
+    #[tokio::test]
+    async fn a_permission_is_waited_for_and_not_for_ever() {
+        assert_eq!(asked_until_allowed(4, 60, 30).await, (Ok(4), 4));
+        assert_eq!(asked_until_allowed(99, 60, 30).await, (Err(Fault::Denied("no. 30".to_owned())), 30));
+        let (answer, asked_for) = asked_until_allowed(99, 10, 30).await;
+        assert!(answer.is_err() && (5..=9).contains(&asked_for), "the deadline comes first: {asked_for}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_permission_is_not_waited_for() {
+        let clock = Hand(AtomicI64::new(0));
+        let wrong: Result<(), Fault> = Budget::until(seconds(60), &clock)
+            .once_allowed(seconds(30), async || Err(Fault::Configuration("no such table".to_owned())))
+            .await;
+        assert!(wrong.is_err());
+        assert_eq!(clock.now(), seconds(0));
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
     CONCURRENCY, class, fault,
     partiql::{self, Statement},
 };
-use crate::ports::{Fault, Inserted, Store, Update, Updated};
+use crate::ports::{Fault, Inserted, Store, Update, Updated, one};
 
 /// BatchExecuteStatement takes no more.
 const MAX_STATEMENTS: usize = 25;
@@ -254,10 +254,6 @@ impl Store for DynamoStore {
             }
         }
     }
-}
-
-fn one<R>(answers: Vec<Result<R, Fault>>) -> Result<R, Fault> {
-    answers.into_iter().next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
 }
 
 /// Cuts statements into calls by number and bytes.

@@ -55,17 +55,21 @@ pub(crate) fn class(code: &str, message: &str) -> Fault {
         "AccessDeniedException"
         | "AccessDenied"
         | "AuthorizationError"
-        | "ResourceNotFoundException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "KMSAccessDenied"
+        | "KmsAccessDenied"
+        | "KMSAccessDeniedException" => Fault::Denied(text),
+        "ResourceNotFoundException"
         | "ResourceNotFound"
         | "NotFound"
         | "NotFoundException"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
         | "AWS.SimpleQueueService.NonExistentQueue"
         | "QueueDoesNotExist"
-        | "KMSAccessDenied"
         | "KMSDisabled"
-        | "KMSNotFound" => Fault::Configuration(text),
+        | "KmsDisabled"
+        | "KMSNotFound"
+        | "KmsNotFound" => Fault::Configuration(text),
         _ => Fault::Retryable(text),
     }
 }
@@ -80,6 +84,7 @@ mod tests {
         assert!(class("ProvisionedThroughputExceeded", "").is_retryable());
         assert!(class("SomethingNew", "").is_retryable());
         assert!(matches!(class("ValidationError", ""), Fault::Poison(_)));
-        assert!(matches!(class("AccessDenied", ""), Fault::Configuration(_)));
+        assert!(matches!(class("AccessDenied", ""), Fault::Denied(_)));
+        assert!(matches!(class("ResourceNotFoundException", ""), Fault::Configuration(_)));
     }
 }
