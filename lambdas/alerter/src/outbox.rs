@@ -35,7 +35,8 @@ impl Alerter {
             return;
         }
         let due = self.weather(due, budget, counters).await;
-        let messages: Vec<Message> = due.iter().map(|(alert, first)| message::alert(first, alert)).collect();
+        let messages: Vec<Message> =
+            due.iter().map(|(alert, first)| message::alert(first, alert, &self.config.table)).collect();
         let answers = budget.each(messages, async |messages: &[Message]| self.notifier.publish(messages).await).await;
         let now = self.clock.now();
         let mut marks = Vec::new();

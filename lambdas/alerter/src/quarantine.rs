@@ -5,13 +5,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use weir_anomaly::{Poison, Timestamp};
 
-use crate::decode::Origin;
+use crate::{decode::Origin, message::storable};
 
 /// The largest message body. SQS takes 256 KiB in one batch call; base64 and the envelope fit in the rest.
 pub(crate) const MAX_BODY_BYTES: usize = 200 * 1024;
 
 /// Raw bytes in one part: base64 makes four characters of three bytes, and the envelope stays under 4 KiB.
 const PART_BYTES: usize = (MAX_BODY_BYTES - 4096) / 4 * 3;
+
+/// What a poison record may say beside its raw bytes: a hash, a stream's name and a time take 300 bytes of it.
+const MAX_OWN_TEXT: usize = 600;
 
 /// An error text longer than this is cut: it may quote the record.
 const MAX_ERROR: usize = 500;
@@ -67,33 +70,38 @@ pub(crate) fn invalid(
 }
 
 /// Message bodies for an event that the program found to be none. Its `stream` is the events stream; shard and sequence
-/// number are where its envelope lay. An envelope that was cut into parts before stays in those parts.
+/// number are where its envelope lay. An envelope that was cut into parts before stays in those parts. One that no program
+/// of ours writes (its raw bytes are none, or its fields would not fit into a message) is itself what goes to quarantine.
 #[must_use]
 pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timestamp) -> Vec<String> {
     let reason = poison.reason.as_str();
-    match poison.raw_bytes() {
+    let own_text = poison.stream.len() + poison.record_id.len() + poison.arrival_time.as_ref().map_or(0, String::len);
+    let error = match poison.raw_bytes() {
+        Ok(_) if own_text > MAX_OWN_TEXT => "its fields do not fit into a message".to_owned(),
         Ok(raw) if poison.parts <= 1 && raw.len() > PART_BYTES => {
             let moved = Origin { stream: poison.stream.clone(), ..origin.clone() };
-            invalid(&moved, entry, &raw, reason, "the event is none", now)
+            return invalid(&moved, entry, &raw, reason, "the event is none", now);
         }
-        Ok(_) => vec![json(&Body {
-            stream: &poison.stream,
-            reason,
-            error: "the event is none",
-            raw: poison.raw.clone(),
-            part: poison.part,
-            parts: poison.parts,
-            record_id: &poison.record_id,
-            shard_id: &origin.shard_id,
-            sequence_number: &origin.sequence_number,
-            arrival_time: poison.arrival_time.clone().or_else(|| arrival(origin)),
-            quarantined_at: now.to_rfc3339_millis(),
-        })],
-        Err(error) => {
-            let raw = serde_json::to_vec(poison).unwrap_or_default();
-            invalid(origin, entry, &raw, error.reason(), &error.to_string(), now)
+        Ok(raw) if raw.len() > PART_BYTES => "its part does not fit into a message".to_owned(),
+        Ok(_) => {
+            return vec![json(&Body {
+                stream: &poison.stream,
+                reason,
+                error: "the event is none",
+                raw: poison.raw.clone(),
+                part: poison.part,
+                parts: poison.parts,
+                record_id: &poison.record_id,
+                shard_id: &origin.shard_id,
+                sequence_number: &origin.sequence_number,
+                arrival_time: poison.arrival_time.clone().or_else(|| arrival(origin)),
+                quarantined_at: now.to_rfc3339_millis(),
+            })];
         }
-    }
+        Err(error) => error.to_string(),
+    };
+    let raw = serde_json::to_vec(poison).unwrap_or_default();
+    invalid(origin, entry, &raw, "invalid_field", &format!("a poison record, but {error}"), now)
 }
 
 fn arrival(origin: &Origin) -> Option<String> {
@@ -102,7 +110,7 @@ fn arrival(origin: &Origin) -> Option<String> {
 
 fn json(body: &Body<'_>) -> String {
     // Text and numbers only: serialisation cannot fail.
-    serde_json::to_string(body).unwrap_or_default()
+    storable(&serde_json::to_string(body).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -119,6 +127,58 @@ mod tests {
             sequence_number: "49".to_owned(),
             arrival_millis: Some(1_000),
         }
+    }
+
+    use super::poison as poison_bodies;
+
+    fn envelope(change: impl Fn(&mut Poison)) -> Poison {
+        let mut poison = Poison {
+            record_id: "c0ffee".to_owned(),
+            stream: "weir-events".to_owned(),
+            reason: weir_anomaly::PoisonReason::NotUtf8,
+            raw: "//79".to_owned(),
+            part: 1,
+            parts: 1,
+            arrival_time: None,
+        };
+        change(&mut poison);
+        poison
+    }
+
+    #[test]
+    fn an_envelope_that_fits_no_message_is_itself_in_quarantine() {
+        let broken: [&dyn Fn(&mut Poison); 5] = [
+            &|p| p.raw = "no base64!".to_owned(),
+            &|p| p.stream = "s".repeat(900_000),
+            &|p| p.record_id = "\u{1}".repeat(100_000),
+            &|p| p.arrival_time = Some("\u{FFFF}".repeat(50_000)),
+            &|p| (p.parts, p.raw) = (2, "AAAA".repeat(200_000)),
+        ];
+        for change in broken {
+            let poison = envelope(change);
+            let bodies = poison_bodies(&origin(), 0, &poison, Timestamp::from_nanos(0));
+            let mut found = Vec::new();
+            for body in &bodies {
+                assert!(body.len() <= MAX_BODY_BYTES && !body.contains(['\u{FFFE}', '\u{FFFF}']));
+                let body: Value = serde_json::from_str(body).unwrap();
+                assert_eq!(body["stream"], "weir-anomalies", "it is sent again to where it came from");
+                found.extend(STANDARD.decode(body["raw"].as_str().unwrap()).unwrap());
+            }
+            assert_eq!(serde_json::from_slice::<Poison>(&found).unwrap(), poison);
+        }
+    }
+
+    #[test]
+    fn an_event_goes_back_to_its_own_stream_and_keeps_its_parts() {
+        let part = envelope(|p| (p.part, p.parts) = (2, 3));
+        let bodies = poison_bodies(&origin(), 0, &part, Timestamp::from_nanos(0));
+        let body: Value = serde_json::from_str(&bodies[0]).unwrap();
+        assert_eq!((bodies.len(), &body["part"], &body["parts"]), (1, &2.into(), &3.into()));
+        assert_eq!((&body["stream"], &body["record_id"]), (&"weir-events".into(), &"c0ffee".into()));
+        let whole = envelope(|p| p.raw = "AAAA".repeat(100_000));
+        let bodies = poison_bodies(&origin(), 0, &whole, Timestamp::from_nanos(0));
+        assert_eq!(bodies.len(), 2, "300,000 bytes");
+        assert!(bodies.iter().all(|body| body.contains("\"stream\":\"weir-events\"")));
     }
 
     proptest! {

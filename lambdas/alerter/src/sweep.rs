@@ -13,7 +13,7 @@ use crate::{
     Alerter, message,
     metrics::Counters,
     outbox::still_due,
-    ports::{Fault, Message, Update, Updated},
+    ports::{Fault, Message, Update, Updated, one},
     retry::Budget,
 };
 
@@ -105,11 +105,14 @@ impl Alerter {
         for (rule, closing) in by_rule {
             let mut messages = Vec::new();
             if closing.len() > MAX_SUMMARIES {
-                messages.push((message::digest(&rule, &closing), closing));
+                messages.push((message::digest(&rule, &closing, &self.config.table), closing));
             } else {
                 for (alert, suppressed) in closing {
                     let first = self.first_of(&alert, budget).await.ok().flatten();
-                    messages.push((message::summary(first.as_ref(), &alert, suppressed), vec![(alert, suppressed)]));
+                    messages.push((
+                        message::summary(first.as_ref(), &alert, suppressed, &self.config.table),
+                        vec![(alert, suppressed)],
+                    ));
                 }
             }
             for (message, spoken_for) in messages {
@@ -151,7 +154,7 @@ impl Alerter {
                 if held.is_empty() {
                     self.mark(vec![mark], budget, counters).await;
                 } else {
-                    let message = message::storm(storm, &held, self.config.storm_cap);
+                    let message = message::storm(storm, &held, self.config.storm_cap, &self.config.table);
                     self.publish_and_mark(message, vec![mark], budget, counters).await;
                 }
             }
@@ -212,11 +215,6 @@ impl Alerter {
         let read = |item: Item| StoredAnomaly::from_item(&item).map_err(|e| Fault::Poison(e.to_string()));
         Ok(item.map(read).transpose()?.map(|stored| stored.anomaly))
     }
-}
-
-/// The only answer of a call for one item.
-fn one<R>(answers: Vec<Result<R, Fault>>) -> Result<R, Fault> {
-    answers.into_iter().next().unwrap_or_else(|| Err(Fault::Retryable("no answer".to_owned())))
 }
 
 fn closed(alert: &Alert, suppressed: i64) -> Update {

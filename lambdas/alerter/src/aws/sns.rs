@@ -61,29 +61,18 @@ impl SnsNotifier {
 impl Notifier for SnsNotifier {
     async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Fault>> {
         let mut answers = vec![Err(Fault::Retryable("no answer".to_owned())); messages.len()];
-        let mut chunks: Vec<Vec<(usize, PublishBatchRequestEntry)>> = Vec::new();
-        let mut bytes = 0;
+        let mut entries = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            let (entry, size) = match entry(index, message) {
-                Ok(entry) => entry,
+            match entry(index, message) {
+                Ok((entry, size)) => entries.push((index, entry, size)),
                 Err(fault) => {
                     if let Some(answer) = answers.get_mut(index) {
                         *answer = Err(fault);
                     }
-                    continue;
-                }
-            };
-            match chunks.last_mut() {
-                Some(last) if last.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
-                    bytes += size;
-                    last.push((index, entry));
-                }
-                _ => {
-                    bytes = size;
-                    chunks.push(vec![(index, entry)]);
                 }
             }
         }
+        let chunks = chunks(entries);
         let calls: Vec<_> = chunks.into_iter().map(|chunk| self.publish_chunk(chunk)).collect();
         let mut sent = stream::iter(calls).buffer_unordered(CONCURRENCY);
         while let Some(chunk) = sent.next().await {
@@ -100,6 +89,27 @@ impl Notifier for SnsNotifier {
         let call = self.client.get_topic_attributes().topic_arn(&self.topic).send().await;
         call.map(|_| ()).map_err(|error| fault(&error))
     }
+}
+
+/// Cuts entries into calls by number and bytes.
+fn chunks(
+    entries: impl IntoIterator<Item = (usize, PublishBatchRequestEntry, usize)>,
+) -> Vec<Vec<(usize, PublishBatchRequestEntry)>> {
+    let mut chunks: Vec<Vec<(usize, PublishBatchRequestEntry)>> = Vec::new();
+    let mut bytes = 0;
+    for (index, entry, size) in entries {
+        match chunks.last_mut() {
+            Some(last) if last.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
+                bytes += size;
+                last.push((index, entry));
+            }
+            _ => {
+                bytes = size;
+                chunks.push(vec![(index, entry)]);
+            }
+        }
+    }
+    chunks
 }
 
 /// An entry and its size. People get text, machines get JSON, phones get the subject.
@@ -127,4 +137,77 @@ fn entry(index: usize, message: &Message) -> Result<(PublishBatchRequestEntry, u
     }
     let entry = entry.build().map_err(|e| Fault::Configuration(e.to_string()))?;
     Ok((entry, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_anomaly::{
+        Anomaly, Record,
+        store::{Alert, AlertState, Period, Storm},
+    };
+
+    use super::*;
+    use crate::message;
+
+    /// The record whose messages are the largest: what it is made of doubles each time it is escaped.
+    fn largest(key: &str) -> (Anomaly, Alert) {
+        let meta =
+            json!({"description": "\"".repeat(60_000), "owner": "\\".repeat(4_000), "runbook": "\"".repeat(4_000)});
+        let record = json!({"id": "0123456789abcdef0123456789abcdef", "rule": "r".repeat(63), "rule_version": "v", "severity": "critical",
+            "key": key, "timestamp": "2026-11-23T05:00:00", "value": 1, "score": 1, "details": {"d": "\"".repeat(7_000)},
+            "rule_meta": meta});
+        let Ok(Record::Anomaly(anomaly)) = Record::parse(record.to_string().as_bytes()) else { panic!("no anomaly") };
+        let alert = Alert {
+            rule: anomaly.rule.clone(),
+            key: anomaly.key.clone(),
+            severity: anomaly.severity,
+            period: Period::of(anomaly.timestamp, 900),
+            first_id: anomaly.id.to_string(),
+            created_at: anomaly.timestamp,
+            state: AlertState::Due,
+            next_at: None,
+            storm: None,
+            suppressed: None,
+            sent_at: None,
+            expires_at: 0,
+        };
+        (*anomaly, alert)
+    }
+
+    #[test]
+    fn no_message_is_larger_than_one_call() {
+        for key in ["\"", "\u{1}", "\\", "é"].map(|c| c.repeat(1024 / c.len())) {
+            let (anomaly, alert) = largest(&key);
+            let (many, closed) = (vec![alert.clone(); 2000], vec![(alert.clone(), i64::MAX / 4000); 2000]);
+            let storm = Storm::at(&alert.rule, anomaly.timestamp);
+            for (kind, message) in [
+                ("alert", message::alert(&anomaly, &alert, "t")),
+                ("summary", message::summary(Some(&anomaly), &alert, i64::MAX, "t")),
+                ("digest", message::digest(&alert.rule, &closed, "t")),
+                ("storm", message::storm(&storm, &many, 20, "t")),
+            ] {
+                let (_, size) = entry(0, &message).unwrap();
+                assert!(size <= MAX_BYTES, "{kind} of {size} bytes for a key of {:?}", &key[..2]);
+            }
+        }
+    }
+
+    #[test]
+    fn calls_hold_ten_entries_and_their_bytes() {
+        let message = |bytes: usize| Message {
+            subject: "s".to_owned(),
+            text: "x".repeat(bytes),
+            json: "{}".to_owned(),
+            attributes: vec![("rule", "r".to_owned())],
+        };
+        let sizes = |messages: &[Message]| -> Vec<usize> {
+            let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message).unwrap());
+            chunks(entries.enumerate().map(|(index, (entry, size))| (index, entry, size)))
+                .iter()
+                .map(Vec::len)
+                .collect()
+        };
+        assert_eq!(sizes(&vec![message(10); 25]), [10, 10, 5]);
+        assert_eq!(sizes(&[100_000, 100_000, 100_000, 10, 200_000].map(message)), [2, 2, 1]);
+    }
 }

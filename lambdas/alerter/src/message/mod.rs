@@ -10,22 +10,26 @@ use weir_anomaly::{
 };
 
 use crate::ports::Message;
-use text::{cut, number, one_line, secret, shell, when};
+pub(crate) use text::storable;
+use text::{cut, cut_ascii, cut_bytes, hide, number, one_line, secret, shell, when};
 
 /// SNS: "less than 100 characters long".
 const MAX_SUBJECT: usize = 99;
 /// A mail longer than this is not read, and ten messages must fit into one call of 256 KiB.
 const MAX_TEXT: usize = 8 * 1024;
-/// Above it the details are left out of the machine's message; the store has them.
-const MAX_JSON: usize = 12 * 1024;
+/// Above it details and then the rule's texts are left out of the machine's message; the store has them. It travels once for
+/// each protocol that takes JSON and is escaped on the way: five times twice of it, and the text, stay under 256 KiB.
+const MAX_JSON: usize = 16 * 1024;
 /// Lines of details.
 const MAX_DETAILS: usize = 12;
 /// Keys named in a summary of many.
 const MAX_KEYS: usize = 10;
+/// What `weir show` looks into when it is not told.
+const DEFAULT_TABLE: &str = "weir-anomalies";
 
 /// The first anomaly of a period: sent at once.
 #[must_use]
-pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
+pub fn alert(anomaly: &Anomaly, alert: &Alert, table: &str) -> Message {
     let meta = &anomaly.rule_meta;
     let mut lines = Lines::default();
     lines.title(&format!("{}: {}", anomaly.severity.as_str().to_uppercase(), anomaly.key));
@@ -41,14 +45,14 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
     lines.add("Value", &value(anomaly));
     lines.add("Unusual", &format!("{} (0 is ordinary, 1 is as unusual as it gets)", number(anomaly.score)));
     for (name, value) in anomaly.details.iter().take(MAX_DETAILS) {
-        let shown = if secret(name) { "(hidden)".to_owned() } else { plain(value) };
+        let shown = if secret(name) { "(hidden)".to_owned() } else { plain(&hide(value.clone())) };
         lines.add("Detail", &format!("{name} = {}", cut(&one_line(&shown), 200)));
     }
     if anomaly.details.len() > MAX_DETAILS {
         lines.add("Detail", &format!("and {} more", anomaly.details.len() - MAX_DETAILS));
     }
     lines.contact(&meta.owner, &meta.runbook);
-    lines.add("More", &format!("weir show {}", anomaly.id));
+    lines.more(table, anomaly.id.as_str());
     lines.add("Id", anomaly.id.as_str());
     lines.end(&format!(
         "Further anomalies of this rule and key up to {} are counted; a summary follows if there are any.",
@@ -61,13 +65,13 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert) -> Message {
         anomaly.key,
         anomaly.value.map(|v| format!(" = {}", number(v))).unwrap_or_default()
     );
-    let json = machine("alert", alert, &anomaly_fields(anomaly));
+    let json = machine("alert", alert, anomaly_fields(anomaly));
     message(&subject, &lines.0, json, attributes("alert", &anomaly.rule, anomaly.severity, &anomaly.key))
 }
 
 /// What followed the first anomaly until its period closed.
 #[must_use]
-pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64) -> Message {
+pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64, table: &str) -> Message {
     let mut lines = Lines::default();
     lines.title(&format!("{} more: {}", suppressed, alert.key));
     lines.add("Rule", &alert.rule);
@@ -78,17 +82,17 @@ pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64) -> Messa
         lines.add("First", &format!("{} at {}", value(first), when(first.timestamp)));
         lines.contact(&first.rule_meta.owner, &first.rule_meta.runbook);
     }
-    lines.add("More", &format!("weir anomalies --rule {} --key {}", alert.rule, shell(&alert.key)));
+    lines.more(table, &format!("--key={}", shell(&alert.key)));
     lines.add("Id", &alert.first_id);
     lines.end("The period is over. The next anomaly of this rule and key alerts anew.");
     let subject = format!("[{}] {}: {} more of {}", alert.severity, alert.rule, suppressed, alert.key);
-    let json = machine("summary", alert, &Map::from_iter([("suppressed".to_owned(), json!(suppressed))]));
+    let json = machine("summary", alert, Map::from_iter([("suppressed".to_owned(), json!(suppressed))]));
     message(&subject, &lines.0, json, attributes("summary", &alert.rule, alert.severity, &alert.key))
 }
 
 /// What followed in the closed periods of many keys of one rule: one message instead of one a key.
 #[must_use]
-pub fn digest(rule: &str, closed: &[(Alert, i64)]) -> Message {
+pub fn digest(rule: &str, closed: &[(Alert, i64)], table: &str) -> Message {
     let severity = closed.iter().map(|(alert, _)| alert.severity).max().unwrap_or(Severity::Info);
     let total: i64 = closed.iter().map(|(_, suppressed)| suppressed).sum();
     let mut by_count: Vec<_> = closed.iter().collect();
@@ -103,7 +107,7 @@ pub fn digest(rule: &str, closed: &[(Alert, i64)]) -> Message {
     if by_count.len() > MAX_KEYS {
         lines.add("Key", &format!("and {} more keys", by_count.len() - MAX_KEYS));
     }
-    lines.add("More", &format!("weir anomalies --rule {rule}"));
+    lines.more(table, &format!("--rule={rule}"));
     lines.end("These periods are over. The next anomaly of a key alerts anew.");
     let keys: Vec<_> = by_count
         .iter()
@@ -117,7 +121,7 @@ pub fn digest(rule: &str, closed: &[(Alert, i64)]) -> Message {
 
 /// One message for the alerts of a minute above the cap.
 #[must_use]
-pub fn storm(storm: &Storm, held: &[Alert], cap: u32) -> Message {
+pub fn storm(storm: &Storm, held: &[Alert], cap: u32, table: &str) -> Message {
     let severity = held.iter().map(|alert| alert.severity).max().unwrap_or(Severity::Info);
     let mut lines = Lines::default();
     lines.title(&format!("{} alerts held back", held.len()));
@@ -131,7 +135,7 @@ pub fn storm(storm: &Storm, held: &[Alert], cap: u32) -> Message {
     if held.len() > MAX_KEYS {
         lines.add("Key", &format!("and {} more", held.len() - MAX_KEYS));
     }
-    lines.add("More", &format!("weir anomalies --rule {}", storm.rule));
+    lines.more(table, &format!("--rule={}", storm.rule));
     lines.end("Every anomaly is stored. This message speaks for the alerts that were held back.");
     let keys: Vec<_> = held.iter().take(MAX_KEYS).map(|alert| one_line(&alert.key)).collect();
     let json = json!({"type": "storm", "rule": storm.rule, "severity": severity, "held": held.len(),
@@ -142,9 +146,9 @@ pub fn storm(storm: &Storm, held: &[Alert], cap: u32) -> Message {
 
 fn message(subject: &str, text: &str, json: Value, attributes: Vec<(&'static str, String)>) -> Message {
     Message {
-        subject: cut(&one_line(subject), MAX_SUBJECT),
-        text: text::cut_bytes(text, MAX_TEXT),
-        json: json.to_string(),
+        subject: cut_ascii(&one_line(subject), MAX_SUBJECT),
+        text: cut_bytes(text, MAX_TEXT),
+        json: storable(&json.to_string()),
         attributes,
     }
 }
@@ -160,7 +164,7 @@ fn attributes(kind: &str, rule: &str, severity: Severity, key: &str) -> Vec<(&'s
     ]
 }
 
-fn machine(kind: &str, alert: &Alert, more: &Map<String, Value>) -> Value {
+fn machine(kind: &str, alert: &Alert, more: Map<String, Value>) -> Value {
     let mut fields = Map::new();
     fields.insert("type".to_owned(), json!(kind));
     fields.insert("alert_id".to_owned(), json!(alert.id()));
@@ -170,7 +174,14 @@ fn machine(kind: &str, alert: &Alert, more: &Map<String, Value>) -> Value {
     fields.insert("id".to_owned(), json!(alert.first_id));
     fields.insert("period_start".to_owned(), json!(alert.period.begins().to_rfc3339_millis()));
     fields.insert("period_end".to_owned(), json!(alert.period.ends().to_rfc3339_millis()));
-    fields.extend(more.clone());
+    fields.extend(more);
+    for (name, mark) in [("details", "details_cut"), ("rule_meta", "rule_meta_cut")] {
+        // The key alone may be a kilobyte, and its control characters take six bytes each.
+        let sizes = fields.values().map(|value| value.to_string().len());
+        if sizes.sum::<usize>() > MAX_JSON && fields.remove(name).is_some() {
+            fields.insert(mark.to_owned(), Value::Bool(true));
+        }
+    }
     Value::Object(fields)
 }
 
@@ -178,22 +189,8 @@ fn anomaly_fields(anomaly: &Anomaly) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(anomaly) else {
         return Map::new();
     };
-    let hidden = |(name, value): (String, Value)| {
-        let value = if secret(&name) { Value::from("(hidden)") } else { value };
-        (name, value)
-    };
-    if let Some(Value::Object(details)) = fields.remove("details") {
-        let details: Map<_, _> = details.into_iter().map(hidden).collect();
-        let details = Value::Object(details);
-        if details.to_string().len() <= MAX_JSON {
-            fields.insert("details".to_owned(), details);
-        } else {
-            fields.insert("details_cut".to_owned(), Value::Bool(true));
-        }
-    }
-    // Rule texts have no limit of their own.
-    if fields.get("rule_meta").is_some_and(|meta| meta.to_string().len() > MAX_JSON) {
-        fields.remove("rule_meta");
+    if let Some(details) = fields.get_mut("details") {
+        *details = hide(details.take());
     }
     fields
 }
@@ -229,6 +226,12 @@ impl Lines {
         if !text.is_empty() {
             self.0.push_str(&format!("{name:<9}{text}\n"));
         }
+    }
+
+    /// The command that shows more, ready to be copied.
+    fn more(&mut self, table: &str, what: &str) {
+        let table = if table == DEFAULT_TABLE { String::new() } else { format!(" --table={table}") };
+        self.add("More", &format!("weir show {what}{table}"));
     }
 
     fn contact(&mut self, owner: &str, runbook: &str) {

@@ -52,7 +52,7 @@ fn shown(message: &Message) -> String {
 #[test]
 fn an_alert() {
     let anomaly = anomaly(|_| {});
-    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly))));
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE)));
 }
 
 #[test]
@@ -64,13 +64,13 @@ fn an_alert_about_one_event_with_little_known() {
         a.details.clear();
         a.rule_meta = weir_anomaly::RuleMeta::default();
     });
-    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly))));
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE)));
 }
 
 #[test]
 fn a_summary() {
     let anomaly = anomaly(|_| {});
-    insta::assert_snapshot!(shown(&summary(Some(&anomaly), &alert_of(&anomaly), 41)));
+    insta::assert_snapshot!(shown(&summary(Some(&anomaly), &alert_of(&anomaly), 41, DEFAULT_TABLE)));
 }
 
 #[test]
@@ -81,14 +81,14 @@ fn a_digest() {
             (alert_of(&anomaly), i64::from(i) + 1)
         })
         .collect();
-    insta::assert_snapshot!(shown(&digest("zscore", &closed)));
+    insta::assert_snapshot!(shown(&digest("zscore", &closed, "staging-anomalies")));
 }
 
 #[test]
 fn a_storm() {
     let held: Vec<_> = (0..14).map(|i| alert_of(&anomaly(|a| a.key = format!("pump-{i}")))).collect();
     let minute = Storm::at("zscore", anomaly(|_| {}).timestamp);
-    insta::assert_snapshot!(shown(&storm(&minute, &held, 20)));
+    insta::assert_snapshot!(shown(&storm(&minute, &held, 20, DEFAULT_TABLE)));
 }
 
 #[test]
@@ -101,10 +101,13 @@ fn a_hostile_record_cannot_break_the_message() {
             a.details.insert(format!("d{i}\n"), json!("v\u{0}".repeat(1000)));
         }
     });
-    let message = alert(&anomaly, &alert_of(&anomaly));
-    assert!(message.subject.chars().count() <= MAX_SUBJECT && message.subject.ends_with('…'));
+    let message = alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE);
+    assert!(message.subject.len() <= MAX_SUBJECT && message.subject.ends_with("..."));
+    assert!(message.subject.starts_with('[') && message.subject.chars().all(|c| matches!(c, ' '..='~')));
     assert!(message.text.len() <= MAX_TEXT);
-    assert!(message.json.len() < 40 * 1024, "{}", message.json.len());
+    assert!(message.json.len() <= MAX_JSON + 1024, "{}", message.json.len());
+    let json: Value = serde_json::from_str(&message.json).unwrap();
+    assert_eq!((&json["details_cut"], &json["rule_meta_cut"]), (&json!(true), &json!(true)));
     let unsafe_char = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!message.subject.contains('\n') && !message.subject.chars().any(unsafe_char));
     assert!(!message.text.chars().any(unsafe_char));
@@ -118,7 +121,7 @@ fn the_readme_shows_a_real_alert() {
     let record = br#"{"id":"61ccb4b96e51ff95b1693c69bfa94367","rule":"static_threshold","rule_version":"4eb26e8b364b","severity":"critical","key":"pump-1/temperature","timestamp":"2026-01-01T00:10:00","window_start":null,"window_end":null,"value":95.0,"expected":90.0,"score":0.5384615384615384,"details":{"source":"pump-1","metric":"temperature"},"rule_meta":{"description":"A reading outside fixed limits","owner":"platform","runbook":"docs/runbooks.md#static_threshold","dedup_seconds":3600,"stage":"active"}}"#;
     let Ok(Record::Anomaly(anomaly)) = Record::parse(record) else { panic!("no anomaly") };
     let period = Period::of(anomaly.timestamp, 3600);
-    let message = alert(&anomaly, &Alert { period, ..alert_of(&anomaly) });
+    let message = alert(&anomaly, &Alert { period, ..alert_of(&anomaly) }, DEFAULT_TABLE);
     let readme = include_str!("../../../../README.md");
     let shown = format!("```\nSubject: {}\n\n{}\n```", message.subject, message.text.trim_end());
     assert!(readme.contains(&shown), "README.md lacks:\n{shown}");

@@ -1,9 +1,12 @@
 //! Text that is safe to show: no control characters, bounded, with a mark where something was cut.
 
+use serde_json::Value;
 use weir_anomaly::Timestamp;
 
 /// Stands where text was cut.
 const MARK: &str = "…";
+/// The same where only ASCII is taken.
+const ASCII_MARK: &str = "...";
 
 /// Field names that hint at a secret. Events come from other people's systems; a message goes to phones and chat rooms.
 const SECRETS: [&str; 8] =
@@ -12,11 +15,17 @@ const SECRETS: [&str; 8] =
 /// One line: control characters, line breaks and the characters that reverse text become spaces.
 pub(super) fn one_line(text: &str) -> String {
     let safe = |c: char| {
-        let reverses = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
+        let reverses =
+            matches!(c, '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
         let breaks = matches!(c, '\u{2028}' | '\u{2029}');
         if c.is_control() || reverses || breaks { ' ' } else { c }
     };
-    text.chars().map(safe).collect::<String>().trim().to_owned()
+    text.chars().map(safe).collect::<String>().trim().replace(['\u{FFFE}', '\u{FFFF}'], "\u{FFFD}")
+}
+
+/// JSON with escapes for the two code points that XML, and so SQS, cannot hold and that `serde_json` leaves as they are.
+pub(crate) fn storable(json: &str) -> String {
+    json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
 }
 
 /// At most `limit` characters, the last a mark when something was cut.
@@ -25,6 +34,17 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(limit.saturating_sub(1)).chain(MARK.chars()).collect()
+}
+
+/// At most `limit` printable ASCII characters, others shown as `?`, the last ones a mark when something was cut. SNS's
+/// rule for subjects: "ASCII text that begins with a letter, number, or punctuation mark", without control characters; its
+/// newer documentation says UTF-8, and what some regions refuse is not worth an alert.
+pub(super) fn cut_ascii(text: &str, limit: usize) -> String {
+    let ascii: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    if ascii.len() <= limit {
+        return ascii;
+    }
+    ascii.chars().take(limit.saturating_sub(ASCII_MARK.len())).chain(ASCII_MARK.chars()).collect()
 }
 
 /// At most `limit` bytes, the last ones a mark when something was cut.
@@ -63,6 +83,21 @@ pub(super) fn secret(name: &str) -> bool {
     SECRETS.iter().any(|hint| name.contains(hint))
 }
 
+/// The value without what its field names, at any depth, call a secret.
+pub(super) fn hide(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let hidden = |(name, value): (String, Value)| {
+                let value = if secret(&name) { Value::from("(hidden)") } else { hide(value) };
+                (name, value)
+            };
+            Value::Object(fields.into_iter().map(hidden).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(hide).collect()),
+        other => other,
+    }
+}
+
 /// A word for a shell: whoever copies the command must not run what a key says.
 pub(super) fn shell(text: &str) -> String {
     format!("'{}'", one_line(text).replace('\'', r"'\''"))
@@ -94,6 +129,19 @@ mod tests {
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
         assert_eq!(cut_bytes("ééé", 5), "é…");
+        assert_eq!(cut_ascii("pümp-7 is hot", 10), "p?mp-7 ...");
+        assert_eq!(cut_ascii("pump", 4), "pump");
+    }
+
+    #[test]
+    fn secrets_are_hidden_at_any_depth() {
+        let value = serde_json::json!({"a": [{"DB_Password": {"x": 1}, "b": 2}], "token": "t"});
+        assert_eq!(hide(value), serde_json::json!({"a": [{"DB_Password": "(hidden)", "b": 2}], "token": "(hidden)"}));
+    }
+
+    #[test]
+    fn a_line_holds_nothing_that_breaks_or_turns_it() {
+        assert_eq!(one_line(" a\r\nb\u{202e}c\u{FFFE}\u{85}d\t"), "a  b c\u{FFFD} d");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) struct Shard {
     pub(crate) records: Vec<Vec<u8>>,
     /// Up to where the stream has been told that all is safe.
     pub(crate) done: usize,
-    busy: bool,
+    pub(crate) busy: bool,
 }
 
 pub(crate) struct Driver {
@@ -48,6 +48,8 @@ pub(crate) struct Driver {
     storm_cap: u32,
     /// Invocations that died or were ended at their deadline.
     pub(crate) deaths: usize,
+    /// Records that batches gave back to the stream.
+    pub(crate) given_back: usize,
     running: Vec<Invocation>,
     next_id: usize,
     next_sweep: i64,
@@ -61,6 +63,7 @@ impl Driver {
             shards,
             storm_cap,
             deaths: 0,
+            given_back: 0,
             running: Vec::new(),
             next_id: 0,
             next_sweep,
@@ -194,6 +197,7 @@ impl Driver {
             return;
         };
         shard.busy = false;
+        self.given_back += answer.as_ref().map_or(0, Vec::len);
         // The lowest failed sequence number is where the stream goes on; an error or a death repeats the batch.
         shard.done = match answer {
             Some(failed) => failed.iter().map(|seq| seq.parse::<usize>().unwrap()).min().unwrap_or(ended.to),
@@ -215,7 +219,7 @@ fn config(storm_cap: u32) -> Config {
     }
 }
 
-fn envelope(shard: usize, at: usize, data: &[u8]) -> Box<RawValue> {
+pub(crate) fn envelope(shard: usize, at: usize, data: &[u8]) -> Box<RawValue> {
     let event = json!({
         "kinesis": {"data": STANDARD.encode(data), "sequenceNumber": at.to_string(), "approximateArrivalTimestamp": 1_795_410_000.5},
         "eventID": format!("shardId-{shard:012}:{at}"),

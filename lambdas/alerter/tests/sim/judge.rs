@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use weir_anomaly::{
     Anomaly, Severity, Stage, Timestamp,
-    store::{Alert, AlertState, Period, Silence, StoredAnomaly, attr},
+    store::{Alert, AlertState, PROBE_ITEM, Period, Silence, StoredAnomaly, attr},
 };
 
 use super::world::World;
@@ -16,6 +16,8 @@ pub(crate) struct Promised {
     pub(crate) storm_cap: u32,
     pub(crate) anomalies: Vec<Anomaly>,
     pub(crate) bad: Vec<Vec<u8>>,
+    /// When the newest probe left.
+    pub(crate) newest_probe: Option<Timestamp>,
     pub(crate) silences: Vec<Silence>,
 }
 
@@ -26,6 +28,7 @@ impl Promised {
     pub(crate) fn judge(&self, world: &World) {
         self.every_anomaly_is_stored_once(world);
         self.every_bad_record_is_in_quarantine(world);
+        self.the_newest_probe_is_noted(world);
         self.every_due_alert_is_sent(world);
         self.nobody_hears_what_is_not_to_be_heard(world);
         no_alert_is_sent_twice_without_a_fault(world);
@@ -48,14 +51,7 @@ impl Promised {
     }
 
     fn every_bad_record_is_in_quarantine(&self, world: &World) {
-        let found: BTreeSet<Vec<u8>> = world
-            .queue
-            .iter()
-            .map(|body| {
-                let body: Value = serde_json::from_str(body).unwrap();
-                STANDARD.decode(body["raw"].as_str().unwrap()).unwrap()
-            })
-            .collect();
+        let found: BTreeSet<Vec<u8>> = quarantined(world).into_values().collect();
         for raw in &self.bad {
             assert!(
                 found.contains(raw),
@@ -63,6 +59,11 @@ impl Promised {
                 String::from_utf8_lossy(raw)
             );
         }
+    }
+
+    fn the_newest_probe_is_noted(&self, world: &World) {
+        let noted = world.table.get(PROBE_ITEM).map(|item| item.text(attr::PROBE_SENT_AT).unwrap());
+        assert_eq!(noted.map(str::to_owned), self.newest_probe.map(|at| at.to_rfc3339_millis()));
     }
 
     fn alerts(&self) -> BTreeSet<String> {
@@ -102,6 +103,21 @@ impl Promised {
             assert!(audible.contains(id), "{id} was sent and must not be");
         }
     }
+}
+
+/// Whole records in quarantine, by record and the number of parts it came in: a retry may have sent a part twice.
+pub(crate) fn quarantined(world: &World) -> BTreeMap<(String, u64), Vec<u8>> {
+    let mut records: BTreeMap<(String, u64), BTreeMap<u64, Vec<u8>>> = BTreeMap::new();
+    for body in &world.queue {
+        let body: Value = serde_json::from_str(body).unwrap();
+        let (part, parts) = (body["part"].as_u64().unwrap(), body["parts"].as_u64().unwrap());
+        let raw = STANDARD.decode(body["raw"].as_str().unwrap()).unwrap();
+        records.entry((body["record_id"].as_str().unwrap().to_owned(), parts)).or_default().insert(part, raw);
+    }
+    let whole = |(id, parts): ((String, u64), BTreeMap<u64, Vec<u8>>)| {
+        (parts.len() as u64 == id.1).then(|| (id, parts.into_values().flatten().collect()))
+    };
+    records.into_iter().filter_map(whole).collect()
 }
 
 /// A second message is allowed only where the first one's sender died, or did not learn that it was sent or marked.

@@ -3,6 +3,7 @@
 pub(crate) mod driver;
 pub(crate) mod judge;
 pub(crate) mod ports;
+pub(crate) mod records;
 pub(crate) mod rng;
 pub(crate) mod world;
 
@@ -27,31 +28,57 @@ pub(crate) fn scene(seed: u64, fault_rate: u64) -> (Driver, Promised) {
     // Spread over many periods, or all in one, which then closes for many keys at once.
     let times = if rng.one_in(3) { (START_MILLIS, 200_000) } else { (START_MILLIS - 1_200_000, 1_500_000) };
     let mut shards: Vec<Shard> = (0..1 + rng.index(3)).map(|_| Shard::default()).collect();
-    let (mut anomalies, mut bad): (Vec<Anomaly>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    let mut promised = Promised {
+        // Low, so that storms happen, or high, so that many periods close at once.
+        storm_cap: if seed.is_multiple_of(2) { 3 } else { 40 },
+        anomalies: Vec::new(),
+        bad: Vec::new(),
+        newest_probe: None,
+        silences,
+    };
     for n in 0..20 + rng.index(80) {
-        let data = match rng.below(10) {
-            0 => {
-                let raw = format!("no anomaly {n}").into_bytes();
-                bad.push(raw.clone());
-                raw
-            }
-            1 if !anomalies.is_empty() => {
-                let again: &Anomaly = &anomalies[rng.index(anomalies.len())];
-                serde_json::to_vec(again).unwrap()
-            }
-            _ => {
-                let anomaly = anomaly(&mut rng, times);
-                let json = serde_json::to_vec(&anomaly).unwrap();
-                anomalies.push(anomaly);
-                json
-            }
+        let data = if rng.one_in(8) {
+            let several: Vec<_> =
+                (0..1 + rng.index(4)).map(|at| record(&mut rng, n * 10 + at, times, &mut promised)).collect();
+            records::aggregate(&several)
+        } else {
+            record(&mut rng, n * 10, times, &mut promised)
         };
         let shard = rng.index(shards.len());
         shards[shard].records.push(data);
     }
-    // Low, so that storms happen, or high, so that many periods close at once.
-    let storm_cap = if seed.is_multiple_of(2) { 3 } else { 40 };
-    (Driver::new(world, shards, storm_cap), Promised { storm_cap, anomalies, bad, silences })
+    (Driver::new(world, shards, promised.storm_cap), promised)
+}
+
+/// One record as a producer means it, and what it promises.
+fn record(rng: &mut Rng, n: usize, times: (i64, u64), promised: &mut Promised) -> Vec<u8> {
+    match rng.below(24) {
+        0 | 1 => {
+            let raw = format!("no anomaly {n}").into_bytes();
+            promised.bad.push(raw.clone());
+            raw
+        }
+        2 => {
+            let (data, raw) = records::poison(rng, n);
+            promised.bad.push(raw);
+            data
+        }
+        3 => {
+            let at = Timestamp::from_millis(START_MILLIS + i64::try_from(rng.below(600_000)).unwrap()).unwrap();
+            promised.newest_probe = promised.newest_probe.max(Some(at));
+            records::probe(at, n)
+        }
+        4 | 5 if !promised.anomalies.is_empty() => {
+            let again: &Anomaly = &promised.anomalies[rng.index(promised.anomalies.len())];
+            serde_json::to_vec(again).unwrap()
+        }
+        _ => {
+            let anomaly = anomaly(rng, times);
+            let json = serde_json::to_vec(&anomaly).unwrap();
+            promised.anomalies.push(anomaly);
+            json
+        }
+    }
 }
 
 fn anomaly(rng: &mut Rng, (from, span): (i64, u64)) -> Anomaly {
@@ -61,7 +88,12 @@ fn anomaly(rng: &mut Rng, (from, span): (i64, u64)) -> Anomaly {
         ("gentle", Severity::Info, Stage::Active, 300),
         ("trial", Severity::Critical, Stage::Shadow, 300),
     ][rng.index(4).min(rng.index(4))];
-    let key = format!("{}-{}", if rng.one_in(6) { "quiet" } else { "pump" }, rng.below(12));
+    let key = match rng.below(24) {
+        0..4 => format!("quiet-{}", rng.below(12)),
+        4 => format!("pümp \u{202e}\r\n\u{FFFF}'{}", rng.below(12)),
+        5 => format!("{}{}", "\\\"".repeat(500), rng.below(12)),
+        _ => format!("pump-{}", rng.below(12)),
+    };
     let timestamp = Timestamp::from_millis(from + i64::try_from(rng.below(span)).unwrap()).unwrap();
     Anomaly {
         id: AnomalyId::compute(rule, &key, Identity::Event { time: timestamp, event_id: "" }),

@@ -135,6 +135,7 @@ impl Notifier for Ports {
         let invocation = self.invocation;
         let answers = self
             .many(messages, |world, message| {
+                sns_takes(message);
                 world.topic.push(Published { message: message.clone(), invocation, answered: false });
             })
             .await;
@@ -156,7 +157,11 @@ impl Notifier for Ports {
 #[async_trait]
 impl Quarantine for Ports {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), Fault>> {
-        self.many(bodies, |world, body| world.queue.push(body.clone())).await
+        self.many(bodies, |world, body| {
+            sqs_takes(body);
+            world.queue.push(body.clone());
+        })
+        .await
     }
 
     async fn check(&self) -> Result<(), Fault> {
@@ -177,4 +182,28 @@ impl Clock for Ports {
     fn jitter(&self) -> f64 {
         0.5
     }
+}
+
+/// What SNS refuses for ever would be an alert that nobody hears: Publish's rules for subject, message and attributes.
+fn sns_takes(message: &Message) {
+    let subject = &message.subject;
+    assert!((1..100).contains(&subject.len()), "{subject:?}");
+    assert!(subject.chars().all(|c| matches!(c, ' '..='~')) && !subject.starts_with(' '), "{subject:?}");
+    assert!(message.text.len() + 5 * 2 * message.json.len() < 256 * 1024, "{} bytes of JSON", message.json.len());
+    assert!(
+        !message.text.is_empty() && !message.text.chars().any(|c| c.is_control() && c != '\n'),
+        "{:?}",
+        message.text
+    );
+    for (name, value) in &message.attributes {
+        assert!(!value.is_empty() && value.len() <= 1024 && !value.chars().any(char::is_control), "{name}: {value:?}");
+    }
+}
+
+/// What SQS refuses for ever would hold up a shard: SendMessage's size, and the code points that XML does not know.
+fn sqs_takes(body: &str) {
+    assert!((1..=256 * 1024).contains(&body.len()), "a body of {} bytes", body.len());
+    let wrong =
+        |c: char| matches!(c, '\u{0}'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}');
+    assert!(!body.contains(wrong), "{body:?}");
 }
