@@ -69,7 +69,8 @@ pub struct Discarded {
     pub condition: &'static str,
 }
 
-/// The mapping's work on one shard.
+/// The mapping's work on one shard. What it leaves out: the batching window (it decides when, not what), `ParallelizationFactor`
+/// (several batches of a shard at once: the laws interleave invocations instead), filters, and windows of state.
 pub struct EventSource {
     settings: Settings,
     records: Vec<Record>,
@@ -120,11 +121,21 @@ impl EventSource {
     pub fn done(&mut self, batch: Batch, outcome: &Outcome) {
         match self.first_failed(&batch, outcome) {
             None => {}
-            // [partial]: "Lambda uses the lowest sequence number as the checkpoint, and then retries all records starting
-            // from that checkpoint"; with bisection on as well, "the batch is bisected at the returned sequence number and
-            // Lambda retries only the remaining records".
-            Some(failed) if failed > batch.from => self.open.push(Batch { from: failed, to: batch.to, attempts: 0 }),
+            Some(failed) if failed > batch.from => self.failed_from(failed, batch),
             Some(_) => self.failed_whole(batch),
+        }
+    }
+
+    /// \[partial\]: "Lambda uses the lowest sequence number as the checkpoint, and then retries all records starting from that
+    /// checkpoint"; with bisection on as well, "the batch is bisected at the returned sequence number and Lambda retries only
+    /// the remaining records". Whether progress starts the count of retries anew is not documented: the worse is taken. A
+    /// bisection costs none of it (\[failure\]), a retry without one does.
+    fn failed_from(&mut self, failed: usize, batch: Batch) {
+        let rest = Batch { from: failed, ..batch };
+        if self.settings.bisect {
+            self.open.push(rest);
+        } else {
+            self.retry(rest);
         }
     }
 
@@ -136,10 +147,17 @@ impl EventSource {
             let middle = from + (to - from) / 2;
             self.open.push(Batch { from: middle, to, attempts });
             self.open.push(Batch { from, to: middle, attempts });
-        } else if self.settings.max_retries.is_some_and(|most| attempts >= most) {
-            self.discard(from, to, "RetryAttemptsExhausted");
         } else {
-            self.open.push(Batch { from, to, attempts: attempts + 1 });
+            self.retry(Batch { from, to, attempts });
+        }
+    }
+
+    /// \[params\] MaximumRetryAttempts: "the maximum number of times to retry when the function returns an error".
+    fn retry(&mut self, batch: Batch) {
+        if self.settings.max_retries.is_some_and(|most| batch.attempts >= most) {
+            self.discard(batch.from, batch.to, "RetryAttemptsExhausted");
+        } else {
+            self.open.push(Batch { attempts: batch.attempts + 1, ..batch });
         }
     }
 
@@ -254,12 +272,35 @@ mod tests {
         assert_eq!(delivered, [(0, 8), (3, 8)]);
     }
 
+    /// One record that never succeeds, behind others: with bisection it is isolated first and alone is given up.
     #[test]
-    fn an_identifier_that_is_none_fails_the_batch() {
-        let mut source = source(Settings { bisect: false, max_retries: Some(0), ..settings() }, 4);
-        let wrong = json!({"batchItemFailures": [{"itemIdentifier": ""}]});
-        assert_eq!(drive(&mut source, |_| Outcome::Answered(wrong.clone())), [(0, 4)]);
-        assert_eq!(source.discarded, [Discarded { from: 0, to: 4, condition: "RetryAttemptsExhausted" }]);
+    fn progress_does_not_start_the_count_of_retries_anew() {
+        let mut source = source(Settings { bisect: false, ..settings() }, 4);
+        let delivered = drive(&mut source, |range| fail(&[range.start.max(2)]));
+        assert_eq!(delivered, [(0, 4), (2, 4), (2, 4)], "two retries and no more");
+        assert_eq!(source.discarded, [Discarded { from: 2, to: 4, condition: "RetryAttemptsExhausted" }]);
+    }
+
+    #[test]
+    fn a_record_that_never_succeeds_costs_only_itself() {
+        let mut source = source(settings(), 8);
+        drive(&mut source, |range| if range.contains(&2) { fail(&[2]) } else { fail(&[]) });
+        assert_eq!(source.discarded, [Discarded { from: 2, to: 3, condition: "RetryAttemptsExhausted" }]);
+    }
+
+    /// \[partial\] names them: what makes the whole batch fail.
+    #[test]
+    fn a_broken_answer_is_a_complete_failure() {
+        for answer in [
+            json!({"batchItemFailures": [{"itemIdentifier": ""}]}),
+            json!({"batchItemFailures": [{"itemIdentifier": null}]}),
+            json!({"batchItemFailures": [{"wrong": "0"}]}),
+            json!({"batchItemFailures": [{"itemIdentifier": "not in the batch"}]}),
+        ] {
+            let mut source = source(Settings { bisect: false, max_retries: Some(0), ..settings() }, 4);
+            assert_eq!(drive(&mut source, |_| Outcome::Answered(answer.clone())), [(0, 4)]);
+            assert_eq!(source.discarded.len(), 1, "{answer}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Fate {
     Passes,
     /// It is throttled and has no effect.
     Throttled,
+    /// The caller has no permission.
+    Denied,
     /// It takes effect and the answer is lost.
     AnswerLost,
     /// It never comes to an end.
@@ -93,10 +95,17 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
                 }
                 Err(_) => return,
             },
-            Fate::Throttled => {
-                let body =
-                    br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Rate exceeded"}"#;
-                if connection.respond(400, &[], body).await.is_err() {
+            Fate::Throttled | Fate::Denied => {
+                let code = if fate == Fate::Denied { "AccessDeniedException" } else { "ThrottlingException" };
+                // SNS speaks XML, the others JSON.
+                let body = if action(&request).starts_with("sns.") {
+                    format!(
+                        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>-</Message></Error></ErrorResponse>"
+                    )
+                } else {
+                    format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"-"}}"#)
+                };
+                if connection.respond(400, &[], body.as_bytes()).await.is_err() {
                     return;
                 }
             }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use weir_anomaly::{AnomalyId, Timestamp, id::Identity};
 use weir_lambda_tests::{
     EventSource, Function, Invoked, Outcome, Record, Settings,
-    emulator::{Emulator, lambda_binary},
+    emulator::{Emulator, lambda_binary, root},
     proxy::{Call, Fate, Proxy},
 };
 
@@ -274,7 +274,9 @@ async fn the_largest_batches_and_records_go_through() {
     // A record of 1 MiB is no anomaly that the store can take: it goes to quarantine in parts.
     let mut large = br#"{"id":""#.to_vec();
     large.resize(1024 * 1024, b'x');
+    let mut used = Used::default();
     stage.deliver(&mut EventSource::new(batch.clone(), shard(vec![large.clone()]))).await;
+    used.within(&stage, "one record of 1 MiB");
     let mut parts = stage.quarantined().await;
     parts.sort_by_key(|part| part["part"].as_u64());
     let whole: Vec<u8> =
@@ -286,6 +288,7 @@ async fn the_largest_batches_and_records_go_through() {
     let bad: Vec<Vec<u8>> = (0..10_000).map(|n: u32| n.to_string().into_bytes()).collect();
     let mut source = EventSource::new(batch.clone(), shard(bad));
     stage.deliver(&mut source).await;
+    used.within(&stage, "10,000 bad records");
     assert_eq!(stage.quarantined().await.len(), 10_000);
     assert!(source.discarded.is_empty());
 
@@ -294,8 +297,27 @@ async fn the_largest_batches_and_records_go_through() {
     let mut source = EventSource::new(batch, shard(vec![record; 10_000]));
     stage.deliver(&mut source).await;
     assert_eq!(stage.stored().await, BTreeSet::from([id]));
+    used.within(&stage, "10,000 duplicates");
     assert_eq!(stage.emulator.alerts().await.unwrap().len(), 1);
     assert!(source.discarded.is_empty());
+}
+
+/// What the process has used so far. The bounds are several times of what it uses: they catch a copy too many and work that
+/// grows with the square of the batch.
+#[derive(Default)]
+struct Used {
+    cpu: Duration,
+}
+
+impl Used {
+    fn within(&mut self, stage: &Stage, what: &str) {
+        let usage = stage.function.usage().unwrap();
+        let cpu = usage.cpu - std::mem::replace(&mut self.cpu, usage.cpu);
+        eprintln!("{what}: {} ms of processor, peak {} MB", cpu.as_millis(), usage.peak_memory / 1_000_000);
+        assert!(cpu < Duration::from_secs(10), "{what}: {cpu:?} of processor time");
+        // Lambda's smallest function has 128 MB.
+        assert!(usage.peak_memory < 100_000_000, "{what}: {} bytes", usage.peak_memory);
+    }
 }
 
 #[tokio::test]
@@ -317,4 +339,62 @@ async fn a_wrong_configuration_fails_the_check_and_not_the_first_anomaly() {
     let wrong = [("WEIR_TABLE_NAME", "t t")];
     let mut function = Function::new(&binary, &wrong, TIMEOUT);
     assert_eq!(function.invoke(&json!({"weir": "check"})).await.unwrap(), Invoked::Died);
+}
+
+/// On AWS the first call of a new function comes before its role's permissions have reached every service.
+#[tokio::test]
+async fn the_check_waits_for_permissions_and_not_for_ever() {
+    let mut stage = Stage::new().await;
+    // The table allows at first nothing, then the queue.
+    let (table, queue) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    stage.proxy.decide(move |call| {
+        let (seen, denials) = if call.action.starts_with("DynamoDB") { (&table, 2) } else { (&queue, 1) };
+        if seen.fetch_add(1, Ordering::SeqCst) < denials { Fate::Denied } else { Fate::Passes }
+    });
+    let answer = stage.function.invoke(&json!({"weir": "check"})).await.unwrap();
+    assert_eq!(answer, Invoked::Response(json!({"ok": true})));
+
+    stage.proxy.decide(|call| if call.action.contains("SQS") { Fate::Denied } else { Fate::Passes });
+    let payload = serde_json::to_vec(&json!({"weir": "check"})).unwrap();
+    let answer = stage.function.invoke_within(payload, Duration::from_secs(6)).await.unwrap();
+    let Invoked::Error(error) = answer else { panic!("{answer:?}") };
+    let text = error["errorMessage"].as_str().unwrap();
+    assert!(text.starts_with("the quarantine queue does not work: denied: AccessDeniedException"), "{text}");
+    assert!(text.contains(" (still, after ") && text.contains("hint: check WEIR_QUARANTINE_URL"), "{text}");
+}
+
+/// The permissions of one action of AWS's wire protocols.
+fn permissions(action: &str) -> &'static [&'static str] {
+    match action {
+        // One call for both statements; which it holds is not seen from outside.
+        "DynamoDB_20120810.BatchExecuteStatement" => &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+        "DynamoDB_20120810.GetItem" => &["dynamodb:GetItem"],
+        "DynamoDB_20120810.Query" => &["dynamodb:Query"],
+        "DynamoDB_20120810.UpdateItem" => &["dynamodb:UpdateItem"],
+        "AmazonSQS.GetQueueAttributes" => &["sqs:GetQueueAttributes"],
+        "AmazonSQS.SendMessageBatch" => &["sqs:SendMessage"],
+        "sns.GetTopicAttributes" => &["sns:GetTopicAttributes"],
+        "sns.PublishBatch" => &["sns:Publish"],
+        other => panic!("{other} is no call of the alerter"),
+    }
+}
+
+#[tokio::test]
+async fn it_is_allowed_what_it_calls_and_nothing_else() {
+    let mut stage = Stage::new().await;
+    // Everything it can do: the check, new anomalies, duplicates, a storm, poison, a probe, a sweep.
+    assert!(matches!(stage.function.invoke(&json!({"weir": "check"})).await.unwrap(), Invoked::Response(_)));
+    let (_, mut data) = anomalies(30, 1);
+    data.push(data[0].clone());
+    data.push(b"bad".to_vec());
+    stage.deliver(&mut EventSource::new(settings(), shard(data.clone()))).await;
+    stage.deliver(&mut EventSource::new(settings(), shard(data))).await;
+    stage.sweep().await;
+    let calls: BTreeSet<String> = stage.proxy.calls.lock().unwrap().iter().map(|call| call.action.clone()).collect();
+    let called: BTreeSet<&str> = calls.iter().flat_map(|action| permissions(action)).copied().collect();
+
+    let policy = std::fs::read_to_string(root().join("terraform/modules/alerts/alerter.tf")).unwrap();
+    let own = |word: &&str| ["dynamodb:", "sqs:", "sns:"].iter().any(|service| word.starts_with(service));
+    let allowed: BTreeSet<&str> = policy.split('"').filter(own).collect();
+    assert_eq!(called, allowed);
 }
