@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, BatchStatementError, BatchStatementRequest, ReturnValue, Select},
+    types::{AttributeValue, BatchStatementError, BatchStatementRequest, BatchStatementResponse, ReturnValue, Select},
 };
 use aws_types::SdkConfig;
 use futures::{StreamExt as _, stream};
@@ -58,23 +58,14 @@ impl DynamoStore {
             }
         }
         match self.client.batch_execute_statement().set_statements(Some(requests)).send().await {
-            Ok(output) => {
-                let mut answers: Vec<_> = output
-                    .responses
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|response| response.error.map_or(Ok(()), |error| Err(Failure::of(&error))))
-                    .collect();
-                answers.resize(count, Err(Failure::Fault(Fault::Retryable("no answer".to_owned()))));
-                answers
-            }
+            Ok(output) => answers(output.responses.unwrap_or_default(), count),
             Err(error) => vec![Err(Failure::Fault(fault(&error))); count],
         }
     }
 }
 
 /// What a statement can answer beside success.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Failure {
     Duplicate,
     Refused,
@@ -256,6 +247,14 @@ impl Store for DynamoStore {
     }
 }
 
+/// What became of each statement: each has an answer of its own, in order.
+fn answers(responses: Vec<BatchStatementResponse>, count: usize) -> Vec<Result<(), Failure>> {
+    let answer = |response: BatchStatementResponse| response.error.map_or(Ok(()), |error| Err(Failure::of(&error)));
+    let mut answers: Vec<_> = responses.into_iter().map(answer).collect();
+    answers.resize(count, Err(Failure::Fault(Fault::Retryable("no answer".to_owned()))));
+    answers
+}
+
 /// Cuts statements into calls by number and bytes.
 fn chunks(statements: Vec<Statement>) -> Vec<Vec<Statement>> {
     let mut chunks: Vec<Vec<Statement>> = Vec::new();
@@ -290,4 +289,43 @@ fn item(attributes: HashMap<String, AttributeValue>) -> Item {
         _ => None,
     });
     known.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::BatchStatementErrorCodeEnum as Code;
+
+    use super::*;
+
+    #[test]
+    fn each_statement_has_its_own_answer() {
+        let failed = |code| {
+            let error = BatchStatementError::builder().code(code).message("-").build();
+            BatchStatementResponse::builder().error(error).build()
+        };
+        let responses = vec![
+            BatchStatementResponse::builder().build(),
+            failed(Code::DuplicateItem),
+            failed(Code::ConditionalCheckFailed),
+            failed(Code::ThrottlingError),
+            failed(Code::ValidationError),
+            failed(Code::AccessDenied),
+        ];
+        let found = answers(responses, 7);
+        assert_eq!(found[..3], [Ok(()), Err(Failure::Duplicate), Err(Failure::Refused)]);
+        assert!(matches!(&found[3], Err(Failure::Fault(fault)) if fault.is_retryable()));
+        assert!(matches!(&found[4], Err(Failure::Fault(Fault::Poison(_)))));
+        assert!(matches!(&found[5], Err(Failure::Fault(Fault::Denied(_)))));
+        assert!(matches!(&found[6], Err(Failure::Fault(fault)) if fault.is_retryable()), "it is not mentioned");
+    }
+
+    #[test]
+    fn calls_hold_25_statements_and_their_bytes() {
+        let statement = |bytes: usize| Statement { text: String::new(), parameters: vec![Attr::S("x".repeat(bytes))] };
+        let sizes = |bytes: &[usize]| -> Vec<usize> {
+            chunks(bytes.iter().map(|bytes| statement(*bytes)).collect()).iter().map(Vec::len).collect()
+        };
+        assert_eq!(sizes(&[10; 60]), [25, 25, 10]);
+        assert_eq!(sizes(&[1_500_000; 5]), [2, 2, 1]);
+    }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_sns::{
     Client,
+    operation::publish_batch::PublishBatchOutput,
     types::{MessageAttributeValue, PublishBatchRequestEntry},
 };
 use aws_types::SdkConfig;
@@ -34,21 +35,7 @@ impl SnsNotifier {
         let (indexes, entries): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
         let call = self.client.publish_batch().topic_arn(&self.topic).set_publish_batch_request_entries(Some(entries));
         match call.send().await {
-            // The call succeeds though entries fail: only what is listed as successful is.
-            Ok(output) => indexes
-                .into_iter()
-                .map(|index| {
-                    let id = index.to_string();
-                    let sent = output.successful().iter().any(|entry| entry.id() == Some(id.as_str()));
-                    let failed = output.failed().iter().find(|entry| entry.id() == id);
-                    let answer = match (sent, failed) {
-                        (true, _) => Ok(()),
-                        (_, Some(entry)) => Err(class(entry.code(), entry.message().unwrap_or_default())),
-                        _ => Err(Fault::Retryable("no answer".to_owned())),
-                    };
-                    (index, answer)
-                })
-                .collect(),
+            Ok(output) => indexes.into_iter().map(|index| (index, answer(&output, index))).collect(),
             Err(error) => {
                 let fault = fault(&error);
                 indexes.into_iter().map(|index| (index, Err(fault.clone()))).collect()
@@ -88,6 +75,17 @@ impl Notifier for SnsNotifier {
     async fn check(&self) -> Result<(), Fault> {
         let call = self.client.get_topic_attributes().topic_arn(&self.topic).send().await;
         call.map(|_| ()).map_err(|error| fault(&error))
+    }
+}
+
+/// What became of one entry. The call succeeds though entries fail: only what is listed as successful is.
+fn answer(output: &PublishBatchOutput, index: usize) -> Result<(), Fault> {
+    let id = index.to_string();
+    let sent = output.successful().iter().any(|entry| entry.id() == Some(id.as_str()));
+    match output.failed().iter().find(|entry| entry.id() == id) {
+        _ if sent => Ok(()),
+        Some(entry) => Err(class(entry.code(), entry.message().unwrap_or_default())),
+        None => Err(Fault::Retryable("no answer".to_owned())),
     }
 }
 
@@ -190,6 +188,23 @@ mod tests {
                 assert!(size <= MAX_BYTES, "{kind} of {size} bytes for a key of {:?}", &key[..2]);
             }
         }
+    }
+
+    #[test]
+    fn only_what_is_listed_as_sent_is_sent() {
+        use aws_sdk_sns::types::{BatchResultErrorEntry, PublishBatchResultEntry};
+        let failed = |id: &str, code: &str| {
+            BatchResultErrorEntry::builder().id(id).code(code).sender_fault(false).build().unwrap()
+        };
+        let output = PublishBatchOutput::builder()
+            .successful(PublishBatchResultEntry::builder().id("0").build())
+            .failed(failed("1", "InternalError"))
+            .failed(failed("2", "InvalidParameter"))
+            .build();
+        assert_eq!(answer(&output, 0), Ok(()));
+        assert!(answer(&output, 1).is_err_and(|fault| fault.is_retryable()));
+        assert!(matches!(answer(&output, 2), Err(Fault::Poison(_))));
+        assert!(answer(&output, 3).is_err_and(|fault| fault.is_retryable()), "it is not mentioned");
     }
 
     #[test]

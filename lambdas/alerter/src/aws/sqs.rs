@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
+    operation::send_message_batch::SendMessageBatchOutput,
     types::{QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use aws_types::SdkConfig;
@@ -39,17 +40,7 @@ impl SqsQuarantine {
             }
         }
         match self.client.send_message_batch().queue_url(&self.queue).set_entries(Some(entries)).send().await {
-            Ok(output) => (0..bodies.len())
-                .map(|index| {
-                    let id = index.to_string();
-                    let failed = output.failed().iter().find(|entry| entry.id() == id);
-                    match (output.successful().iter().any(|entry| entry.id() == id), failed) {
-                        (true, _) => Ok(()),
-                        (_, Some(entry)) => Err(class(entry.code(), entry.message().unwrap_or_default())),
-                        _ => Err(Fault::Retryable("no answer".to_owned())),
-                    }
-                })
-                .collect(),
+            Ok(output) => (0..bodies.len()).map(|index| answer(&output, index)).collect(),
             Err(error) => vec![Err(fault(&error)); bodies.len()],
         }
     }
@@ -67,6 +58,17 @@ impl Quarantine for SqsQuarantine {
         let call = self.client.get_queue_attributes().queue_url(&self.queue);
         let call = call.attribute_names(QueueAttributeName::QueueArn).send().await;
         call.map(|_| ()).map_err(|error| fault(&error))
+    }
+}
+
+/// What became of one entry. The call succeeds though entries fail: only what is listed as successful is.
+fn answer(output: &SendMessageBatchOutput, index: usize) -> Result<(), Fault> {
+    let id = index.to_string();
+    let sent = output.successful().iter().any(|entry| entry.id() == id);
+    match output.failed().iter().find(|entry| entry.id() == id) {
+        _ if sent => Ok(()),
+        Some(entry) => Err(class(entry.code(), entry.message().unwrap_or_default())),
+        None => Err(Fault::Retryable("no answer".to_owned())),
     }
 }
 
@@ -91,6 +93,21 @@ fn chunks(bodies: &[String]) -> Vec<&[String]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_listed_as_sent_is_sent() {
+        use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
+        let sent = SendMessageBatchResultEntry::builder().id("0").message_id("m").md5_of_message_body("-");
+        let failed = BatchResultErrorEntry::builder().id("1").code("InternalError").sender_fault(false);
+        let output = SendMessageBatchOutput::builder()
+            .successful(sent.build().unwrap())
+            .failed(failed.build().unwrap())
+            .build()
+            .unwrap();
+        assert_eq!(answer(&output, 0), Ok(()));
+        assert!(answer(&output, 1).is_err_and(|fault| fault.is_retryable()));
+        assert!(answer(&output, 2).is_err_and(|fault| fault.is_retryable()), "it is not mentioned");
+    }
 
     #[test]
     fn calls_hold_the_limits_and_every_body() {

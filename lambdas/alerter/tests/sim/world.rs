@@ -56,7 +56,7 @@ pub(crate) struct World {
     /// Alerts that an invocation marked as sent and knows it.
     pub(crate) marked: Vec<(String, usize)>,
     /// When an alert was closed, and how many anomalies counted for it then.
-    pub(crate) closed: BTreeMap<String, usize>,
+    pub(crate) closed: BTreeMap<String, (i64, usize)>,
 }
 
 impl World {
@@ -184,7 +184,7 @@ impl World {
         }
         if item.text(attr::STATE) == Some("closed") && item.id().starts_with("alert#") {
             let counted = self.table.values().filter(|i| i.text(attr::ALERT_ID) == Some(item.id())).count();
-            self.closed.entry(item.id().to_owned()).or_insert(counted);
+            self.closed.entry(item.id().to_owned()).or_insert((self.millis, counted));
         }
         self.write(item);
         Updated::Done
