@@ -184,7 +184,12 @@ async fn tells_the_age_of_the_oldest_last_checkpoint() {
 /// All that CloudWatch reads, by name: alarms and the dashboard of Terraform are written against these.
 #[tokio::test]
 async fn a_beat_is_a_log_entry_and_metrics() {
-    let world = Arc::new(World { pipelines: vec![pipeline("Running")], ..world() });
+    let ago = |millis: i64| Timestamp::from_nanos(NOW.nanos() - millis * 1_000_000);
+    let world = Arc::new(World {
+        pipelines: vec![Pipeline { began_at: Some(ago(7_000)), ..pipeline("Running") }],
+        arrival: Some(Arrival { sent_at: ago(61_000), arrived_at: ago(59_500) }),
+        ..world()
+    });
     let beat = heartbeat(&world, Time::Wall).beat("b", NOW).await.unwrap();
     let mut line = Line::new("weir-heartbeat");
     beat.tell(&mut line);
