@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, Result, anyhow, bail};
+use weir_engine::PlanOptions;
 use weir_rules::{Environment, Pack, Program, RuleError, compile};
 
 use crate::repo::Repo;
@@ -66,6 +67,11 @@ pub(crate) fn load_pack(sql: &Path) -> Result<Pack> {
 /// Reads and compiles the rules below a folder.
 pub(crate) fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
     compile(&load_pack(sql)?, environment).map_err(joined)
+}
+
+/// How programs are planned: with the functions of `sql/udfs` that were compiled in.
+pub(crate) fn plan_options() -> PlanOptions {
+    PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() }
 }
 
 /// Every fault in one message, as an author wants to see them.
