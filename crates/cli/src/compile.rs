@@ -74,6 +74,17 @@ pub(crate) fn plan_options() -> PlanOptions {
     PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() }
 }
 
+/// Refuses to go on when a function of `sql/udfs` is not, or not as it stands there, in this build of `weir`.
+pub(crate) fn check_udfs(sql: &Path) -> Result<()> {
+    match weir_udfs::not_compiled_in(&sql.join("udfs")).first() {
+        None => Ok(()),
+        Some(file) => bail!(
+            "{}: this weir was built without it, or from another text\n  hint: functions are compiled in: build weir again",
+            file.display()
+        ),
+    }
+}
+
 /// Every fault in one message, as an author wants to see them.
 pub(crate) fn joined(errors: Vec<RuleError>) -> anyhow::Error {
     let mut text = String::new();

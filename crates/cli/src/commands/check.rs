@@ -5,7 +5,7 @@ use weir_engine::{PlanError, plan};
 use weir_rules::{Program, RuleError};
 
 use crate::{
-    compile::{EnvironmentOptions, joined, load_pack, plan_options},
+    compile::{EnvironmentOptions, check_udfs, joined, load_pack, plan_options},
     repo::Repo,
 };
 
@@ -20,6 +20,7 @@ pub(crate) struct CheckCommand {
 pub(crate) fn run(command: &CheckCommand) -> Result<()> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
+    check_udfs(&repo.sql())?;
     let environment = command.environment.load(&repo, &pack)?;
     let mut errors = Vec::new();
     // One rule at a time: a program ends at its first fault, a person wants them all.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use weir_rules::Pack;
 
 use crate::{
-    compile::load_pack,
+    compile::{check_udfs, load_pack},
     nab::{
         corpus::{self, Series},
         published::PUBLISHED,
@@ -78,6 +78,7 @@ const ANY: f64 = f64::MIN_POSITIVE;
 pub(crate) fn run(command: &NabCommand) -> Result<()> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
+    check_udfs(&repo.sql())?;
     for rule in &command.rules {
         if pack.rule(rule).is_none() {
             let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();

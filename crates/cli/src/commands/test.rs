@@ -12,7 +12,7 @@ use weir_rules::{
 
 use super::check::in_rule_file;
 use crate::{
-    compile::{joined, load_pack, plan_options},
+    compile::{check_udfs, joined, load_pack, plan_options},
     repo::Repo,
 };
 
@@ -27,6 +27,7 @@ pub(crate) struct TestCommand {
 pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
+    check_udfs(&repo.sql())?;
     let begun = Instant::now();
     let (mut passed, mut failed) = (0, 0);
     for rule in &pack.rules {
