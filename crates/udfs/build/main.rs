@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
         Ok(faults) => {
             for fault in faults {
-                println!("cargo::error={}", fault.replace('\n', "; "));
+                println!("cargo::error={}", fault.replace("\n  hint", "; hint"));
             }
             ExitCode::FAILURE
         }
