@@ -59,7 +59,8 @@ const TYPES: &str = "arguments are i8 to u64, f32, f64, &str, &[u8], an Option o
 pub(crate) fn read(name: &str, text: &str, dependencies: &[String]) -> Result<Function, Fault> {
     let whole = |message: String, hint: &str| Fault { line: 0, message, hint: hint.to_owned() };
     check_header(text, dependencies)?;
-    let file = syn::parse_file(text).map_err(|e| whole(format!("not Rust: {e}"), "`rustfmt --check` on the file says where"))?;
+    let file = syn::parse_file(text)
+        .map_err(|e| whole(format!("not Rust: {e}"), "`rustfmt --check` on the file says where"))?;
     let marked: Vec<&ItemFn> = file
         .items
         .iter()

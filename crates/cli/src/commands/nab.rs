@@ -17,7 +17,7 @@ use crate::{
     compile::{check_udfs, load_pack},
     nab::{
         corpus::{self, Series},
-        published::PUBLISHED,
+        published::{PUBLISHED, Published},
         replay,
         score::{PROFILES, Worth},
     },
@@ -33,7 +33,7 @@ pub(crate) struct NabCommand {
     /// The benchmark: a folder with data/CATEGORY/FILE.csv and labels/combined_windows.json
     #[arg(long, env = "NAB_DIR", value_name = "FOLDER")]
     nab_dir: PathBuf,
-    /// The rules to score
+    /// The rules to score; `all` for every rule there is
     #[arg(long, value_delimiter = ',', default_value = "adaptive,records", value_name = "RULE")]
     rules: Vec<String>,
     /// Writes result files as the benchmark has them, FOLDER/RULE/CATEGORY/FILE.csv
@@ -79,15 +79,17 @@ pub(crate) fn run(command: &NabCommand) -> Result<()> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
     check_udfs(&repo.sql())?;
-    for rule in &command.rules {
-        if pack.rule(rule).is_none() {
-            let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
+    let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
+    let asked: Vec<&str> = command.rules.iter().map(String::as_str).collect();
+    let asked = if asked == ["all"] { known.clone() } else { asked };
+    for rule in &asked {
+        if !known.contains(rule) {
             return Err(anyhow!("there is no rule `{rule}`\n  hint: there are {}", known.join(", ")));
         }
     }
     let series = corpus::read(&command.nab_dir)?;
     let mut outcomes = Vec::new();
-    for rule in &command.rules {
+    for rule in asked {
         outcomes.push(outcome(command, &pack, rule, &series)?);
     }
     if command.json {
@@ -174,7 +176,7 @@ fn print(outcomes: &[Outcome], series: &[Series]) {
         cells.push(shipped.false_alerts.to_string());
         table.add_row(cells);
     }
-    for (name, standard, others) in PUBLISHED {
+    for Published { name, standard, others } in PUBLISHED {
         let (low_fp, low_fn) = others.map_or_else(Default::default, |(p, n)| (format!("{p:.1}"), format!("{n:.1}")));
         table.add_row([name.to_owned(), format!("{standard:.2}"), low_fp, low_fn]);
     }
