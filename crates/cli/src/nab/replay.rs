@@ -13,6 +13,8 @@ use crate::{commands::check::in_rule_file, compile::joined, compile::plan_option
 
 /// Event time between two rows.
 const TICK_NANOS: i64 = 300_000_000_000;
+/// Each row closes a window, and the rows of all windows that a batch closes are in memory at once.
+const BATCH: usize = 256;
 
 /// Compiles one rule for replays. Its parameter `threshold`, where it has one, is set to 0: the benchmark looks for the best
 /// threshold itself and needs the low scores too.
@@ -38,7 +40,8 @@ pub(crate) async fn replay(program: &Program, series: &Series) -> Result<Vec<f64
     let end = i64::try_from(records.len()).unwrap_or(i64::MAX / TICK_NANOS) * TICK_NANOS;
     records.push(record(json!({"weir": "heartbeat"}).to_string(), end + TICK_NANOS));
 
-    let mut options = RunOptions { stop_after: u64::try_from(records.len()).ok(), ..RunOptions::default() };
+    let mut options =
+        RunOptions { stop_after: u64::try_from(records.len()).ok(), batch_size: BATCH, ..RunOptions::default() };
     let sink = MemorySink::new();
     for source in planned.sources() {
         options.sources.insert(source.name.clone(), MemorySource::new(records.clone()));
