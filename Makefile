@@ -42,6 +42,12 @@ test-rules: ## the rules' own tests
 	cargo build --locked --workspace
 	$(WEIR) test
 
+.PHONY: nab
+nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB ARGS='--rules adaptive,records --out results']
+	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }
+	cargo build --locked --workspace
+	$(WEIR) nab --nab-dir "$(NAB_DIR)" $(ARGS)
+
 .PHONY: fmt
 fmt: ## format Rust and Terraform
 	cargo fmt --all

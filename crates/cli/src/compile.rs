@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, Result, anyhow, bail};
+use weir_engine::PlanOptions;
 use weir_rules::{Environment, Pack, Program, RuleError, compile};
 
 use crate::repo::Repo;
@@ -66,6 +67,22 @@ pub(crate) fn load_pack(sql: &Path) -> Result<Pack> {
 /// Reads and compiles the rules below a folder.
 pub(crate) fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
     compile(&load_pack(sql)?, environment).map_err(joined)
+}
+
+/// How programs are planned: with the functions of `sql/udfs` that were compiled in.
+pub(crate) fn plan_options() -> PlanOptions {
+    PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() }
+}
+
+/// Refuses to go on when a function of `sql/udfs` is not, or not as it stands there, in this build of `weir`.
+pub(crate) fn check_udfs(sql: &Path) -> Result<()> {
+    match weir_udfs::not_compiled_in(&sql.join("udfs")).first() {
+        None => Ok(()),
+        Some(file) => bail!(
+            "{}: this weir was built without it, or from another text\n  hint: functions are compiled in: build weir again",
+            file.display()
+        ),
+    }
 }
 
 /// Every fault in one message, as an author wants to see them.

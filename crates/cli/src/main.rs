@@ -11,6 +11,7 @@ mod compile;
 mod data;
 mod demo;
 mod local;
+mod nab;
 mod repo;
 mod target;
 
@@ -44,6 +45,7 @@ enum Command {
     Quarantine(commands::quarantine::QuarantineCommand),
     Up(commands::up::UpCommand),
     Down(commands::down::DownCommand),
+    Nab(commands::nab::NabCommand),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
         Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
+        Command::Nab(command) => commands::nab::run(&command).map(done),
     }
 }
 

@@ -27,8 +27,10 @@ pub mod formats;
 mod plan;
 mod sql;
 mod state;
+mod udf;
 
 pub use connectors::RawRecord;
 pub use exec::{MemorySink, MemorySource, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
 pub use plan::{BadData, Format, PlanError, PlanErrorKind, PlanOptions, Program, TableInfo, TableKind, plan};
 pub use state::StateError;
+pub use udf::{Udf, UdfCall, UdfKind};

@@ -14,6 +14,7 @@ mod rule;
 mod source_map;
 mod template;
 pub mod testfile;
+mod udf;
 
 pub use compile::{Program, compile};
 pub use environment::{Environment, Streams, TimeMode};
@@ -24,3 +25,4 @@ pub use pack::Pack;
 pub use parameter::{Parameter, ParameterType, ParameterValue};
 pub use rule::Rule;
 pub use source_map::{Origin, SourceMap};
+pub use udf::udf_definitions;

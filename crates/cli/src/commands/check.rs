@@ -1,11 +1,11 @@
 //! `weir check`: what is wrong with the rules, before anything runs.
 
 use anyhow::{Result, anyhow};
-use weir_engine::{PlanError, PlanOptions, plan};
+use weir_engine::{PlanError, plan};
 use weir_rules::{Program, RuleError};
 
 use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
+    compile::{EnvironmentOptions, check_udfs, joined, load_pack, plan_options},
     repo::Repo,
 };
 
@@ -20,12 +20,13 @@ pub(crate) struct CheckCommand {
 pub(crate) fn run(command: &CheckCommand) -> Result<()> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
+    check_udfs(&repo.sql())?;
     let environment = command.environment.load(&repo, &pack)?;
     let mut errors = Vec::new();
     // One rule at a time: a program ends at its first fault, a person wants them all.
     for rule in &pack.rules {
         let program = weir_rules::compile(&pack.only(&rule.header.name), &environment).map_err(joined)?;
-        if let Err(error) = plan(&program.sql, &PlanOptions::default()) {
+        if let Err(error) = plan(&program.sql, &plan_options()) {
             let error = in_rule_file(&program, &error);
             if !errors.contains(&error) {
                 errors.push(error);

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod down;
 pub(crate) mod generate;
+pub(crate) mod nab;
 pub(crate) mod put;
 pub(crate) mod quarantine;
 pub(crate) mod run;

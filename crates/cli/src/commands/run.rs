@@ -10,9 +10,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use weir_engine::{PlanError, PlanOptions, RunOptions, RunReport, plan};
+use weir_engine::{PlanError, RunOptions, RunReport, plan};
 
-use crate::local::interrupted;
+use crate::{compile::plan_options, local::interrupted};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ const STATS_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) async fn run(command: RunCommand) -> Result<()> {
     log();
     let sql = read(&command.file)?;
-    let program = plan(&sql, &PlanOptions::default()).map_err(|e| refused(&command.file, &e))?;
+    let program = plan(&sql, &plan_options()).map_err(|e| refused(&command.file, &e))?;
     let stats = Arc::new(weir_engine::Stats::new(&program));
     let options = RunOptions {
         state_dir: command.state_dir,

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
-use weir_engine::{MemorySink, MemorySource, PlanOptions, RawRecord, RunOptions, plan};
+use weir_engine::{MemorySink, MemorySource, RawRecord, RunOptions, plan};
 use weir_rules::{
     Environment, Pack, Program, Rule,
     testfile::{TestCase, TestFile},
@@ -12,7 +12,7 @@ use weir_rules::{
 
 use super::check::in_rule_file;
 use crate::{
-    compile::{joined, load_pack},
+    compile::{check_udfs, joined, load_pack, plan_options},
     repo::Repo,
 };
 
@@ -27,6 +27,7 @@ pub(crate) struct TestCommand {
 pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let pack = load_pack(&repo.sql())?;
+    check_udfs(&repo.sql())?;
     let begun = Instant::now();
     let (mut passed, mut failed) = (0, 0);
     for rule in &pack.rules {
@@ -119,7 +120,7 @@ async fn anomalies(
     records: &[(i64, Vec<u8>)],
     mut options: RunOptions,
 ) -> Result<Vec<Map<String, Value>>> {
-    let planned = plan(&program.sql, &PlanOptions::default()).map_err(|e| anyhow!(in_rule_file(program, &e)))?;
+    let planned = plan(&program.sql, &plan_options()).map_err(|e| anyhow!(in_rule_file(program, &e)))?;
     let records = records.iter().map(|(nanos, bytes)| RawRecord {
         payload: bytes.clone().into(),
         arrival_nanos: Some(*nanos),

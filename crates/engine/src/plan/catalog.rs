@@ -14,11 +14,13 @@ use datafusion::sql::planner::ContextProvider;
 use super::functions::FUNCTIONS;
 use super::graph::{Columns, NodeId, TIMESTAMP};
 use super::table::{ConnectorTable, TableKind, time_type};
+use super::udf::Udfs;
 
 /// The tables and views that are defined.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     tables: HashMap<String, Table>,
+    udfs: Udfs,
     options: ConfigOptions,
 }
 
@@ -41,6 +43,10 @@ pub(crate) enum Table {
 }
 
 impl Catalog {
+    pub(crate) fn new(udfs: Udfs) -> Self {
+        Self { udfs, ..Self::default() }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Table> {
         self.tables.get(&name.to_lowercase())
     }
@@ -106,11 +112,11 @@ impl ContextProvider for Catalog {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        FUNCTIONS.scalar.get(name).cloned()
+        FUNCTIONS.scalar.get(name).or_else(|| self.udfs.scalar.get(name)).cloned()
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        FUNCTIONS.aggregate.get(name).cloned()
+        FUNCTIONS.aggregate.get(name).or_else(|| self.udfs.aggregate.get(name)).cloned()
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
@@ -126,11 +132,11 @@ impl ContextProvider for Catalog {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        FUNCTIONS.scalar.keys().cloned().collect()
+        FUNCTIONS.scalar.keys().chain(self.udfs.scalar.keys()).cloned().collect()
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        FUNCTIONS.aggregate.keys().cloned().collect()
+        FUNCTIONS.aggregate.keys().chain(self.udfs.aggregate.keys()).cloned().collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {

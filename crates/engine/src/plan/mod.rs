@@ -18,6 +18,7 @@ mod optimize;
 mod options;
 mod physical;
 mod table;
+mod udf;
 mod unnest;
 mod windows;
 
@@ -40,17 +41,21 @@ pub(crate) use windows::{Window, window_type};
 
 use crate::exec::Operator;
 use crate::sql::{self, Statement, StatementKind};
+use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use diagnose::explain;
 use graph::{Body, Graph, ROW, TIMESTAMP};
 use lower::{Lowering, Stream, visible_columns};
 use table::time_type;
+use udf::Udfs;
 
 /// How to plan.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PlanOptions {
     /// The instant at which `now()` is frozen; the present when `None`.
     pub now: Option<SystemTime>,
+    /// Functions that the program may call beside the dialect's own.
+    pub udfs: Vec<Udf>,
 }
 
 /// A planned program, ready to run any number of times.
@@ -88,7 +93,7 @@ impl Program {
 /// The text is not SQL, Arroyo would refuse it, or only Arroyo runs it.
 pub fn plan(sql: &str, options: &PlanOptions) -> Result<Program, PlanError> {
     let statements = sql::parse(sql)?;
-    let mut planner = Planner::new(options.now.unwrap_or_else(SystemTime::now));
+    let mut planner = Planner::new(options.now.unwrap_or_else(SystemTime::now), Udfs::new(&options.udfs)?);
     for statement in statements {
         let tokens = statement.tokens.clone();
         planner.statement(statement).map_err(|e| e.at(tokens.first().map(sql::place_of).unwrap_or_default()))?;
@@ -112,9 +117,9 @@ struct Planner {
 }
 
 impl Planner {
-    fn new(now: SystemTime) -> Self {
+    fn new(now: SystemTime, udfs: Udfs) -> Self {
         Self {
-            catalog: Catalog::default(),
+            catalog: Catalog::new(udfs),
             graph: Graph::default(),
             source_nodes: HashMap::new(),
             sinks: Vec::new(),
