@@ -11,8 +11,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## the whole path on this machine: events in, alerts out [DATA=file.csv SPEED=3600 PORT=4566 ARGS=…]
-	$(WEIR) demo --stack demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo: build ## the whole path on this machine: events in, alerts out [DATA=file.csv SPEED=3600 PORT=4566 ENGINE=arroyo ARGS=…]
+	$(WEIR) demo --stack demo $(if $(DATA),--data "$(DATA)") $(if $(ENGINE),--engine "$(ENGINE)") $(ARGS)
 
 .PHONY: up
 up: build ## start the local stack and leave it running
@@ -41,6 +41,10 @@ test: ## everything that must hold: format, lints, tests, rules, Terraform, end 
 test-rules: ## the rules' own tests
 	cargo build --locked --workspace
 	$(WEIR) test
+
+.PHONY: test-arroyo
+test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
+	cargo test --workspace --locked --test arroyo -- --nocapture --test-threads=1
 
 .PHONY: fmt
 fmt: ## format Rust and Terraform
