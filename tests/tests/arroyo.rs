@@ -82,8 +82,11 @@ impl Conformance {
         let only_there = text.contains("run it on Arroyo") || text.contains("not supported by the embedded engine");
         match errors {
             Ok(errors) if errors.is_empty() && !only_there => Some(format!("refused here ({text}), accepted there")),
-            // A build without every connector is still a judge of everything else.
-            Ok(errors) if only_there && !errors.iter().all(|e| e.to_lowercase().contains("unknown connector")) => {
+            // A build without every connector is still a judge of everything else; a `SELECT 1` reads no stream.
+            Ok(errors)
+                if only_there
+                    && !errors.iter().all(|e| e.contains("Unknown connector") || e.contains("No timestamp field found")) =>
+            {
                 Some(format!("said to run there, refused there: {errors:?}"))
             }
             Ok(_) => None,
@@ -104,9 +107,14 @@ impl Conformance {
 
     /// How its rows differ; `None` when they do not.
     fn rows_differ(&self, folder: &Path) -> Option<String> {
-        let mut got = lines_of(folder);
+        // Which order the keys of nested JSON have depends on the features that Arroyo was built with.
+        let same_order = |line: String| {
+            if line.contains("\"whole\":") { serde_json::from_str::<serde_json::Value>(&line).unwrap().to_string() } else { line }
+        };
+        let mut got: Vec<String> = lines_of(folder).into_iter().map(same_order).collect();
         got.sort();
-        let expected = self.expected();
+        let mut expected: Vec<String> = self.expected().into_iter().map(same_order).collect();
+        expected.sort();
         (got != expected).then(|| difference(&got, &expected))
     }
 }
@@ -211,11 +219,9 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
         options.sinks.insert("poison".into(), poison.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(weir_engine::run(&program, options, std::future::pending())).unwrap();
-        let mut lines = [anomalies.lines(), poison.lines()].concat();
-        lines.sort();
-        lines
+        nested([anomalies.lines(), poison.lines()].concat())
     };
-    for word in ["\"rule\":\"zscore\"", "\"rule\":\"weir_probe\"", "not_json", "bad_timestamp", "bad_value"] {
+    for word in ["\"rule\":\"static_threshold\"", "\"rule\":\"weir_probe\"", "not_json", "bad_timestamp", "bad_value"] {
         assert!(here.iter().any(|line| line.contains(word)), "{word}: {here:#?}");
     }
 
@@ -226,9 +232,24 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
     let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
     let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
     cluster.wait(&pipeline, &["Finished"], PROGRAM_TIMEOUT).unwrap_or_else(|e| panic!("{e}\n{}", cluster.log()));
-    let mut there = lines_of(&out);
-    there.sort();
+    let there = nested(lines_of(&out));
     assert!(there == here, "{}", difference(&there, &here));
+}
+
+/// Sorted records, their JSON columns nested: Arroyo writes those that were computed as text, and the alerter reads both.
+fn nested(lines: Vec<String>) -> Vec<String> {
+    let nest = |line: String| {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for column in ["details", "rule_meta"] {
+            if let Some(object) = record[column].as_str().map(|text| serde_json::from_str(text).unwrap()) {
+                record[column] = object;
+            }
+        }
+        record.to_string()
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(nest).collect();
+    lines.sort();
+    lines
 }
 
 /// Two days of one series, a reading a minute, with a spike; and records that are no events.
