@@ -60,8 +60,8 @@ impl Cluster {
             .env("ARROYO__COMPILER__BUILD_DIR", place("build"))
             // Workers inside the process: the suite runs dozens of programs.
             .env("ARROYO__CONTROLLER__SCHEDULER", "embedded")
-            // A program that fails shall say so soon; but the start of a source that ends at once can panic Arroyo's worker.
-            .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "3")
+            // A program that fails shall say so at once.
+            .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
             .env("ARROYO__DISABLE_TELEMETRY", "true")
             .envs(environment.iter().map(|(name, value)| (name, value)));
         let api = Api::new(ports[0]);

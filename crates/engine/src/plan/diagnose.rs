@@ -108,7 +108,10 @@ fn hint(message: &str) -> Option<String> {
             "rows come in the order of their windows; use row_number() OVER (PARTITION BY window ORDER BY …) for a top n",
         ),
         ("LIMIT", "use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
-        ("over a UNION ALL", "give the UNION ALL to a view (CREATE VIEW …) and group that; Arroyo cannot plan the two as one"),
+        (
+            "over a UNION ALL",
+            "give the UNION ALL to a view (CREATE VIEW …) and group that; Arroyo cannot plan the two as one",
+        ),
         ("mixed windowing", "both sides of a join need the same window, or none"),
         ("cannot read from sink", "declare a source, or a view over it"),
         ("months", "use days: months differ in length"),
