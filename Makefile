@@ -11,8 +11,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## the whole path on this machine: events in, alerts out [DATA=file.csv SPEED=3600 PORT=4566 ARGS=…]
-	$(WEIR) demo --stack demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo: build ## the whole path on this machine: events in, alerts out [DATA=file.csv SPEED=3600 PORT=4566 ENGINE=arroyo ARGS=…]
+	$(WEIR) demo --stack demo $(if $(DATA),--data "$(DATA)") $(if $(ENGINE),--engine "$(ENGINE)") $(ARGS)
 
 .PHONY: up
 up: build ## start the local stack and leave it running
@@ -47,6 +47,10 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }
 	cargo build --locked --workspace
 	$(WEIR) nab --nab-dir "$(NAB_DIR)" $(ARGS)
+
+.PHONY: test-arroyo
+test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
+	cargo test --workspace --locked --test arroyo -- --nocapture --test-threads=1
 
 .PHONY: fmt
 fmt: ## format Rust and Terraform

@@ -1,3 +1,4 @@
+-- arroyo: two sessions reach the second aggregate behind its watermark and are dropped
 -- input: readings
 CREATE TABLE readings (
   ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,

@@ -1,1 +1,3 @@
-//! What crosses crates.
+//! What crosses crates, and what tests need for it.
+
+pub mod arroyo;

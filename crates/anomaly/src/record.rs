@@ -98,9 +98,9 @@ impl Anomaly {
             value: number(fields, "value")?,
             expected: number(fields, "expected")?,
             score: number(fields, "score")?.ok_or(RecordError::Missing("score"))?,
-            details: object(fields, "details")?.cloned().unwrap_or_default(),
+            details: object(fields, "details")?.unwrap_or_default(),
             rule_meta: object(fields, "rule_meta")?
-                .map(|meta| RuleMeta::deserialize(Value::Object(meta.clone())))
+                .map(|meta| RuleMeta::deserialize(Value::Object(meta)))
                 .transpose()
                 .map_err(|e| RecordError::invalid("rule_meta", e.to_string()))?
                 .unwrap_or_default(),
@@ -160,11 +160,17 @@ fn number(fields: &Map<String, Value>, name: &'static str) -> Result<Option<f64>
     present(fields, name).map(parse).transpose()
 }
 
-fn object<'a>(
-    fields: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a Map<String, Value>>, RecordError> {
-    let parse = |value: &'a Value| value.as_object().ok_or_else(|| RecordError::invalid(name, "must be an object"));
+/// An object, or the JSON text of one: Arroyo 0.15 nests a `JSON` column only where it passes on a source's, and writes one
+/// that was computed as text.
+fn object(fields: &Map<String, Value>, name: &'static str) -> Result<Option<Map<String, Value>>, RecordError> {
+    let parse = |value: &Value| {
+        let object = match value {
+            Value::Object(object) => Some(object.clone()),
+            Value::String(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        };
+        object.ok_or_else(|| RecordError::invalid(name, "must be an object"))
+    };
     present(fields, name).map(parse).transpose()
 }
 
@@ -193,6 +199,17 @@ mod tests {
     #[test]
     fn reads_what_arroyo_writes() {
         insta::assert_json_snapshot!(anomaly(WINDOWED).unwrap());
+    }
+
+    #[test]
+    fn reads_json_columns_that_arroyo_wrote_as_text() {
+        let nested = WINDOWED
+            .replace(r#"{"n":60}"#, r#""{\"n\":60}""#)
+            .replace(r#"{"owner":"ops","dedup_seconds":900}"#, r#""{\"owner\":\"ops\",\"dedup_seconds\":900}""#);
+        assert_ne!(nested, WINDOWED);
+        assert_eq!(anomaly(&nested).unwrap(), anomaly(WINDOWED).unwrap());
+        let error = anomaly(&WINDOWED.replace(r#"{"n":60}"#, r#""[1]""#)).unwrap_err();
+        assert_eq!(error.to_string(), "field `details`: must be an object");
     }
 
     #[test]

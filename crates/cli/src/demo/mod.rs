@@ -115,7 +115,6 @@ async fn demo(
             eprintln!("▸ kill -9 the engine in the middle of the replay …");
             stack.kill_engine().await;
             stack.start_engine(&connection).await?;
-            watch.restarted();
             killed = true;
         }
     }

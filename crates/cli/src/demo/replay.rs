@@ -1,6 +1,7 @@
 //! Puts events on the stream at a compressed pace.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -73,7 +74,7 @@ impl Pace {
 pub(crate) struct Replay {
     sent: Arc<AtomicUsize>,
     total: usize,
-    task: JoinHandle<Result<Vec<Sent>>>,
+    task: JoinHandle<Result<(Vec<Sent>, BTreeSet<String>)>>,
 }
 
 /// Records sent so far, of how many.
@@ -101,6 +102,8 @@ pub(crate) struct Replayed {
     pub(crate) records: usize,
     /// Poison among them.
     pub(crate) poison: usize,
+    /// Ids of the probes that went in last, one on each shard.
+    pub(crate) probes: BTreeSet<String>,
 }
 
 impl Replayed {
@@ -143,10 +146,10 @@ impl Replay {
     }
 
     pub(crate) async fn finish(self) -> Result<Replayed> {
-        let events = self.task.await.context("the replay")??;
+        let (events, probes) = self.task.await.context("the replay")??;
         let records = self.sent.load(Ordering::Relaxed);
         let poison = self.total - events.len();
-        Ok(Replayed { events, records, poison })
+        Ok(Replayed { events, records, poison, probes })
     }
 }
 
@@ -157,7 +160,7 @@ async fn put_all(
     poison: Vec<Vec<u8>>,
     pace: Pace,
     count: Arc<AtomicUsize>,
-) -> Result<Vec<Sent>> {
+) -> Result<(Vec<Sent>, BTreeSet<String>)> {
     let begun = tokio::time::Instant::now();
     let mut sent = Vec::with_capacity(events.len());
     let mut rest = events.as_slice();
@@ -182,25 +185,31 @@ async fn put_all(
         tokio::time::sleep_until(begun + until).await;
     }
     let last = events.last().map_or(0, |event| event.time.nanos());
-    count.fetch_add(close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?, Ordering::Relaxed);
-    Ok(sent)
+    let probes = close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?;
+    count.fetch_add(probes.len(), Ordering::Relaxed);
+    Ok((sent, probes))
 }
 
-/// One control record on every open shard moves event time on, as the heartbeat does in production.
-async fn close(clients: &Clients, stream: &str, nanos: i64) -> Result<usize> {
+/// One probe on every open shard, behind all else: it moves event time on, as the heartbeat does in production, and what
+/// comes out at the far end says that the shard was read to here. Returns the probes' ids.
+async fn close(clients: &Clients, stream: &str, nanos: i64) -> Result<BTreeSet<String>> {
     let time = Timestamp::from_nanos(nanos);
-    let record = serde_json::json!({ "weir": "heartbeat", "timestamp": time.to_string() }).to_string();
-    let shards = stream::shards(clients, stream).await?;
-    let records: Vec<PutRecord> = shards
-        .into_iter()
-        .filter(|shard| !shard.closed)
-        .map(|shard| PutRecord {
+    let mut probes = BTreeSet::new();
+    let mut records = Vec::new();
+    for shard in stream::shards(clients, stream).await?.into_iter().filter(|shard| !shard.closed) {
+        let id = format!("demo-{}", shard.id);
+        let sent_at = Timestamp::from_nanos(now_millis().saturating_mul(1_000_000));
+        let record = serde_json::json!({
+            "weir": "probe", "probe_id": id, "sent_at": sent_at.to_string(), "timestamp": time.to_string(),
+        });
+        records.push(PutRecord {
             explicit_hash_key: Some(shard.starting_hash_key),
-            ..PutRecord::new(record.clone(), "heartbeat")
-        })
-        .collect();
+            ..PutRecord::new(record.to_string(), "probe")
+        });
+        probes.insert(id);
+    }
     stream::put(clients, stream, &records).await?;
-    Ok(records.len())
+    Ok(probes)
 }
 
 pub(crate) fn now_millis() -> i64 {

@@ -34,8 +34,8 @@ pub(crate) struct Report {
     repeats: usize,
     /// Ids of the items in the store.
     stored_ids: BTreeSet<String>,
-    /// Events that came after their window had closed.
-    late: u64,
+    /// Events that came after their window had closed; `None` of an engine that does not count them.
+    late: Option<u64>,
     put_to_stored: Latency,
     put_to_alert: Latency,
 }
@@ -68,7 +68,7 @@ struct Latency {
 impl Report {
     pub(crate) fn new(
         replayed: &Replayed,
-        (seen, stats): &(Seen, Stats),
+        (seen, stats): &(Seen, Option<Stats>),
         labels: &[Label],
         delay: Interval,
         sampling: i64,
@@ -94,7 +94,7 @@ impl Report {
             quarantined: seen.quarantined.len(),
             repeats: seen.anomaly_records - seen.anomalies.len(),
             stored_ids: seen.stored.keys().cloned().collect(),
-            late: stats.late,
+            late: stats.as_ref().map(|stats| stats.late),
             put_to_stored: Latency::of(stored),
             put_to_alert: Latency::of(alerted),
         }
@@ -140,7 +140,8 @@ impl fmt::Display for Report {
             writeln!(f, "anomalies outside every labelled window: {outside}")?;
         }
         writeln!(f, "poison records: {} put, {} in quarantine", self.poison, self.quarantined)?;
-        writeln!(f, "repeats collapsed by id: {}; late events: {}", self.repeats, self.late)?;
+        let late = self.late.map_or_else(|| "not counted by Arroyo".to_owned(), |late| late.to_string());
+        writeln!(f, "repeats collapsed by id: {}; late events: {late}", self.repeats)?;
         writeln!(f, "latency from the put of the event that completes an anomaly:")?;
         writeln!(f, "  to stored   {}", self.put_to_stored)?;
         write!(f, "  to alert    {}", self.put_to_alert)

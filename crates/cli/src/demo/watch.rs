@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) anomalies: BTreeMap<String, Anomaly>,
     /// Anomaly records on the stream, repeats included.
     pub(crate) anomaly_records: usize,
+    /// Probes that came through, by id.
+    pub(crate) probes: BTreeSet<String>,
     /// Alerts in the inbox.
     pub(crate) alerts: Vec<Alert>,
     /// Messages in quarantine, the parts of one record counted once.
@@ -59,17 +61,20 @@ pub(crate) struct Alert {
 pub(crate) struct Watch {
     clients: Arc<Clients>,
     table: String,
-    stats_file: PathBuf,
+    stats_file: Option<PathBuf>,
     shared: Arc<Mutex<Seen>>,
     tasks: Vec<JoinHandle<Result<(), CloudError>>>,
     line_at: Instant,
     quiet: (String, Instant),
-    stats: Stats,
-    restarted: bool,
+    stats: Option<Stats>,
 }
 
 impl Watch {
-    pub(crate) async fn open(clients: Arc<Clients>, connection: &Connection, stats_file: PathBuf) -> Result<Self> {
+    pub(crate) async fn open(
+        clients: Arc<Clients>,
+        connection: &Connection,
+        stats_file: Option<PathBuf>,
+    ) -> Result<Self> {
         let shared = Arc::new(Mutex::new(Seen::default()));
         let tasks = vec![
             tokio::spawn(follow_anomalies(
@@ -93,14 +98,8 @@ impl Watch {
             tasks,
             line_at: Instant::now(),
             quiet: (String::new(), Instant::now()),
-            stats: Stats::default(),
-            restarted: false,
+            stats: None,
         })
-    }
-
-    /// The engine was killed and started again.
-    pub(crate) fn restarted(&mut self) {
-        self.restarted = true;
     }
 
     /// Looks once, after a short pause, and now and then says what it sees.
@@ -111,7 +110,9 @@ impl Watch {
                 return Ok(task.await??);
             }
         }
-        self.stats = Stats::load(&self.stats_file).unwrap_or_else(|| self.stats.clone());
+        if let Some(stats) = self.stats_file.as_deref().and_then(Stats::load) {
+            self.stats = Some(stats);
+        }
         let state = format!("{} {:?}", self.summary(), progress);
         if state != self.quiet.0 {
             self.quiet = (state, Instant::now());
@@ -124,12 +125,11 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether the engine has read all that was put, every anomaly is stored, and nothing has changed for a while.
+    /// Whether the probe behind the last record of every shard has come through, every anomaly is stored, and nothing has
+    /// changed for a while.
     pub(crate) fn settled(&self, replayed: &Replayed) -> bool {
         let seen = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        // An engine that was killed counts from its checkpoint on.
-        let counted = self.restarted || self.stats.events >= u64::try_from(replayed.records).unwrap_or(u64::MAX);
-        let read = counted && self.stats.lag_millis.unwrap_or(0) == 0;
+        let read = replayed.probes.is_subset(&seen.probes);
         let stored = seen.anomalies.keys().all(|id| seen.stored.contains_key(id));
         read && stored && seen.quarantined.len() >= replayed.poison && self.quiet.1.elapsed() >= QUIET
     }
@@ -137,19 +137,20 @@ impl Watch {
     /// One line of what was seen.
     pub(crate) fn summary(&self) -> String {
         let seen = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.stats.as_ref().map_or_else(String::new, |stats| {
+            format!("{} read, lag {} ms, ", stats.events, stats.lag_millis.unwrap_or(0))
+        });
         format!(
-            "{} read, {} anomalies, {} stored, {} alerts, {} quarantined, lag {} ms",
-            self.stats.events,
+            "{read}{} anomalies, {} stored, {} alerts, {} quarantined",
             seen.anomalies.len(),
             seen.stored.len(),
             seen.alerts.len(),
-            seen.quarantined.len(),
-            self.stats.lag_millis.unwrap_or(0)
+            seen.quarantined.len()
         )
     }
 
     /// Stops looking and returns what was seen.
-    pub(crate) async fn finish(self) -> Result<(Seen, Stats)> {
+    pub(crate) async fn finish(self) -> Result<(Seen, Option<Stats>)> {
         self.stored().await?;
         for task in &self.tasks {
             task.abort();
@@ -176,7 +177,10 @@ async fn follow_anomalies(clients: Arc<Clients>, stream: String, shared: Arc<Mut
             let Ok(Record::Anomaly(anomaly)) = Record::parse(&record) else {
                 continue;
             };
-            if !anomaly.is_probe() {
+            if anomaly.is_probe() {
+                let id = anomaly.details.get("probe_id").and_then(Value::as_str);
+                seen.probes.extend(id.map(str::to_owned));
+            } else {
                 seen.anomaly_records += 1;
                 seen.anomalies.insert(anomaly.id.to_string(), *anomaly);
             }

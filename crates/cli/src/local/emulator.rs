@@ -1,8 +1,7 @@
 //! The local AWS emulator, started by `scripts/local-aws.sh`.
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     path::Path,
     time::{Duration, Instant},
 };
@@ -10,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use tokio::process::Command;
 
-use super::process::Process;
+use super::{http, process::Process};
 
 /// The emulator answers within a second on an idle machine; a busy one gets a minute.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -39,7 +38,7 @@ pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> 
     command.arg("run").env("GATEWAY_PORT", port.to_string()).env("WEIR_EMULATOR_DIR", folder.join("emulator"));
     let mut process = Process::spawn("emulator", command, log)?;
     let deadline = Instant::now() + READY_DEADLINE;
-    while !answers(port) {
+    while http::get(port, "/_ministack/ready").is_err() {
         if let Some(status) = process.exited() {
             bail!("the emulator ended with {status}");
         }
@@ -49,18 +48,4 @@ pub(crate) async fn start(repo: &Path, folder: &Path, port: u16, log: &Path) -> 
         tokio::time::sleep(READY_POLL).await;
     }
     Ok(process)
-}
-
-/// One HTTP request by hand: an HTTP client only for this would be the larger part of the command.
-fn answers(port: u16) -> bool {
-    let request = || -> std::io::Result<bool> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /_ministack/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = [0_u8; 32];
-        let read = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).contains(" 200"))
-    };
-    request().unwrap_or(false)
 }

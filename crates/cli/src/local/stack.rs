@@ -3,16 +3,14 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 use weir_rules::{Environment, Streams};
 
 use super::{
-    emulator,
+    EngineKind, emulator, engine,
     process::{self, Process},
     step,
     terraform::Terraform,
@@ -21,10 +19,6 @@ use crate::{compile::compile_pack, repo::Repo};
 
 /// What the emulator calls itself.
 const REGION: &str = "us-east-1";
-/// From start to its first statistics the engine takes well under a second; a busy machine gets a minute.
-const ENGINE_DEADLINE: Duration = Duration::from_secs(60);
-const ENGINE_POLL: Duration = Duration::from_millis(50);
-
 /// Where and how a stack runs.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct StackOptions {
@@ -34,6 +28,9 @@ pub(crate) struct StackOptions {
     /// The loopback port of the AWS emulator
     #[arg(long, default_value_t = 4566, env = "PORT")]
     pub(crate) port: u16,
+    /// What runs the rules
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: EngineKind,
 }
 
 /// How to reach a running stack; kept in its folder for `weir put`, `weir tail` and a person.
@@ -89,6 +86,7 @@ impl Stack {
                 bail!("`{tool}` was not found\n  hint: {hint}");
             }
         }
+        options.engine.check()?;
         let folder = repo.stack_folder(&options.name);
         let lock = lock(&folder)?;
         end(&folder).await?;
@@ -124,7 +122,7 @@ impl Stack {
 
         let prefix =
             if self.options.name == "local" { "weir".to_owned() } else { format!("weir-{}", self.options.name) };
-        let terraform = Terraform::new(&self.repo.root, &self.folder, &endpoint, &prefix);
+        let terraform = Terraform::new(&self.repo.root, &self.folder, &endpoint, &prefix, shards(self.options.engine));
         let log = self.log("terraform");
         step("terraform init", &log, terraform.init(&log)).await?;
         step("terraform apply (the root module that AWS gets)", &log, terraform.apply(&log)).await?;
@@ -151,40 +149,12 @@ impl Stack {
         Ok(program.rules.len())
     }
 
-    /// Starts the embedded engine on the compiled rules; it continues where its last checkpoint left off.
+    /// Starts the engine on the compiled rules; it continues where its last checkpoint left off.
     pub(crate) async fn start_engine(&mut self, connection: &Connection) -> Result<()> {
         let log = self.log("engine");
-        let weir = std::env::current_exe().context("the path of the weir command")?;
-        let stats = self.stats_file();
-        let _ = fs::remove_file(&stats);
-        let mut command = Command::new(weir);
-        command
-            .arg("run")
-            .arg(&self.program)
-            .arg("--state-dir")
-            .arg(self.folder.join("state"))
-            .arg("--checkpoint-interval-millis=2000")
-            .arg("--stats")
-            .arg(&stats)
-            .env("AWS_ENDPOINT_URL", &connection.endpoint)
-            .env("AWS_REGION", &connection.region)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test");
-        let starting = async {
-            let mut engine = Process::spawn("engine", command, &log)?;
-            let deadline = Instant::now() + ENGINE_DEADLINE;
-            while !stats.exists() {
-                if let Some(status) = engine.exited() {
-                    bail!("the engine ended with {status}");
-                }
-                if Instant::now() > deadline {
-                    bail!("the engine wrote no statistics within {} s", ENGINE_DEADLINE.as_secs());
-                }
-                tokio::time::sleep(ENGINE_POLL).await;
-            }
-            Ok(engine)
-        };
-        let engine = step("start the embedded engine", &log, starting).await?;
+        let kind = self.options.engine;
+        let starting = kind.start(&self.folder, &self.program, connection, &log);
+        let engine = step(&format!("start {}", kind.name()), &log, starting).await?;
         process::remember(&self.processes(), &engine)?;
         self.engine = Some(engine);
         Ok(())
@@ -223,9 +193,9 @@ impl Stack {
         }
     }
 
-    /// Where the engine writes its statistics, once a second.
-    pub(crate) fn stats_file(&self) -> PathBuf {
-        self.folder.join("stats.json")
+    /// Where the engine keeps its statistics, if it does.
+    pub(crate) fn stats_file(&self) -> Option<PathBuf> {
+        (self.options.engine == EngineKind::Embedded).then(|| engine::stats_file(&self.folder))
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -239,6 +209,12 @@ impl Stack {
     fn processes(&self) -> PathBuf {
         self.folder.join("processes.json")
     }
+}
+
+/// Shards of the events stream, where the engine asks for other than the usual. Arroyo reads the shards of a task as they
+/// come and keeps one watermark for all: of a replay that runs hours in seconds, one shard's events would come too late.
+fn shards(engine: EngineKind) -> Option<u32> {
+    (engine == EngineKind::Arroyo).then_some(1)
 }
 
 /// Ends the processes that a command recorded in a stack's folder. Returns how many there were.

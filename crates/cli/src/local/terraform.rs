@@ -18,6 +18,8 @@ pub(crate) struct Terraform {
     folder: PathBuf,
     endpoint: String,
     name_prefix: String,
+    /// Shards of the events stream, when not as `local.tfvars` has it.
+    shards: Option<u32>,
 }
 
 /// What Terraform made.
@@ -31,12 +33,13 @@ impl Outputs {
 }
 
 impl Terraform {
-    pub(crate) fn new(repo: &Path, folder: &Path, endpoint: &str, name_prefix: &str) -> Self {
+    pub(crate) fn new(repo: &Path, folder: &Path, endpoint: &str, name_prefix: &str, shards: Option<u32>) -> Self {
         Self {
             repo: repo.to_owned(),
             folder: folder.to_owned(),
             endpoint: endpoint.to_owned(),
             name_prefix: name_prefix.to_owned(),
+            shards,
         }
     }
 
@@ -82,6 +85,9 @@ impl Terraform {
             .arg("-var-file=local.tfvars")
             .arg(format!("-var=endpoint_url={}", self.endpoint))
             .arg(format!("-var=name_prefix={}", self.name_prefix));
+        if let Some(shards) = self.shards {
+            command.arg(format!("-var=events_shard_count={shards}"));
+        }
     }
 
     fn environment(&self, command: &mut Command) {

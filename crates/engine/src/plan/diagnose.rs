@@ -49,8 +49,9 @@ fn bare_message(error: &DataFusionError) -> String {
 
 /// A token that the message is about: a name that it quotes, or the clause that it refuses.
 fn find_place(message: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
-    let clauses: [(&str, &[&str]); 10] = [
+    let clauses: [(&str, &[&str]); 11] = [
         ("ORDER BY", &["ORDER"]),
+        ("over a UNION ALL", &["UNION"]),
         ("LIMIT", &["LIMIT"]),
         ("EXPLAIN", &["EXPLAIN"]),
         ("Recursive", &["RECURSIVE"]),
@@ -107,6 +108,10 @@ fn hint(message: &str) -> Option<String> {
             "rows come in the order of their windows; use row_number() OVER (PARTITION BY window ORDER BY …) for a top n",
         ),
         ("LIMIT", "use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
+        (
+            "over a UNION ALL",
+            "give the UNION ALL to a view (CREATE VIEW …) and group that; Arroyo cannot plan the two as one",
+        ),
         ("mixed windowing", "both sides of a join need the same window, or none"),
         ("cannot read from sink", "declare a source, or a view over it"),
         ("months", "use days: months differ in length"),

@@ -13,6 +13,9 @@ use super::windows::{Window, find_window, refuse_window_calls, window_type};
 
 impl Lowering<'_> {
     pub(super) fn lower_aggregate(&mut self, aggregate: Aggregate) -> Result<Stream> {
+        if is_union(&aggregate.input) {
+            return plan_err!("a GROUP BY over a UNION ALL in the same query");
+        }
         let input = self.lower(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)))?;
         let mut called = Vec::new();
         for (index, expression) in aggregate.group_expr.iter().enumerate() {
@@ -84,6 +87,18 @@ impl Lowering<'_> {
         let body = Body::Window { plan: LogicalPlan::Aggregate(plan), window, window_index };
         let node = self.graph.add(fields, Some(window), vec![window_index], body);
         self.read_node(node, None)
+    }
+}
+
+/// Whether the rows come straight from a `UNION ALL`: Arroyo 0.15 then finds more than one input where it computes the keys. A
+/// view in between is a node of its own.
+fn is_union(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Union(_) => true,
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+            plan.inputs().into_iter().any(is_union)
+        }
+        _ => false,
     }
 }
 

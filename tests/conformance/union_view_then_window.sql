@@ -1,0 +1,8 @@
+-- input: readings
+CREATE TABLE readings (
+  ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,
+  t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
+  WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 minutes')
+) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+CREATE VIEW both AS SELECT k FROM readings WHERE v > 8 UNION ALL SELECT k FROM readings WHERE v < 2;
+SELECT tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM both GROUP BY 1;

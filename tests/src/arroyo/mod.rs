@@ -1,0 +1,9 @@
+//! A real Arroyo to hold the embedded engine against.
+
+mod api;
+mod cluster;
+mod program;
+
+pub use api::{Api, Job};
+pub use cluster::{Cluster, binary};
+pub use program::{adapt, statements};

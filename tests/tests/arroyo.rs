@@ -1,0 +1,301 @@
+//! The same programs on a real Arroyo: what it accepts and what it writes, against what the embedded engine does.
+//!
+//! Runs where `ARROYO_BIN` names an `arroyo`, or one is on `PATH`; says so where not. Arroyo is the judge: every difference is a
+//! failure, unless the program names it in a header `-- arroyo: WHY`, and then it must still differ.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may stop at a surprise, and says what it skipped"
+)]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
+use weir_rules::{Environment, Pack, compile};
+use weir_tests::arroyo::{Cluster, adapt, binary};
+
+/// A program of a few dozen rows ends within a second or two; a debug build on a busy machine gets longer.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// A source that ends while the job still starts can panic Arroyo's worker: such a program is tried again.
+const ATTEMPTS: u32 = 4;
+
+fn repo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The Arroyo to test with, or a line that says what was skipped.
+fn arroyo(what: &str) -> Option<PathBuf> {
+    let found = binary();
+    if found.is_none() {
+        println!("skipped: {what} (no Arroyo: set ARROYO_BIN, or put `arroyo` on PATH)");
+    }
+    found
+}
+
+/// A program of the conformance suite.
+struct Conformance {
+    name: String,
+    sql: String,
+}
+
+impl Conformance {
+    fn all() -> Vec<Self> {
+        let folder = repo().join("tests/conformance");
+        let mut all: Vec<Self> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "sql"))
+            .map(|path| Self {
+                name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                sql: fs::read_to_string(&path).unwrap(),
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn header(&self, key: &str) -> Option<&str> {
+        let prefix = format!("-- {key}: ");
+        self.sql.lines().find_map(|line| line.strip_prefix(prefix.as_str()))
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        let name = if kind == "input" { self.header("input").unwrap_or(&self.name) } else { &self.name };
+        repo().join(format!("tests/conformance/{name}.{kind}.jsonl"))
+    }
+
+    fn expected(&self) -> Vec<String> {
+        fs::read_to_string(self.file("expected")).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// How a refused program fares on Arroyo; `None` when as it should.
+    fn refused_differs(&self, text: &str, cluster: &Cluster) -> Option<String> {
+        let errors = cluster.api.validate(&self.sql).map_err(|e| e.to_string());
+        let only_there = text.contains("run it on Arroyo") || text.contains("not supported by the embedded engine");
+        match errors {
+            Ok(errors) if errors.is_empty() && !only_there => Some(format!("refused here ({text}), accepted there")),
+            // A build without every connector is still a judge of everything else; a `SELECT 1` reads no stream.
+            Ok(errors)
+                if only_there
+                    && !errors
+                        .iter()
+                        .all(|e| e.contains("Unknown connector") || e.contains("No timestamp field found")) =>
+            {
+                Some(format!("said to run there, refused there: {errors:?}"))
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!("no answer: {error}")),
+        }
+    }
+
+    /// Runs the program to its end and says how it differs; `None` when it does not.
+    fn accepted_differs(&self, cluster: &Cluster, scratch: &Path) -> Option<String> {
+        let mut last = String::new();
+        for attempt in 0..ATTEMPTS {
+            let folder = scratch.join(format!("{}-{attempt}", self.name));
+            fs::create_dir_all(&folder).unwrap();
+            let sql = adapt(&self.sql, &self.file("input"), &folder);
+            let errors = match cluster.api.validate(&sql) {
+                Ok(errors) => errors.join("; "),
+                Err(error) => return Some(format!("no answer: {error}")),
+            };
+            if !errors.is_empty() {
+                return Some(format!("accepted here, refused there: {}", errors.chars().take(400).collect::<String>()));
+            }
+            let pipeline = match cluster.api.create(&self.name, &sql, &[]) {
+                Ok(pipeline) => pipeline,
+                Err(error) => return Some(format!("validated, but not created: {error}")),
+            };
+            match cluster.wait(&pipeline, &["Finished"], PROGRAM_TIMEOUT) {
+                Ok(_) => return self.rows_differ(&folder),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Some(format!("it failed {ATTEMPTS} times: {last}"))
+    }
+
+    /// How its rows differ; `None` when they do not.
+    fn rows_differ(&self, folder: &Path) -> Option<String> {
+        // Which order the keys of nested JSON have depends on the features that Arroyo was built with.
+        let same_order = |line: String| {
+            if line.contains("\"whole\":") {
+                serde_json::from_str::<serde_json::Value>(&line).unwrap().to_string()
+            } else {
+                line
+            }
+        };
+        let mut got: Vec<String> = lines_of(folder).into_iter().map(same_order).collect();
+        got.sort();
+        let mut expected: Vec<String> = self.expected().into_iter().map(same_order).collect();
+        expected.sort();
+        (got != expected).then(|| difference(&got, &expected))
+    }
+}
+
+/// The lines of every file that a program wrote.
+fn lines_of(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.flat_map(|file| fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// What only one of two sorted lists has.
+fn difference(there: &[String], here: &[String]) -> String {
+    let mut text = format!("{} rows there, {} here", there.len(), here.len());
+    for (name, these, those) in [("there", there, here), ("here", here, there)] {
+        let mut rest = those.to_vec();
+        for line in these {
+            match rest.iter().position(|other| other == line) {
+                Some(same) => drop(rest.swap_remove(same)),
+                None => write!(text, "\n    only {name}: {line}").unwrap(),
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_conformance_suite_gives_the_same_on_arroyo() {
+    let Some(binary) = arroyo("the conformance suite on Arroyo") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    // The embedded engine judges lateness record by record, so Arroyo is made to.
+    let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
+    let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
+    let only = std::env::var("PROGRAM").ok();
+    let programs: Vec<Conformance> =
+        Conformance::all().into_iter().filter(|p| only.as_ref().is_none_or(|only| p.name.contains(only))).collect();
+
+    let mut outcomes: Vec<(&Conformance, Option<String>)> = Vec::new();
+    let (refused, accepted): (Vec<_>, Vec<_>) = programs.iter().partition(|p| p.header("refused").is_some());
+    for program in refused {
+        outcomes.push((program, program.refused_differs(program.header("refused").unwrap(), &cluster)));
+    }
+    for program in accepted {
+        outcomes.push((program, program.accepted_differs(&cluster, scratch.path())));
+    }
+
+    let (mut same, mut known, mut failures) = (0, Vec::new(), Vec::new());
+    for (program, difference) in outcomes {
+        match (difference, program.header("arroyo")) {
+            (None, None) => same += 1,
+            (Some(_), Some(why)) => known.push(format!("  {}: {why}", program.name)),
+            (Some(difference), None) => failures.push(format!("  {}: {difference}", program.name)),
+            (None, Some(why)) => failures.push(format!("  {}: no longer differs, though it says: {why}", program.name)),
+        }
+    }
+    println!("{same} programs the same on Arroyo; {} known to differ:\n{}", known.len(), known.join("\n"));
+    assert!(failures.is_empty(), "{} differ:\n{}\n{}", failures.len(), failures.join("\n"), cluster.log());
+}
+
+/// The default pack, compiled.
+fn pack(time: &str) -> String {
+    let environment = Environment::parse(Path::new("test.toml"), &format!("time = \"{time}\"")).unwrap();
+    compile(&Pack::load(&repo().join("sql")).unwrap(), &environment).unwrap().sql
+}
+
+#[test]
+fn arroyo_accepts_the_compiled_pack_in_both_time_modes() {
+    let Some(binary) = arroyo("the compiled pack on Arroyo's planner") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(&binary, scratch.path(), &[]).unwrap();
+    for time in ["arrival", "event"] {
+        let errors = cluster.api.validate(&pack(time)).unwrap();
+        assert!(errors.is_empty(), "{time}: {}", errors.join("\n"));
+    }
+}
+
+/// The pack with files in place of streams: records a line each, poison among them.
+#[test]
+fn the_pack_finds_the_same_on_arroyo_as_here() {
+    let Some(binary) = arroyo("the compiled pack over a file on Arroyo") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let input = scratch.path().join("events.jsonl");
+    fs::write(&input, events()).unwrap();
+
+    let here = {
+        let program = plan(&pack("event"), &PlanOptions::default()).unwrap();
+        let (anomalies, poison) = (MemorySink::new(), MemorySink::new());
+        let mut options = RunOptions::default();
+        options.sources.insert("events_raw".into(), MemorySource::lines(&events()));
+        options.sinks.insert("anomalies".into(), anomalies.clone());
+        options.sinks.insert("poison".into(), poison.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(weir_engine::run(&program, options, std::future::pending())).unwrap();
+        nested([anomalies.lines(), poison.lines()].concat())
+    };
+    for word in ["\"rule\":\"static_threshold\"", "\"rule\":\"weir_probe\"", "not_json", "bad_timestamp", "bad_value"] {
+        assert!(here.iter().any(|line| line.contains(word)), "{word}: {here:#?}");
+    }
+
+    let out = scratch.path().join("out");
+    fs::create_dir_all(&out).unwrap();
+    let sql = on_files(&pack("event"), &input, &out);
+    let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
+    let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
+    let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
+    cluster.wait(&pipeline, &["Finished"], PROGRAM_TIMEOUT).unwrap_or_else(|e| panic!("{e}\n{}", cluster.log()));
+    let there = nested(lines_of(&out));
+    assert!(there == here, "{}", difference(&there, &here));
+}
+
+/// Sorted records, their JSON columns nested: Arroyo writes those that were computed as text, and the alerter reads both.
+fn nested(lines: Vec<String>) -> Vec<String> {
+    let nest = |line: String| {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for column in ["details", "rule_meta"] {
+            if let Some(object) = record[column].as_str().map(|text| serde_json::from_str(text).unwrap()) {
+                record[column] = object;
+            }
+        }
+        record.to_string()
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(nest).collect();
+    lines.sort();
+    lines
+}
+
+/// Two days of one series, a reading a minute, with a spike; and records that are no events.
+fn events() -> String {
+    let start = 1_763_856_000_000_i64;
+    let mut lines = String::new();
+    for i in 0..2 * 1440_i64 {
+        let at = start + i * 60_000;
+        let value = if i == 2000 { 500.0 } else { 20.0 + f64::from(i32::try_from(i % 7).unwrap()) };
+        writeln!(lines, r#"{{"timestamp":{at},"value":{value},"source":"pump-7","metric":"temperature"}}"#).unwrap();
+        if i == 100 {
+            lines.push_str("{\"timestamp\":\n{\"value\":1}\n{\"timestamp\":1763856000000,\"value\":\"x\"}\n");
+            lines.push_str("{\"weir\":\"probe\",\"probe_id\":\"p-1\",\"sent_at\":\"2025-11-23T00:00:00Z\",\"timestamp\":1763862000000}\n");
+        }
+    }
+    lines
+}
+
+/// The compiled pack with its three stream tables as files.
+fn on_files(sql: &str, input: &Path, out: &Path) -> String {
+    let mut text = String::new();
+    let mut rest = sql;
+    let mut sinks = 0;
+    while let Some((before, after)) = rest.split_once("connector = 'kinesis', type = '") {
+        let (options, tail) = after.split_once("\n)").unwrap();
+        text.push_str(before);
+        if options.starts_with("source") {
+            write!(text, "connector = 'single_file', type = 'source', path = '{}', wait_for_control = 'false', format = 'raw_bytes'", input.display()).unwrap();
+        } else {
+            sinks += 1;
+            let file = out.join(sinks.to_string());
+            write!(text, "connector = 'single_file', type = 'sink', path = '{}', format = 'json'", file.display())
+                .unwrap();
+        }
+        rest = tail;
+        text.push_str("\n)");
+    }
+    assert_eq!(sinks, 2, "the pack has two sinks");
+    text + rest
+}
