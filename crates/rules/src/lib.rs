@@ -14,9 +14,10 @@ mod rule;
 mod source_map;
 mod template;
 pub mod testfile;
+mod tokens;
 
 pub use compile::{Program, compile};
-pub use environment::{Environment, Streams, TimeMode};
+pub use environment::{DecodeMode, Environment, RuleSettings, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;
 pub use interval::Interval;

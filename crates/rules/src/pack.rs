@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use weir_anomaly::Stage;
+
 use crate::{Rule, RuleError};
 
 /// The rules that are compiled into one pipeline.
@@ -48,10 +50,13 @@ impl Pack {
         self.rules.iter().find(|rule| rule.header.name == name)
     }
 
-    /// The same pack with one rule only.
+    /// The same pack with one rule only, which is compiled even where its header says `off`: whoever picks a rule wants it.
     #[must_use]
     pub fn only(&self, name: &str) -> Self {
-        let rules = self.rules.iter().filter(|rule| rule.header.name == name).cloned().collect();
+        let mut rules: Vec<Rule> = self.rules.iter().filter(|rule| rule.header.name == name).cloned().collect();
+        for rule in rules.iter_mut().filter(|rule| rule.header.stage == Stage::Off) {
+            rule.header.stage = Stage::Active;
+        }
         Self { tables_file: self.tables_file.clone(), tables: self.tables.clone(), rules }
     }
 }
