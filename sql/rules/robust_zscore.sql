@@ -14,8 +14,8 @@
 --
 -- [parameters.window]
 -- type = "interval"
--- default = "1 day"
--- description = "what the newest reading is compared with; a multiple of step. Every reading of it is kept in memory"
+-- default = "6 hours"
+-- description = "what the newest reading is compared with; a multiple of step, short against any season. All its readings are kept"
 --
 -- [parameters.deviations]
 -- type = "double"
