@@ -1,9 +1,12 @@
 -- What every rule shares: the events stream as it comes, the view that rules select from, and the two ways out.
 --
--- The source takes bytes, so that no record can wedge or kill the pipeline: what is no event ends in quarantine, byte for
--- byte, and the rules never see it. `-- @if` blocks and ${names} are filled from the environment.
+-- decode = "tolerant": the source takes bytes, so that no record can wedge or kill the pipeline. What is no event ends in
+-- quarantine, byte for byte, and the rules never see it. decode = "typed": the source parses JSON into columns, which costs
+-- a small part of the CPU on Arroyo; there a record that does not fit is dropped and counted, and one that is no JSON at all
+-- stops the source until the pipeline is restarted. `-- @if` blocks and ${names} are filled from the environment.
 
 CREATE TABLE events_raw (
+-- @if decode = "tolerant"
 -- @if time = "arrival"
   value BYTEA NOT NULL
 -- @end
@@ -24,9 +27,41 @@ CREATE TABLE events_raw (
   connector = 'kinesis', type = 'source', stream_name = '${events_stream}', ${aws_region}
   'source.offset' = '${source_offset}', format = 'raw_bytes'
 );
+-- @end
+-- @if decode = "typed"
+  -- JSON keeps the text of a value of any kind: times are text or numbers, and so are ids.
+  timestamp JSON,
+  value DOUBLE,
+  source TEXT,
+  metric TEXT,
+  id JSON,
+  tags JSON,
+  weir TEXT,
+  probe_id TEXT,
+-- @if time = "arrival"
+  sent_at TEXT
+-- @end
+-- @if time = "event"
+  sent_at TEXT,
+  -- As above: unusable is late here, and ignored by the watermark.
+  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP),
+    TIMESTAMP '1971-01-01 00:00:00')),
+  WATERMARK FOR event_time AS (coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP),
+    TIMESTAMP '2200-01-01 00:00:00') - ${watermark_delay})
+-- @end
+) WITH (
+  connector = 'kinesis', type = 'source', stream_name = '${events_stream}', ${aws_region}
+  'source.offset' = '${source_offset}', format = 'json', bad_data = 'drop'
+);
+-- @end
 
 -- Every record, its fields taken apart; a field that cannot be read is NULL. `control` names Weir's own records.
 CREATE VIEW decoded AS
+-- @if decode = "tolerant"
 SELECT
   row_time() AS event_time,
   raw,
@@ -42,13 +77,64 @@ SELECT
   json_get_json(event, 'tags') AS tags,
   json_as_text(event, 'weir') AS control
 FROM (SELECT value AS raw, TRY_CAST(value AS TEXT) AS event FROM events_raw);
+-- @end
+-- @if decode = "typed"
+SELECT
+  row_time() AS event_time,
+  coalesce(
+    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
+    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP)) AS timestamp,
+  value,
+  coalesce(source, 'unknown') AS source,
+  coalesce(metric, 'value') AS metric,
+  btrim(id, '"') AS id,
+  tags,
+  weir AS control,
+  probe_id,
+  sent_at
+FROM events_raw;
+-- @end
 
--- What rules select from. `event_time` is the clock that windows go by, `timestamp` what the event says of itself, `series`
--- names a metric of a source, and `event` is the whole JSON text: event ->> 'field' reaches every further field.
+-- What rules select from. `event_time` is the clock that windows go by, `timestamp` what the event says of itself, and `series`
+-- names a metric of a source.
 CREATE VIEW events AS
+-- @if decode = "tolerant"
+-- `event` is the whole JSON text: event ->> 'field' reaches every further field.
 SELECT event_time, timestamp, value, source, metric, concat(source, '/', metric) AS series, id, tags, event
 FROM decoded
 WHERE control IS NULL AND is_json AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value);
+-- @end
+-- @if decode = "typed"
+SELECT event_time, timestamp, value, source, metric, concat(source, '/', metric) AS series, id, tags
+FROM decoded
+WHERE control IS NULL AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value);
+-- @end
+
+-- For rules about silence: the events, and the heartbeat as rows without a source. Silence is when time moves on without a source;
+-- when nothing comes at all, not even the heartbeat, time stands still, or the data have ended.
+CREATE VIEW activity AS
+-- @if decode = "tolerant"
+SELECT
+  event_time,
+  CASE WHEN control IS NULL THEN value END AS value,
+  CASE WHEN control IS NULL THEN source END AS source,
+  CASE WHEN control IS NULL THEN metric END AS metric,
+  CASE WHEN control IS NULL THEN concat(source, '/', metric) END AS series
+FROM decoded
+WHERE control = 'heartbeat'
+  OR (control IS NULL AND is_json AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value));
+-- @end
+-- @if decode = "typed"
+SELECT
+  event_time,
+  CASE WHEN control IS NULL THEN value END AS value,
+  CASE WHEN control IS NULL THEN source END AS source,
+  CASE WHEN control IS NULL THEN metric END AS metric,
+  CASE WHEN control IS NULL THEN concat(source, '/', metric) END AS series
+FROM decoded
+WHERE control = 'heartbeat'
+  OR (control IS NULL AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value));
+-- @end
 
 -- Where rules write, by way of the compiler. A flush interval of 0 sends an anomaly at once.
 CREATE TABLE anomalies (
@@ -70,6 +156,7 @@ CREATE TABLE anomalies (
   'sink.flush_interval_millis' = '0', format = 'json'
 );
 
+-- @if decode = "tolerant"
 -- Records that are no events, on their way to quarantine by the same stream.
 CREATE TABLE poison (
   record_type TEXT,
@@ -114,6 +201,7 @@ FROM (
     FROM no_events
   ) AS measured
 ) AS cut;
+-- @end
 
 -- The heartbeat's probe passes through the whole path as an anomaly that alerts nobody.
 INSERT INTO anomalies
@@ -134,8 +222,14 @@ SELECT
 FROM (
   SELECT
     event_time,
+-- @if decode = "tolerant"
     regexp_replace(coalesce(json_as_text(event, 'probe_id'), ''), '[^0-9A-Za-z:._-]', '', 'g') AS probe_id,
     regexp_replace(coalesce(json_as_text(event, 'sent_at'), ''), '[^0-9A-Za-z:._-]', '', 'g') AS sent_at
+-- @end
+-- @if decode = "typed"
+    regexp_replace(coalesce(probe_id, ''), '[^0-9A-Za-z:._-]', '', 'g') AS probe_id,
+    regexp_replace(coalesce(sent_at, ''), '[^0-9A-Za-z:._-]', '', 'g') AS sent_at
+-- @end
   FROM decoded
   WHERE control = 'probe'
 ) AS probes;

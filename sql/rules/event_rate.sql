@@ -3,6 +3,7 @@
 -- description = "A source sends far more events than it should"
 -- owner = "platform"
 -- runbook = "docs/runbooks.md#event_rate"
+-- tags = ["count", "threshold"]
 -- dedup = "1 hour"
 --
 -- [parameters.window]

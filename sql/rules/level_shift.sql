@@ -3,6 +3,7 @@
 -- description = "The level of a series in the newer half of a window differs from the older half"
 -- owner = "platform"
 -- runbook = "docs/runbooks.md#level_shift"
+-- tags = ["level", "statistics"]
 -- dedup = "1 day"
 --
 -- [parameters.half]

@@ -3,6 +3,7 @@
 -- description = "A reading outside fixed limits"
 -- owner = "platform"
 -- runbook = "docs/runbooks.md#static_threshold"
+-- tags = ["threshold"]
 -- dedup = "1 hour"
 --
 -- [parameters.metric]

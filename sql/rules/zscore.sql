@@ -3,6 +3,7 @@
 -- description = "A reading far from the mean of the window before it, in standard deviations"
 -- owner = "platform"
 -- runbook = "docs/runbooks.md#zscore"
+-- tags = ["spike", "statistics"]
 -- dedup = "6 hours"
 --
 -- [parameters.step]

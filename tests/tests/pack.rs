@@ -7,9 +7,9 @@ use std::path::Path;
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RawRecord, RunOptions, RunReport, plan, run};
 use weir_rules::{Environment, Pack, compile};
 
-fn program(time: &str) -> String {
+fn program(settings: &str) -> String {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
-    let environment = Environment::parse(Path::new("test.toml"), &format!("time = \"{time}\"")).unwrap();
+    let environment = Environment::parse(Path::new("test.toml"), settings).unwrap();
     compile(&Pack::load(&sql).unwrap(), &environment).unwrap().sql
 }
 
@@ -27,7 +27,11 @@ fn readings() -> Vec<RawRecord> {
 }
 
 fn run_pack(time: &str, records: Vec<RawRecord>, batch_size: usize) -> (Vec<String>, Vec<String>, RunReport) {
-    let program = plan(&program(time), &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+    run_with(&format!("time = \"{time}\""), records, batch_size)
+}
+
+fn run_with(settings: &str, records: Vec<RawRecord>, batch_size: usize) -> (Vec<String>, Vec<String>, RunReport) {
+    let program = plan(&program(settings), &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}"));
     let (anomalies, poison) = (MemorySink::new(), MemorySink::new());
     let mut options = RunOptions { batch_size, ..RunOptions::default() };
     options.sources.insert("events_raw".into(), MemorySource::new(records));
@@ -53,6 +57,55 @@ fn a_spike_is_an_anomaly_in_both_time_modes() {
         assert!(poison.is_empty(), "{time}: {poison:?}");
         assert_eq!(report.sources.len(), 1);
         assert_eq!(report.sources[0].late, 0);
+    }
+}
+
+#[test]
+fn both_ways_of_decoding_give_the_same_anomalies() {
+    for time in ["arrival", "event"] {
+        let (tolerant, _, _) = run_pack(time, readings(), 8192);
+        let (typed, _, _) = run_with(&format!("time = \"{time}\"\ndecode = \"typed\""), readings(), 8192);
+        assert!(!tolerant.is_empty());
+        assert_eq!(typed, tolerant, "{time}");
+    }
+}
+
+#[test]
+fn typed_decoding_drops_what_does_not_fit_and_goes_on() {
+    let mut records = readings();
+    let at = records[5].arrival_nanos;
+    for payload in [
+        b"\xff\xfe".as_slice(),
+        b"{\"timestamp\":",
+        b"{\"value\":1}",
+        b"{\"timestamp\":1763856000000,\"value\":\"x\"}",
+        b"{\"weir\":\"heartbeat\",\"timestamp\":1763856000000}",
+    ] {
+        records.insert(10, RawRecord { payload: payload.into(), arrival_nanos: at, partition: 0 });
+    }
+    for time in ["arrival", "event"] {
+        let settings = format!("time = \"{time}\"\ndecode = \"typed\"");
+        let clean = run_with(&settings, readings(), 8192);
+        let (anomalies, poison, _) = run_with(&settings, records.clone(), 64);
+        assert_eq!(anomalies, clean.0, "{time}");
+        assert!(poison.is_empty(), "typed decoding has no raw bytes to quarantine");
+    }
+}
+
+#[test]
+fn every_rule_runs_whatever_its_stage_and_decoding() {
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
+    let pack = Pack::load(&sql).unwrap();
+    let mut settings = String::new();
+    for rule in &pack.rules {
+        settings.push_str(&format!("[rules.{}]\nstage = \"active\"\n", rule.header.name));
+    }
+    for decode in ["tolerant", "typed"] {
+        let environment =
+            Environment::parse(Path::new("test.toml"), &format!("decode = \"{decode}\"\n{settings}")).unwrap();
+        let program = compile(&pack, &environment).unwrap();
+        assert_eq!(program.rules.len(), pack.rules.len());
+        plan(&program.sql, &PlanOptions::default()).unwrap_or_else(|e| panic!("{decode}: {e}"));
     }
 }
 

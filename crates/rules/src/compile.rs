@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use weir_anomaly::{RuleMeta, Stage};
 
 use crate::{
-    Environment, Pack, Rule, RuleError, SourceMap,
+    DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
     projection::{Identity, Projection},
     template::{Output, quote},
+    tokens,
 };
 
 /// A compiled pack.
@@ -42,8 +43,13 @@ pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<Ru
         errors.push(error);
     }
     let mut rules = Vec::new();
-    for rule in pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
-        match compile_rule(rule, environment, &mut out) {
+    for rule in &pack.rules {
+        let mut rule = rule.clone();
+        rule.header.stage = environment.stage(&rule);
+        if rule.header.stage == Stage::Off {
+            continue;
+        }
+        match compile_rule(&rule, environment, &mut out) {
             Ok(version) => rules.push(CompiledRule { name: rule.header.name.clone(), version }),
             Err(error) => errors.push(error),
         }
@@ -53,6 +59,9 @@ pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<Ru
 
 /// Appends the rule's `INSERT` and returns its version.
 fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Result<String, RuleError> {
+    if environment.decode == DecodeMode::Typed {
+        refuse_whole_event(rule)?;
+    }
     let values = parameter_values(rule, environment)?;
     let mut body = Output::default();
     body.written(&rule.file, rule.body_line, &rule.body, &values)?;
@@ -187,8 +196,16 @@ fn rule_meta(rule: &Rule) -> String {
     serde_json::to_string(&meta).unwrap_or_default()
 }
 
+/// Typed decoding has no whole event: a rule that reads fields of its own needs the tolerant one.
+fn refuse_whole_event(rule: &Rule) -> Result<(), RuleError> {
+    let Some((line, column)) = tokens::word(&rule.body, "event") else { return Ok(()) };
+    Err(RuleError::new(&rule.file, "`event` is not there with decode = \"typed\"")
+        .at(rule.body_line + line - 1, column)
+        .hint("put the field into `tags` (tags ->> 'field'), or set decode = \"tolerant\" in the environment"))
+}
+
 /// The values of a rule's parameters as SQL literals.
-fn parameter_values(rule: &Rule, environment: &Environment) -> Result<BTreeMap<String, String>, RuleError> {
+pub(crate) fn parameter_values(rule: &Rule, environment: &Environment) -> Result<BTreeMap<String, String>, RuleError> {
     let set = environment.parameters.get(&rule.header.name);
     rule.header
         .parameters

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
+use weir_anomaly::Stage;
 
-use crate::{Interval, RuleError, rule::position};
+use crate::{Interval, Rule, RuleError, rule::position};
 
 /// One environment, as `sql/environments/NAME.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -12,6 +13,8 @@ use crate::{Interval, RuleError, rule::position};
 pub struct Environment {
     /// Which clock windows go by.
     pub time: TimeMode,
+    /// How the events stream is read.
+    pub decode: DecodeMode,
     /// How long windows wait for events that are out of order.
     pub watermark_delay: Interval,
     /// Where a source without a checkpoint begins: `earliest` or `latest`.
@@ -22,6 +25,27 @@ pub struct Environment {
     pub streams: Streams,
     /// Values of parameters: rule, then parameter.
     pub parameters: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    /// What else differs a rule from its header here.
+    pub rules: BTreeMap<String, RuleSettings>,
+}
+
+/// What an environment says of one rule.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleSettings {
+    /// In place of the header's: `active`, `shadow` or `off`.
+    pub stage: Option<Stage>,
+}
+
+/// How the events stream is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecodeMode {
+    /// As bytes that are taken apart in SQL: survives any record, keeps every field, costs more CPU on Arroyo.
+    #[default]
+    Tolerant,
+    /// As JSON with typed columns: cheaper, but only the standard fields, and a record that is no JSON stops an Arroyo source.
+    Typed,
 }
 
 /// Which clock windows go by.
@@ -54,24 +78,28 @@ pub struct Streams {
     pub events: String,
     /// Where anomalies leave.
     pub anomalies: String,
+    /// How long the events stream keeps events: a longer window cannot be filled again. Not checked when absent.
+    pub events_retention: Option<Interval>,
 }
 
 impl Default for Environment {
     fn default() -> Self {
         Self {
             time: TimeMode::default(),
+            decode: DecodeMode::default(),
             watermark_delay: Interval::from_duration(std::time::Duration::from_secs(5)),
             source_offset: SourceOffset::default(),
             aws_region: None,
             streams: Streams::default(),
             parameters: BTreeMap::new(),
+            rules: BTreeMap::new(),
         }
     }
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { events: "weir-events".to_owned(), anomalies: "weir-anomalies".to_owned() }
+        Self { events: "weir-events".to_owned(), anomalies: "weir-anomalies".to_owned(), events_retention: None }
     }
 }
 
@@ -95,12 +123,22 @@ impl Environment {
         Ok(environment)
     }
 
+    /// The stage of a rule here: the environment's, else its header's.
+    #[must_use]
+    pub fn stage(&self, rule: &Rule) -> Stage {
+        self.rules.get(&rule.header.name).and_then(|settings| settings.stage).unwrap_or(rule.header.stage)
+    }
+
     /// What `tables.sql` may name as `${name}` or ask for by `-- @if`.
     #[must_use]
     pub(crate) fn table_values(&self) -> BTreeMap<String, String> {
         let time = match self.time {
             TimeMode::Arrival => "arrival",
             TimeMode::Event => "event",
+        };
+        let decode = match self.decode {
+            DecodeMode::Tolerant => "tolerant",
+            DecodeMode::Typed => "typed",
         };
         let offset = match self.source_offset {
             SourceOffset::Earliest => "earliest",
@@ -112,6 +150,7 @@ impl Environment {
             .map_or(String::new(), |region| format!("aws_region = {}, ", crate::template::quote(region)));
         [
             ("time", time.to_owned()),
+            ("decode", decode.to_owned()),
             ("watermark_delay", format!("INTERVAL '{}'", self.watermark_delay)),
             ("source_offset", offset.to_owned()),
             ("aws_region", region),

@@ -14,10 +14,11 @@ mod rule;
 mod source_map;
 mod template;
 pub mod testfile;
+mod tokens;
 mod udf;
 
 pub use compile::{Program, compile};
-pub use environment::{Environment, Streams, TimeMode};
+pub use environment::{DecodeMode, Environment, RuleSettings, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;
 pub use interval::Interval;

@@ -92,3 +92,26 @@ fn the_packs_of_the_repository_compile_in_every_environment() {
         assert_eq!(compile(&pack, &environment).err(), None, "{}", file.display());
     }
 }
+
+#[test]
+fn an_environment_may_change_the_stage_of_a_rule() {
+    let compiled = |toml: &str| compile(&pack(), &environment(toml)).unwrap();
+    assert!(compiled("rules.burst.stage = \"off\"").rules.is_empty());
+    let shadow = compiled("rules.burst.stage = \"shadow\"");
+    assert!(shadow.sql.contains(r#""stage":"shadow""#), "{}", shadow.sql);
+    assert_ne!(shadow.rules[0].version, compiled("").rules[0].version);
+}
+
+#[test]
+fn typed_decoding_refuses_a_rule_that_reads_the_whole_event() {
+    let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+        SELECT source AS key, event_time, value, 1.0 AS score\nFROM events WHERE event ->> 'site' = 'north'";
+    let pack = Pack { rules: vec![Rule::parse(Path::new("r.sql"), text).unwrap()], ..pack() };
+    assert!(compile(&pack, &Environment::default()).is_ok());
+    let errors = compile(&pack, &environment("decode = \"typed\"")).unwrap_err();
+    assert!(
+        errors[0].to_string().starts_with("r.sql:7:19: `event` is not there with decode = \"typed\"\n  hint: "),
+        "{}",
+        errors[0]
+    );
+}

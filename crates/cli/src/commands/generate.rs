@@ -45,6 +45,9 @@ pub(crate) struct GenerateOptions {
     /// The first event's time
     #[arg(long, default_value = "2026-01-01T00:00:00Z", value_name = "TIME")]
     start: Timestamp,
+    /// Without faults: whatever a rule finds in such events is a false alarm
+    #[arg(long)]
+    clean: bool,
 }
 
 /// More would not fit into memory, which holds a replay whole.
@@ -64,7 +67,14 @@ impl GenerateOptions {
             );
         }
         let step = i64::try_from(step).unwrap_or(i64::MAX);
-        Ok(generate(Plan { seed: self.seed, days: self.days, sources: self.sources, start: self.start, step }))
+        Ok(generate(Plan {
+            seed: self.seed,
+            days: self.days,
+            sources: self.sources,
+            start: self.start,
+            step,
+            clean: self.clean,
+        }))
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) start: Timestamp,
     /// Time between two readings, nanoseconds.
     pub(crate) step: i64,
+    /// Without faults: whatever a rule finds in such events is a false alarm.
+    pub(crate) clean: bool,
 }
 
 /// A metric's usual course: level, daily swing, noise (one standard deviation).
@@ -38,7 +40,7 @@ const BURST_EVENTS: i64 = 900;
 
 /// The events in order of time, and what is wrong in them.
 pub(crate) fn generate(plan: Plan) -> (Vec<TimedEvent>, Vec<Label>) {
-    let labels = faults(plan);
+    let labels = if plan.clean { Vec::new() } else { faults(plan) };
     let mut noise = Noise(ChaCha8Rng::seed_from_u64(plan.seed));
     let steps = i64::from(plan.days) * DAY / plan.step;
     let mut events = Vec::new();
@@ -165,13 +167,31 @@ mod tests {
     use super::*;
 
     fn plan(seed: u64) -> Plan {
-        Plan { seed, days: 14, sources: 3, start: "2026-01-01T00:00:00Z".parse().unwrap(), step: 300 * SECOND }
+        Plan {
+            seed,
+            days: 14,
+            sources: 3,
+            start: "2026-01-01T00:00:00Z".parse().unwrap(),
+            step: 300 * SECOND,
+            clean: false,
+        }
     }
 
     #[test]
     fn a_seed_gives_the_same_events_and_another_seed_others() {
         assert_eq!(generate(plan(7)), generate(plan(7)));
         assert_ne!(generate(plan(7)).0, generate(plan(8)).0);
+    }
+
+    #[test]
+    fn clean_events_are_the_same_without_the_faults() {
+        let (clean, labels) = generate(Plan { clean: true, ..plan(7) });
+        assert!(labels.is_empty());
+        assert_eq!(clean.len(), 14 * 288 * 6);
+        let faulty: std::collections::BTreeSet<String> =
+            generate(plan(7)).0.iter().map(|e| format!("{} {:?}", e.time, e.event)).collect();
+        let changed = clean.iter().filter(|e| !faulty.contains(&format!("{} {:?}", e.time, e.event))).count();
+        assert!((2_000..4_000).contains(&changed), "{changed} readings lie in faults");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) struct Report {
     rules: Vec<RuleRow>,
     /// Injected anomalies, by kind: found, of how many.
     injected: Vec<InjectedRow>,
-    /// Anomalies that lie in no label; `None` without labels.
+    /// Anomalies whose window touches no label; `None` without labels.
     outside_labels: Option<usize>,
     /// Poison records put, and messages in quarantine.
     poison: usize,
@@ -87,7 +87,7 @@ impl Report {
             rules: rule_rows(seen),
             injected: injected_rows(seen, labels, sampling),
             outside_labels: (!labels.is_empty()).then(|| {
-                let inside = |a: &&Anomaly| labels.iter().any(|label| found_by(label, a, sampling));
+                let inside = |a: &&Anomaly| labels.iter().any(|label| touches(label, a, sampling));
                 seen.anomalies.len() - seen.anomalies.values().filter(inside).count()
             }),
             poison: replayed.poison,
@@ -137,7 +137,7 @@ impl fmt::Display for Report {
             writeln!(f, "{injected}")?;
         }
         if let Some(outside) = self.outside_labels {
-            writeln!(f, "anomalies outside every labelled window: {outside}")?;
+            writeln!(f, "false alarms (anomalies whose window holds nothing of a labelled fault): {outside}")?;
         }
         writeln!(f, "poison records: {} put, {} in quarantine", self.poison, self.quarantined)?;
         let late = self.late.map_or_else(|| "not counted by Arroyo".to_owned(), |late| late.to_string());
@@ -243,6 +243,15 @@ fn found_by(label: &Label, anomaly: &Anomaly, sampling: i64) -> bool {
         _ => 0,
     };
     label.is_found_by(&anomaly.key, anomaly.timestamp, window.min(sampling.saturating_mul(2)))
+}
+
+/// Whether anything of the label lies in what the anomaly looked at: a return to normal is seen after the fault is over.
+fn touches(label: &Label, anomaly: &Anomaly, sampling: i64) -> bool {
+    let window = match (anomaly.window_start, anomaly.window_end) {
+        (Some(start), Some(end)) => end.nanos() - start.nanos(),
+        _ => 0,
+    };
+    label.is_found_by(&anomaly.key, anomaly.timestamp, window.max(sampling.saturating_mul(2)))
 }
 
 fn table(header: &[&str], left: usize) -> Table {

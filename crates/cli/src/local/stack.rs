@@ -142,8 +142,11 @@ impl Stack {
 
     /// Compiles the rules for this stack.
     pub(crate) fn compile(&self, connection: &Connection, mut environment: Environment) -> Result<usize> {
-        environment.streams =
-            Streams { events: connection.events_stream.clone(), anomalies: connection.anomalies_stream.clone() };
+        environment.streams = Streams {
+            events: connection.events_stream.clone(),
+            anomalies: connection.anomalies_stream.clone(),
+            ..Streams::default()
+        };
         let program = compile_pack(&self.repo.sql(), &environment)?;
         fs::write(&self.program, &program.sql).with_context(|| self.program.display().to_string())?;
         Ok(program.rules.len())
