@@ -3,6 +3,7 @@
 //! The author of a rule writes a header and one `SELECT`. Connectors, `INSERT`s, ids and watermarks are added here.
 
 mod compile;
+mod describe;
 mod environment;
 mod error;
 mod header;
@@ -16,6 +17,7 @@ mod template;
 pub mod testfile;
 
 pub use compile::{Program, compile};
+pub use describe::{RuleSummary, describe, longest_window};
 pub use environment::{Environment, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;

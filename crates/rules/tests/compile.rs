@@ -92,3 +92,17 @@ fn the_packs_of_the_repository_compile_in_every_environment() {
         assert_eq!(compile(&pack, &environment).err(), None, "{}", file.display());
     }
 }
+
+#[test]
+fn a_program_tells_its_rules_columns_and_windows_again() {
+    let program = compile(&pack(), &Environment::default()).unwrap();
+    let told = weir_rules::describe(&program.sql);
+    let pairs = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+    assert_eq!(
+        told.iter().map(|rule| pairs(&rule.name, &rule.version)).collect::<Vec<_>>(),
+        program.rules.iter().map(|rule| pairs(&rule.name, &rule.version)).collect::<Vec<_>>()
+    );
+    let burst = told.iter().find(|rule| rule.name == "burst").unwrap();
+    assert_eq!(burst.columns, ["least_value"]);
+    assert!(burst.longest_window.is_some(), "{burst:?}");
+}
