@@ -42,6 +42,10 @@ test-rules: ## the rules' own tests
 	cargo build --locked --workspace
 	$(WEIR) test
 
+.PHONY: bench
+bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured keys start cores alerter"]
+	scripts/bench.sh
+
 .PHONY: fmt
 fmt: ## format Rust and Terraform
 	cargo fmt --all
