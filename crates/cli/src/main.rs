@@ -70,7 +70,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(commands::test::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
-        Command::Run(command) => runtime.block_on(commands::run::run(command)).map(done),
+        Command::Run(command) => commands::run::run(command).map(done),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),

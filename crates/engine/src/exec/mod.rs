@@ -12,6 +12,7 @@ mod options;
 mod record;
 mod rows;
 mod session;
+mod shift;
 mod sink_task;
 mod source_task;
 mod stats;
