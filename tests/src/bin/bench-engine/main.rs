@@ -42,6 +42,9 @@ fn main() -> Result<(), BoxError> {
     }
 }
 
+/// One part of the benchmark, which prints its own table.
+type Part = fn(&Bench) -> Result<(), BoxError>;
+
 struct Bench {
     weir: PathBuf,
     python: Option<PathBuf>,
@@ -82,7 +85,7 @@ impl Bench {
 
     fn run(&self) -> Result<(), BoxError> {
         fs::create_dir_all(&self.folder)?;
-        let parts: [(&str, fn(&Self) -> Result<(), BoxError>); 5] = [
+        let parts: [(&str, Part); 5] = [
             ("queries", Self::queries),
             ("unstructured", Self::unstructured),
             ("keys", Self::keys),
