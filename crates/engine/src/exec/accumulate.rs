@@ -14,6 +14,7 @@ use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
 use super::keys::{GroupMap, Keys, Picked, renewed};
 use super::rows::Rows;
+use super::variance::Deviations;
 use crate::plan::Window;
 
 /// One aggregate of a window operator.
@@ -42,6 +43,11 @@ impl AggregateSpec {
     }
 
     fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
+        if !self.function.is_distinct()
+            && let Some(deviations) = Deviations::of(self.function.fun())
+        {
+            return Ok(Box::new(deviations));
+        }
         if self.function.groups_accumulator_supported() {
             return self.function.create_groups_accumulator();
         }

@@ -16,6 +16,7 @@ mod shift;
 mod sink_task;
 mod source_task;
 mod stats;
+mod variance;
 mod watermark;
 
 use std::sync::Arc;
