@@ -52,6 +52,10 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
 	cargo test --workspace --locked --test arroyo -- --nocapture --test-threads=1
 
+.PHONY: bench
+bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured keys start cores alerter"]
+	scripts/bench.sh
+
 .PHONY: fmt
 fmt: ## format Rust and Terraform
 	cargo fmt --all

@@ -6,10 +6,12 @@
     reason = "a command line talks: data to stdout, all else to stderr"
 )]
 
+mod backtest;
 mod commands;
 mod compile;
 mod data;
 mod demo;
+mod embedded;
 mod local;
 mod nab;
 mod repo;
@@ -35,6 +37,7 @@ enum Command {
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
     Test(commands::test::TestCommand),
+    Backtest(Box<backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
     Demo(Box<demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
@@ -66,7 +69,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check(command) => commands::check::run(&command).map(done),
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(commands::test::run(command)),
-        Command::Run(command) => runtime.block_on(commands::run::run(command)).map(done),
+        Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
+        Command::Run(command) => commands::run::run(command).map(done),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),

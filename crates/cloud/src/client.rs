@@ -29,15 +29,20 @@ pub struct Clients {
 impl Clients {
     /// From the process's environment.
     pub async fn from_env() -> Self {
-        Self::connect(None).await
+        Self::connect(None, None).await
+    }
+
+    /// From the process's environment, in a region that a stack's outputs name.
+    pub async fn in_region(region: &str) -> Self {
+        Self::connect(None, Some(region)).await
     }
 
     /// At an emulator's endpoint, with the credentials that it takes.
     pub async fn at(endpoint: &str) -> Self {
-        Self::connect(Some(endpoint)).await
+        Self::connect(Some(endpoint), None).await
     }
 
-    async fn connect(endpoint: Option<&str>) -> Self {
+    async fn connect(endpoint: Option<&str>, region: Option<&str>) -> Self {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
@@ -48,6 +53,9 @@ impl Clients {
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .build(),
             );
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
         if let Some(url) = endpoint {
             let test = aws_sdk_kinesis::config::Credentials::new("test", "test", None, None, "local stack");
             loader = loader.endpoint_url(url).credentials_provider(test).region(Region::new(EMULATOR_REGION));

@@ -4,6 +4,7 @@
 
 mod client;
 mod error;
+pub mod lease;
 pub mod queue;
 pub mod store;
 pub mod stream;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use weir_anomaly::store::{Attr, BY_KEY, BY_RULE, Item, attr};
 
 use crate::{Clients, CloudError};
@@ -100,6 +101,20 @@ pub async fn put(clients: &Clients, table: &str, item: &Item) -> Result<(), Clou
     let call = clients.dynamodb.put_item().table_name(table).set_item(Some(attributes));
     call.send().await.map_err(|e| CloudError::from_sdk(format!("write table {table}"), e))?;
     Ok(())
+}
+
+/// Writes an item unless one has its id, and says whether it did.
+///
+/// # Errors
+/// When the table refuses it.
+pub async fn put_new(clients: &Clients, table: &str, item: &Item) -> Result<bool, CloudError> {
+    let attributes = item.iter().map(|(name, attr)| (name.to_owned(), value_of(attr))).collect();
+    let call = clients.dynamodb.put_item().table_name(table).set_item(Some(attributes));
+    match call.condition_expression("attribute_not_exists(id)").send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(CloudError::from_sdk(format!("write table {table}"), error)),
+    }
 }
 
 /// Deletes the item of an id and says whether there was one.

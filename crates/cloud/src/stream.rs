@@ -140,6 +140,34 @@ pub async fn shards(clients: &Clients, stream: &str) -> Result<Vec<Shard>, Cloud
     }
 }
 
+/// Gives every record that a stream keeps now, shard by shard, from the oldest to the tip.
+///
+/// # Errors
+/// When a shard cannot be read, or `take` ends it.
+pub async fn retained<E: std::convert::From<CloudError>>(
+    clients: &Clients,
+    stream: &str,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    for shard in shards(clients, stream).await? {
+        let open = clients.kinesis.get_shard_iterator().stream_name(stream).shard_id(&shard.id);
+        let open = open.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
+        let opened = open.map_err(|e| CloudError::from_sdk(format!("open shard {} of {stream}", shard.id), e))?;
+        let mut iterator = opened.shard_iterator().map(str::to_owned);
+        while let Some(at) = iterator {
+            let read = clients.kinesis.get_records().shard_iterator(at).send().await;
+            let answer = read.map_err(|e| CloudError::from_sdk(format!("read shard {} of {stream}", shard.id), e))?;
+            for record in answer.records() {
+                take(record.data().as_ref())?;
+            }
+            let at_tip = answer.millis_behind_latest().unwrap_or(0) == 0;
+            iterator = answer.next_shard_iterator().filter(|_| !at_tip).map(str::to_owned);
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+    Ok(())
+}
+
 /// Where following begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {

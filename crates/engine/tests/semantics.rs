@@ -17,10 +17,12 @@ const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
   WITH (connector = 'single_file', type = 'source', path = '-', format = 'json');\n";
 
 /// Programs over `events`, one for each kind of operator.
-const QUERIES: [(&str, &str); 9] = [
+const QUERIES: [(&str, &str); 11] = [
     ("stateless", "SELECT k, v * 2 AS v FROM events WHERE v > 3"),
     ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s, min(v), max(v), count(DISTINCT v) AS d FROM events GROUP BY 1, 2"),
     ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, avg(v) AS m, last_value(v ORDER BY t) AS l FROM events GROUP BY 1, 2"),
+    ("spread", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, avg(v / 7) AS m, stddev(v / 7) AS d, var_pop(v / 3) AS p, sum(v / 3) AS s FROM events GROUP BY 1, 2"),
+    ("tumbling spread", "SELECT k, tumble(INTERVAL '10 seconds') AS w, avg(v / 7) AS m, stddev(v / 7) AS d, var_pop(v / 3) AS p, sum(v / 3) AS s FROM events GROUP BY 1, 2"),
     ("global hop", "SELECT hop(INTERVAL '5 seconds', INTERVAL '15 seconds') AS w, count(v) FILTER (WHERE v > 2) AS n FROM events GROUP BY 1"),
     ("session", "SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2"),
     ("again", "SELECT w, max(n) AS most, count(*) AS ks FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2) GROUP BY w"),

@@ -3,6 +3,7 @@
 //! The author of a rule writes a header and one `SELECT`. Connectors, `INSERT`s, ids and watermarks are added here.
 
 mod compile;
+mod describe;
 mod environment;
 mod error;
 mod header;
@@ -18,6 +19,7 @@ mod tokens;
 mod udf;
 
 pub use compile::{Program, compile};
+pub use describe::{RuleSummary, describe, longest_window};
 pub use environment::{DecodeMode, Environment, RuleSettings, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;

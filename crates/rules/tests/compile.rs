@@ -115,3 +115,17 @@ fn typed_decoding_refuses_a_rule_that_reads_the_whole_event() {
         errors[0]
     );
 }
+
+#[test]
+fn a_program_tells_its_rules_columns_and_windows_again() {
+    let program = compile(&pack(), &Environment::default()).unwrap();
+    let told = weir_rules::describe(&program.sql);
+    let pairs = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+    assert_eq!(
+        told.iter().map(|rule| pairs(&rule.name, &rule.version)).collect::<Vec<_>>(),
+        program.rules.iter().map(|rule| pairs(&rule.name, &rule.version)).collect::<Vec<_>>()
+    );
+    let burst = told.iter().find(|rule| rule.name == "burst").unwrap();
+    assert_eq!(burst.columns, ["least_value"]);
+    assert!(burst.longest_window.is_some(), "{burst:?}");
+}

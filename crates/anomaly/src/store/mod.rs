@@ -29,6 +29,9 @@ pub const PENDING: &str = "#pending";
 /// `rule` of silences.
 pub const SILENCE: &str = "#silence";
 
+/// Start of `rule` of what was deployed; the environment follows.
+pub const DEPLOYMENT: &str = "#deployment#";
+
 /// Names of the attributes that more than one kind of item, or a query, uses.
 pub mod attr {
     /// The table's key.

@@ -3,8 +3,10 @@
 use std::{
     fs,
     io::Read,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -26,9 +28,12 @@ pub(crate) struct RunCommand {
     /// How often a checkpoint is written
     #[arg(long, default_value_t = 10_000, value_name = "MILLISECONDS")]
     checkpoint_interval_millis: u64,
-    /// Threads that the run may keep busy
-    #[arg(long, default_value_t = 1)]
-    parallelism: usize,
+    /// Threads that the run may keep busy; all cores where not given. What comes out is the same for every number
+    #[arg(long, value_name = "THREADS")]
+    parallelism: Option<NonZeroUsize>,
+    /// The most window state that the run may hold; more ends it with an error
+    #[arg(long, default_value_t = 2048, value_name = "MEGABYTES")]
+    state_limit: usize,
     /// Keeps the run's counters in this file, as JSON, once a second
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -37,7 +42,18 @@ pub(crate) struct RunCommand {
 /// How often the counters are written.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(command: RunCommand) -> Result<()> {
+/// Runs on a runtime of its own: the calling thread is one of those that are kept busy.
+pub(crate) fn run(command: RunCommand) -> Result<()> {
+    let threads = command.parallelism.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads((threads - 1).max(1)).enable_all().build()?;
+    runtime.block_on(run_program(command, threads))
+}
+
+async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
     log();
     let sql = read(&command.file)?;
     let program = plan(&sql, &plan_options()).map_err(|e| refused(&command.file, &e))?;
@@ -45,7 +61,8 @@ pub(crate) async fn run(command: RunCommand) -> Result<()> {
     let options = RunOptions {
         state_dir: command.state_dir,
         checkpoint_interval: Duration::from_millis(command.checkpoint_interval_millis.max(1)),
-        parallelism: command.parallelism.max(1),
+        parallelism: threads,
+        state_limit: command.state_limit.saturating_mul(1 << 20),
         stats: Some(Arc::clone(&stats)),
         ..RunOptions::default()
     };

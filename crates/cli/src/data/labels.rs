@@ -1,7 +1,10 @@
 //! What is known to be wrong in a set of events.
 
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use weir_anomaly::Timestamp;
+use weir_anomaly::{Anomaly, Timestamp};
 
 /// One thing that is known to be wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,11 +57,68 @@ impl Kind {
 }
 
 impl Label {
-    /// Whether an anomaly of this key that speaks at this time (its event, or the end of its window) is about this label.
-    /// A window ends a little after the reading that it is about: `slack` nanoseconds allow for that.
-    pub(crate) fn is_found_by(&self, key: &str, time: Timestamp, slack: i64) -> bool {
-        let series = self.metric.as_ref().map(|metric| format!("{}/{metric}", self.source));
-        let same_place = key == self.source || series.is_some_and(|series| series == key);
-        same_place && self.start <= time && time.nanos() <= self.end.nanos().saturating_add(slack)
+    /// Whether an anomaly is about this label: the same place, at a time within the label. A window ends a little after the
+    /// reading that it is about; a long window says late what it is about, so two readings (`sampling` nanoseconds apart)
+    /// are all the delay that a label allows it.
+    pub(crate) fn is_found_by(&self, anomaly: &Anomaly, sampling: i64) -> bool {
+        self.covers(anomaly, window_nanos(anomaly).min(sampling.saturating_mul(2)))
     }
+
+    /// Whether anything of the label lies in what the anomaly looked at: a return to normal is seen after the fault is over.
+    pub(crate) fn touches(&self, anomaly: &Anomaly, sampling: i64) -> bool {
+        self.covers(anomaly, window_nanos(anomaly).max(sampling.saturating_mul(2)))
+    }
+
+    /// The same place, at a time within the label or at most `slack` nanoseconds after it.
+    fn covers(&self, anomaly: &Anomaly, slack: i64) -> bool {
+        let time = anomaly.timestamp;
+        self.is_about(&anomaly.key) && self.start <= time && time.nanos() <= self.end.nanos().saturating_add(slack)
+    }
+
+    /// Whether a key is the label's series, or its source.
+    pub(crate) fn is_about(&self, key: &str) -> bool {
+        key == self.source || self.metric.as_ref().is_some_and(|metric| is_series(key, &self.source, metric))
+    }
+}
+
+/// The length of the window that an anomaly is about; 0 for that of a single event.
+fn window_nanos(anomaly: &Anomaly) -> i64 {
+    match (anomaly.window_start, anomaly.window_end) {
+        (Some(start), Some(end)) => end.nanos() - start.nanos(),
+        _ => 0,
+    }
+}
+
+fn is_series(key: &str, source: &str, metric: &str) -> bool {
+    key.strip_prefix(source).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest == metric)
+}
+
+/// Reads labels, our own or NAB's (an object of file names to `[start, end]` windows, about the metric `value`), of the
+/// sources that are asked for. The source of a file of NAB's is its name without `.csv`, as [`super::read`] has it.
+pub(crate) fn read(file: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Label>> {
+    let text = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    if let Ok(own) = serde_json::from_slice::<Vec<Label>>(&text) {
+        return Ok(own.into_iter().filter(|label| wanted(&label.source)).collect());
+    }
+    let hint = "a list of labels as `weir generate --labels-out` writes it, or NAB's combined_windows.json";
+    let windows: BTreeMap<String, Vec<(String, String)>> =
+        serde_json::from_slice(&text).with_context(|| format!("{} holds no labels\n  hint: {hint}", file.display()))?;
+    let mut labels = Vec::new();
+    for (name, windows) in windows {
+        let source = super::read::stem(Path::new(&name));
+        if !wanted(&source) {
+            continue;
+        }
+        for (start, end) in windows {
+            let time = |text: &str| text.parse().map_err(|e: String| anyhow!("{}: {e}", file.display()));
+            labels.push(Label {
+                kind: Kind::Labelled,
+                source: source.clone(),
+                metric: Some("value".to_owned()),
+                start: time(&start)?,
+                end: time(&end)?,
+            });
+        }
+    }
+    Ok(labels)
 }

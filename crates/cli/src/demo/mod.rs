@@ -4,12 +4,7 @@ mod replay;
 mod report;
 mod watch;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
@@ -20,7 +15,7 @@ use crate::{
     compile::{EnvironmentOptions, load_pack, set},
     data::{
         TimedEvent,
-        labels::{Kind, Label},
+        labels::{self, Label},
         read::{self, Columns},
         sampling_nanos,
     },
@@ -143,34 +138,9 @@ fn events(command: &DemoCommand) -> Result<(Vec<TimedEvent>, Vec<Label>)> {
         return command.generate.generate();
     };
     let events = read::read(file, &command.columns)?;
-    let labels = command.labels.as_deref().map(|labels| read_labels(labels, file)).transpose()?;
+    let stem = read::stem(file);
+    let labels = command.labels.as_deref().map(|labels| labels::read(labels, |source| source == stem)).transpose()?;
     Ok((events, labels.unwrap_or_default()))
-}
-
-/// Our own labels, or NAB's: an object of file names to `[start, end]` windows.
-fn read_labels(labels: &Path, data: &Path) -> Result<Vec<Label>> {
-    let text = fs::read(labels).with_context(|| format!("{} cannot be read", labels.display()))?;
-    if let Ok(own) = serde_json::from_slice::<Vec<Label>>(&text) {
-        return Ok(own);
-    }
-    let hint = "a list of labels as `weir generate --labels` writes it, or NAB's combined_windows.json";
-    let windows: std::collections::BTreeMap<String, Vec<(String, String)>> = serde_json::from_slice(&text)
-        .with_context(|| format!("{} holds no labels\n  hint: {hint}", labels.display()))?;
-    let stem = data.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let of_file = windows.iter().filter(|(name, _)| Path::new(name).file_stem().is_some_and(|s| s == stem.as_str()));
-    of_file
-        .flat_map(|(_, windows)| windows)
-        .map(|(start, end)| {
-            let time = |text: &str| text.parse().map_err(|e: String| anyhow::anyhow!("{}: {e}", labels.display()));
-            Ok(Label {
-                kind: Kind::Labelled,
-                source: stem.clone(),
-                metric: Some("value".to_owned()),
-                start: time(start)?,
-                end: time(end)?,
-            })
-        })
-        .collect()
 }
 
 /// Rules that look at each reading need a step of the time between readings. Where the data are slower than the default,

@@ -87,7 +87,7 @@ impl Report {
             rules: rule_rows(seen),
             injected: injected_rows(seen, labels, sampling),
             outside_labels: (!labels.is_empty()).then(|| {
-                let inside = |a: &&Anomaly| labels.iter().any(|label| touches(label, a, sampling));
+                let inside = |a: &&Anomaly| labels.iter().any(|label| label.touches(a, sampling));
                 seen.anomalies.len() - seen.anomalies.values().filter(inside).count()
             }),
             poison: replayed.poison,
@@ -222,7 +222,7 @@ fn injected_rows(seen: &Seen, labels: &[Label], sampling: i64) -> Vec<InjectedRo
     let mut rows: BTreeMap<_, InjectedRow> = BTreeMap::new();
     for label in labels {
         let by: BTreeSet<String> =
-            seen.anomalies.values().filter(|a| found_by(label, a, sampling)).map(|a| a.rule.clone()).collect();
+            seen.anomalies.values().filter(|a| label.is_found_by(a, sampling)).map(|a| a.rule.clone()).collect();
         let row = rows.entry(label.kind).or_insert_with(|| InjectedRow {
             kind: label.kind.as_str(),
             found: 0,
@@ -234,24 +234,6 @@ fn injected_rows(seen: &Seen, labels: &[Label], sampling: i64) -> Vec<InjectedRo
         row.by.extend(by);
     }
     rows.into_values().collect()
-}
-
-/// A long window says late what it is about; two readings are all the delay that a label allows it.
-fn found_by(label: &Label, anomaly: &Anomaly, sampling: i64) -> bool {
-    let window = match (anomaly.window_start, anomaly.window_end) {
-        (Some(start), Some(end)) => end.nanos() - start.nanos(),
-        _ => 0,
-    };
-    label.is_found_by(&anomaly.key, anomaly.timestamp, window.min(sampling.saturating_mul(2)))
-}
-
-/// Whether anything of the label lies in what the anomaly looked at: a return to normal is seen after the fault is over.
-fn touches(label: &Label, anomaly: &Anomaly, sampling: i64) -> bool {
-    let window = match (anomaly.window_start, anomaly.window_end) {
-        (Some(start), Some(end)) => end.nanos() - start.nanos(),
-        _ => 0,
-    };
-    label.is_found_by(&anomaly.key, anomaly.timestamp, window.max(sampling.saturating_mul(2)))
 }
 
 fn table(header: &[&str], left: usize) -> Table {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::UInt32Array;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
+use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
-use super::keys::{KeyEncoder, KeyTable, Picked};
+use super::keys::{GroupMap, Keys, Picked, renewed};
 use super::rows::Rows;
+use super::variance::Deviations;
 use crate::plan::Window;
 
 /// One aggregate of a window operator.
@@ -41,6 +43,11 @@ impl AggregateSpec {
     }
 
     fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
+        if !self.function.is_distinct()
+            && let Some(deviations) = Deviations::of(self.function.fun())
+        {
+            return Ok(Box::new(deviations));
+        }
         if self.function.groups_accumulator_supported() {
             return self.function.create_groups_accumulator();
         }
@@ -81,9 +88,17 @@ impl WindowSpec {
         Ok(Self { rows, keys, time, row, aggregates, window, window_index, schema })
     }
 
-    pub(super) fn key_encoder(&self) -> Result<KeyEncoder> {
-        let types = self.keys.iter().map(|k| k.data_type(&self.rows.schema)).collect::<Result<Vec<_>>>()?;
-        KeyEncoder::new(&types)
+    pub(super) fn key_table(&self) -> Result<Keys> {
+        Ok(Keys::new(self.key_converter()?))
+    }
+
+    /// Encodes keys as comparable bytes; `None` where there are no keys.
+    pub(super) fn key_converter(&self) -> Result<Option<RowConverter>> {
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
+        let field = |k: &Arc<dyn PhysicalExpr>| Ok(SortField::new(k.data_type(&self.rows.schema)?));
+        Ok(Some(RowConverter::new(self.keys.iter().map(field).collect::<Result<_>>()?)?))
     }
 
     /// Evaluates keys, arguments and filters over a batch.
@@ -149,40 +164,27 @@ impl Arguments {
     }
 }
 
-/// The groups of one bin and their accumulators.
-pub(super) struct Groups {
-    keys: KeyTable,
-    accumulators: Vec<Box<dyn GroupsAccumulator>>,
-}
+/// The running results of all aggregates, group by group.
+pub(super) struct Accumulators(Vec<Box<dyn GroupsAccumulator>>);
 
-impl std::fmt::Debug for Groups {
+impl std::fmt::Debug for Accumulators {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Groups").field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_tuple("Accumulators").field(&self.0.len()).finish()
     }
 }
 
-impl Groups {
-    pub(super) fn new(spec: &WindowSpec, encoder: &KeyEncoder) -> Result<Self> {
-        let accumulators = spec.aggregates.iter().map(AggregateSpec::accumulator).collect::<Result<_>>()?;
-        Ok(Self { keys: KeyTable::new(encoder), accumulators })
+impl Accumulators {
+    pub(super) fn new(spec: &WindowSpec) -> Result<Self> {
+        Ok(Self(spec.aggregates.iter().map(AggregateSpec::accumulator).collect::<Result<_>>()?))
     }
 
-    /// Adds some rows of a batch.
-    pub(super) fn update(
-        &mut self,
-        encoder: &KeyEncoder,
-        encoded: Option<&arrow::row::Rows>,
-        inputs: &Inputs,
-        picked: Picked<'_>,
-        groups: &mut Vec<usize>,
-    ) -> Result<()> {
-        self.keys.intern(encoder, encoded, picked, groups);
-        let total = self.keys.len();
+    /// Adds the picked rows, each to its group of `total`.
+    pub(super) fn update(&mut self, inputs: &Inputs, picked: Picked<'_>, groups: &[usize], total: usize) -> Result<()> {
         let indices = match picked {
-            Picked::All(_) => None,
+            Picked::All => None,
             Picked::Some(rows) => Some(UInt32Array::from(rows.to_vec())),
         };
-        for (accumulator, arguments) in self.accumulators.iter_mut().zip(&inputs.arguments) {
+        for (accumulator, arguments) in self.0.iter_mut().zip(&inputs.arguments) {
             match &indices {
                 None => accumulator.update_batch(&arguments.values, groups, arguments.filter.as_ref(), total)?,
                 Some(indices) => {
@@ -194,87 +196,143 @@ impl Groups {
         Ok(())
     }
 
-    /// Adds partial states.
-    pub(super) fn merge(&mut self, encoder: &KeyEncoder, partial: &Partial, groups: &mut Vec<usize>) -> Result<()> {
-        let encoded = encoder.encode(&partial.keys)?;
-        self.keys.intern(encoder, encoded.as_ref(), Picked::All(partial.rows), groups);
-        let total = self.keys.len();
-        for (accumulator, states) in self.accumulators.iter_mut().zip(&partial.states) {
+    /// Adds partial states, each to its group of `total`.
+    fn merge(&mut self, states: &[Vec<ArrayRef>], groups: &[usize], total: usize) -> Result<()> {
+        for (accumulator, states) in self.0.iter_mut().zip(states) {
             accumulator.merge_batch(states, groups, None, total)?;
         }
         Ok(())
     }
 
-    /// The groups' keys and results; the accumulators are spent.
-    pub(super) fn finish(mut self, encoder: &KeyEncoder) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>, usize)> {
-        let values = self.accumulators.iter_mut().map(|a| a.evaluate(EmitTo::All)).collect::<Result<_>>()?;
-        Ok((self.keys.columns(encoder)?, values, self.keys.len()))
+    /// The results; the accumulators are spent.
+    pub(super) fn finish(mut self) -> Result<Vec<ArrayRef>> {
+        self.0.iter_mut().map(|a| a.evaluate(EmitTo::All)).collect()
     }
 
-    /// The groups' keys and partial states; the accumulators are spent.
-    pub(super) fn into_partial(mut self, encoder: &KeyEncoder) -> Result<Partial> {
-        let states = self.accumulators.iter_mut().map(|a| a.state(EmitTo::All)).collect::<Result<_>>()?;
-        Ok(Partial { rows: self.keys.len(), keys: self.keys.columns(encoder)?, states })
+    /// The partial states; the accumulators are spent.
+    fn into_states(mut self) -> Result<Vec<Vec<ArrayRef>>> {
+        self.0.iter_mut().map(|a| a.state(EmitTo::All)).collect()
     }
 
-    pub(super) fn size(&self) -> usize {
-        self.keys.size() + self.accumulators.iter().map(|a| a.size()).sum::<usize>()
+    fn size(&self) -> usize {
+        self.0.iter().map(|a| a.size()).sum()
     }
 }
 
-/// Keys and partial states of groups.
+/// The groups of one bin and their accumulators.
+#[derive(Debug)]
+pub(super) struct Groups {
+    map: GroupMap,
+    accumulators: Accumulators,
+}
+
+impl Groups {
+    pub(super) fn new(spec: &WindowSpec) -> Result<Self> {
+        Ok(Self { map: GroupMap::default(), accumulators: Accumulators::new(spec)? })
+    }
+
+    /// Adds some rows of a batch, whose keys have these numbers; `known` keys have one.
+    pub(super) fn update(
+        &mut self,
+        numbers: &[u32],
+        known: usize,
+        inputs: &Inputs,
+        picked: Picked<'_>,
+        groups: &mut Vec<usize>,
+    ) -> Result<()> {
+        match picked {
+            Picked::All => self.map.groups(numbers.iter().copied(), known, groups),
+            Picked::Some(rows) => {
+                let number = |row: &u32| numbers.get(*row as usize).copied().unwrap_or_default();
+                self.map.groups(rows.iter().map(number), known, groups);
+            }
+        }
+        self.accumulators.update(inputs, picked, groups, self.map.len())
+    }
+
+    /// The groups of partial states, one part after the other.
+    pub(super) fn merged<'a>(
+        spec: &WindowSpec,
+        parts: impl IntoIterator<Item = &'a Partial>,
+        known: usize,
+        groups: &mut Vec<usize>,
+    ) -> Result<Self> {
+        let mut merged = Self::new(spec)?;
+        for part in parts {
+            merged.map.groups(part.numbers.iter().copied(), known, groups);
+            merged.accumulators.merge(&part.states, groups, merged.map.len())?;
+        }
+        Ok(merged)
+    }
+
+    /// The groups' keys and results.
+    pub(super) fn finish(self) -> Result<(Vec<u32>, Vec<ArrayRef>)> {
+        Ok((self.map.into_numbers(), self.accumulators.finish()?))
+    }
+
+    /// The groups' keys and partial states.
+    pub(super) fn into_partial(self) -> Result<Partial> {
+        Ok(Partial { numbers: self.map.into_numbers(), states: self.accumulators.into_states()? })
+    }
+
+    /// The numbers of the groups' keys.
+    pub(super) fn numbers(&self) -> &[u32] {
+        self.map.numbers()
+    }
+
+    pub(super) fn renumber(&mut self, renumbered: &[u32], known: usize) {
+        self.map.renumber(renumbered, known);
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.map.size() + self.accumulators.size()
+    }
+}
+
+/// Keys, by number, and partial states of groups.
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
-    pub(super) rows: usize,
-    pub(super) keys: Vec<ArrayRef>,
+    pub(super) numbers: Vec<u32>,
     /// By aggregate.
-    pub(super) states: Vec<Vec<ArrayRef>>,
+    states: Vec<Vec<ArrayRef>>,
 }
 
 impl Partial {
-    /// Joins partials end to end, in order.
-    pub(super) fn concat(partials: &[&Self]) -> Result<Self> {
-        if let [one] = partials {
-            return Ok((*one).clone());
-        }
-        let Some(first) = partials.first() else { return internal_err!("no partials") };
-        let join = |pick: &dyn Fn(&Self) -> Option<&ArrayRef>| -> Result<ArrayRef> {
-            let parts: Vec<&dyn Array> = partials.iter().filter_map(|p| pick(p)).map(AsRef::as_ref).collect();
-            Ok(arrow::compute::concat(&parts)?)
-        };
-        let keys = (0..first.keys.len()).map(|k| join(&|p| p.keys.get(k))).collect::<Result<_>>()?;
-        let mut states = Vec::with_capacity(first.states.len());
-        for (nth, state) in first.states.iter().enumerate() {
-            states.push((0..state.len()).map(|s| join(&|p| p.states.get(nth)?.get(s))).collect::<Result<_>>()?);
-        }
-        Ok(Self { rows: partials.iter().map(|p| p.rows).sum(), keys, states })
+    /// The same states under new numbers.
+    pub(super) fn renumbered(&self, renumbered: &[u32]) -> Self {
+        let numbers = self.numbers.iter().map(|n| renewed(*n, renumbered)).collect();
+        Self { numbers, states: self.states.clone() }
     }
 
     pub(super) fn size(&self) -> usize {
-        self.keys.iter().chain(self.states.iter().flatten()).map(|a| a.get_array_memory_size()).sum()
+        self.numbers.capacity() * size_of::<u32>()
+            + self.states.iter().flatten().map(|a| a.get_array_memory_size()).sum::<usize>()
     }
 
-    /// As one batch, for a checkpoint.
-    pub(super) fn to_batch(&self) -> Result<RecordBatch> {
-        let columns: Vec<ArrayRef> = self.keys.iter().chain(self.states.iter().flatten()).cloned().collect();
+    /// As one batch, keys first, for a checkpoint.
+    pub(super) fn to_batch(&self, keys: &mut Keys) -> Result<RecordBatch> {
+        let keys = keys.columns(&self.numbers)?;
+        let columns: Vec<ArrayRef> = keys.into_iter().chain(self.states.iter().flatten().cloned()).collect();
         let fields: Vec<arrow::datatypes::Field> = columns
             .iter()
             .enumerate()
             .map(|(i, c)| arrow::datatypes::Field::new(format!("c{i}"), c.data_type().clone(), true))
             .collect();
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.numbers.len()));
         Ok(RecordBatch::try_new_with_options(arrow::datatypes::Schema::new(fields).into(), columns, &options)?)
     }
 
     /// Back from a checkpoint.
-    pub(super) fn from_batch(spec: &WindowSpec, batch: &RecordBatch) -> Result<Self> {
+    pub(super) fn from_batch(spec: &WindowSpec, keys: &mut Keys, batch: &RecordBatch) -> Result<Self> {
         let mut columns = batch.columns().iter().cloned();
-        let keys: Vec<ArrayRef> = columns.by_ref().take(spec.keys.len()).collect();
+        let key_columns: Vec<ArrayRef> = columns.by_ref().take(spec.keys.len()).collect();
         let states: Vec<Vec<ArrayRef>> =
             spec.aggregates.iter().map(|a| columns.by_ref().take(a.states).collect()).collect();
         if states.iter().zip(&spec.aggregates).any(|(s, a)| s.len() != a.states) || columns.next().is_some() {
             return internal_err!("the state of a window has {} columns", batch.num_columns());
         }
-        Ok(Self { rows: batch.num_rows(), keys, states })
+        let mut numbers = Vec::new();
+        keys.number(&key_columns, batch.num_rows(), &mut numbers)?;
+        Ok(Self { numbers, states })
     }
 }

@@ -10,14 +10,18 @@ use datafusion::common::{Result, internal_err};
 
 use super::accumulate::{Groups, Partial, WindowSpec};
 use super::hop::ClosedBins;
-use super::keys::{KeyEncoder, Picked};
+use super::keys::{Keys, Picked};
 use super::operator::{Chunk, Late};
+
+/// Rows after which windows are handed on before more are made: what is under way stays small where many windows end at
+/// once, as at the end of the input.
+const EMITTED_ROWS: usize = 1 << 16;
 
 /// The state of a tumbling or hopping window operator.
 #[derive(Debug)]
 pub(super) struct BinOperator {
     spec: WindowSpec,
-    encoder: KeyEncoder,
+    keys: Keys,
     /// Width of a bin: the slide, or the width of a tumbling window.
     slide: i64,
     width: i64,
@@ -25,19 +29,22 @@ pub(super) struct BinOperator {
     closed: ClosedBins,
     /// The watermark up to which windows were emitted.
     watermark: i64,
+    /// Room for the numbers of a batch's keys, and for their groups.
+    numbers: Vec<u32>,
     groups: Vec<usize>,
 }
 
 impl BinOperator {
     pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64) -> Result<Self> {
         Ok(Self {
-            encoder: spec.key_encoder()?,
+            keys: spec.key_table()?,
             spec: spec.clone(),
             slide,
             width,
             open: BTreeMap::new(),
             closed: ClosedBins::new(slide, width),
             watermark: i64::MIN,
+            numbers: Vec::new(),
             groups: Vec::new(),
         })
     }
@@ -51,22 +58,20 @@ impl BinOperator {
         let (batch, bins) = self.on_time(chunk, batch, late)?;
         let (Some(first), Some(last)) = (bins.iter().min().copied(), bins.iter().max().copied()) else { return Ok(()) };
         let inputs = self.spec.evaluate(&batch)?;
-        let encoded = self.encoder.encode(&inputs.keys)?;
-        let mut groups = std::mem::take(&mut self.groups);
+        self.keys.number(&inputs.keys, inputs.rows, &mut self.numbers)?;
+        let (numbers, known, groups) = (&self.numbers, self.keys.len(), &mut self.groups);
         if first == last {
-            let bin = bin_of(&mut self.open, first, &self.spec, &self.encoder)?;
-            bin.update(&self.encoder, encoded.as_ref(), &inputs, Picked::All(inputs.rows), &mut groups)?;
-        } else {
-            let mut by_bin: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-            for (row, bin) in (0u32..).zip(&bins) {
-                by_bin.entry(*bin).or_default().push(row);
-            }
-            for (bin, rows) in by_bin {
-                let bin = bin_of(&mut self.open, bin, &self.spec, &self.encoder)?;
-                bin.update(&self.encoder, encoded.as_ref(), &inputs, Picked::Some(&rows), &mut groups)?;
-            }
+            let bin = bin_of(&mut self.open, first, &self.spec)?;
+            return bin.update(numbers, known, &inputs, Picked::All, groups);
         }
-        self.groups = groups;
+        let mut by_bin: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, bin) in (0u32..).zip(&bins) {
+            by_bin.entry(*bin).or_default().push(row);
+        }
+        for (bin, rows) in by_bin {
+            let bin = bin_of(&mut self.open, bin, &self.spec)?;
+            bin.update(numbers, known, &inputs, Picked::Some(&rows), groups)?;
+        }
         Ok(())
     }
 
@@ -98,45 +103,85 @@ impl BinOperator {
         Ok((arrow::compute::filter_record_batch(&batch, &kept.into())?, bins))
     }
 
-    /// Emits every window that ends at or before the watermark.
-    pub(super) fn advance(&mut self, watermark: i64) -> Result<Vec<RecordBatch>> {
+    /// Emits windows that end at or before the watermark: all of them, or as many as make a good deal of rows. Gives the
+    /// watermark up to which that is every window.
+    pub(super) fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
         if watermark <= self.watermark {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), watermark));
         }
-        self.watermark = watermark;
         let mut output = Vec::new();
+        self.watermark = self.emit(watermark, &mut output)?.max(self.watermark);
+        if !output.is_empty() {
+            self.collect_keys();
+        }
+        Ok((output, self.watermark))
+    }
+
+    fn emit(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<i64> {
+        let mut room = EMITTED_ROWS;
         while let Some(entry) = self.open.first_entry() {
             let start = *entry.key();
-            if start.saturating_add(self.slide) > watermark {
+            let end = start.saturating_add(self.slide);
+            if end > watermark {
                 break;
             }
-            let groups = entry.remove();
-            if self.slide == self.width {
-                let (keys, values, rows) = groups.finish(&self.encoder)?;
-                output.push(self.result(keys, values, rows, start)?);
-            } else {
+            if self.slide != self.width {
                 // Windows that end before this bin does not reach see only what closed earlier.
-                self.emit_hops(start.saturating_add(self.slide).saturating_sub(1), &mut output)?;
-                self.closed.insert(start, groups.into_partial(&self.encoder)?);
+                if let Some(reached) = self.emit_hops(end.saturating_sub(1), &mut room, output)? {
+                    return Ok(reached);
+                }
+                let Some(groups) = self.open.remove(&start) else { continue };
+                self.closed.insert(start, groups.into_partial()?);
+                continue;
+            }
+            let groups = entry.remove();
+            let result = self.result(groups, start)?;
+            room = room.saturating_sub(result.num_rows());
+            output.push(result);
+            if room == 0 {
+                return Ok(end);
             }
         }
-        if self.slide != self.width {
-            self.emit_hops(watermark, &mut output)?;
-        }
-        Ok(output)
-    }
-
-    fn emit_hops(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<()> {
-        while let Some((start, merged)) =
-            self.closed.next_window(watermark, &self.spec, &self.encoder, &mut self.groups)?
+        if self.slide != self.width
+            && let Some(reached) = self.emit_hops(watermark, &mut room, output)?
         {
-            let (keys, values, rows) = merged.finish(&self.encoder)?;
-            output.push(self.result(keys, values, rows, start)?);
+            return Ok(reached);
         }
-        Ok(())
+        Ok(watermark)
     }
 
-    fn result(&self, keys: Vec<ArrayRef>, values: Vec<ArrayRef>, rows: usize, start: i64) -> Result<RecordBatch> {
+    /// Emits hopping windows while there is room; where that ends too early, how far it came.
+    fn emit_hops(&mut self, watermark: i64, room: &mut usize, output: &mut Vec<RecordBatch>) -> Result<Option<i64>> {
+        while let Some((start, merged)) =
+            self.closed.next_window(watermark, &self.spec, self.keys.len(), &mut self.groups)?
+        {
+            let result = self.result(merged, start)?;
+            *room = room.saturating_sub(result.num_rows());
+            output.push(result);
+            if *room == 0 {
+                return Ok(Some(start.saturating_add(self.width)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Forgets keys that no bin holds any more.
+    fn collect_keys(&mut self) {
+        let held = self.open.values().map(|g| g.numbers().len()).sum::<usize>() + self.closed.held();
+        let renumbered = self.keys.collect(held, |mark| {
+            self.open.values().for_each(|groups| mark(groups.numbers()));
+            self.closed.partials().for_each(|partial| mark(&partial.numbers));
+        });
+        if let Some(renumbered) = renumbered {
+            let known = self.keys.len();
+            self.open.values_mut().for_each(|groups| groups.renumber(&renumbered, known));
+            self.closed.renumber(&renumbered);
+        }
+    }
+
+    fn result(&mut self, groups: Groups, start: i64) -> Result<RecordBatch> {
+        let (numbers, values) = groups.finish()?;
+        let (rows, keys) = (numbers.len(), self.keys.columns(&numbers)?);
         let end = start.saturating_add(self.width);
         let window = window_array(vec![start; rows], vec![end; rows])?;
         let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![end.saturating_sub(1); rows]));
@@ -144,19 +189,19 @@ impl BinOperator {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.open.values().map(Groups::size).sum::<usize>() + self.closed.size()
+        self.keys.size() + self.open.values().map(Groups::size).sum::<usize>() + self.closed.size()
     }
 
     /// The state as tables. Accumulators give their state only by giving it up, so open bins are built anew from it.
     pub(super) fn snapshot(&mut self) -> Result<Vec<(String, RecordBatch)>> {
         let mut tables = Vec::new();
         for (start, groups) in std::mem::take(&mut self.open) {
-            let partial = groups.into_partial(&self.encoder)?;
-            tables.push((format!("open-{start}"), partial.to_batch()?));
+            let partial = groups.into_partial()?;
+            tables.push((format!("open-{start}"), partial.to_batch(&mut self.keys)?));
             self.reopen(start, &partial)?;
         }
         for (start, partial) in self.closed.bins() {
-            tables.push((format!("closed-{start}"), partial.to_batch()?));
+            tables.push((format!("closed-{start}"), partial.to_batch(&mut self.keys)?));
         }
         tables.push((format!("progress-{}-{}", self.watermark, self.closed.next_end()), empty_batch()));
         Ok(tables)
@@ -165,9 +210,10 @@ impl BinOperator {
     pub(super) fn restore(&mut self, tables: Vec<(String, RecordBatch)>) -> Result<()> {
         for (name, batch) in tables {
             if let Some(start) = name.strip_prefix("open-").and_then(|s| s.parse().ok()) {
-                self.reopen(start, &Partial::from_batch(&self.spec, &batch)?)?;
+                let partial = Partial::from_batch(&self.spec, &mut self.keys, &batch)?;
+                self.reopen(start, &partial)?;
             } else if let Some(start) = name.strip_prefix("closed-").and_then(|s| s.parse().ok()) {
-                self.closed.insert(start, Partial::from_batch(&self.spec, &batch)?);
+                self.closed.insert(start, Partial::from_batch(&self.spec, &mut self.keys, &batch)?);
             } else if let Some((watermark, next_end)) = name.strip_prefix("progress-").and_then(two_numbers) {
                 self.watermark = watermark;
                 self.closed.set_next_end(next_end);
@@ -179,22 +225,16 @@ impl BinOperator {
     }
 
     fn reopen(&mut self, start: i64, partial: &Partial) -> Result<()> {
-        let mut groups = Groups::new(&self.spec, &self.encoder)?;
-        groups.merge(&self.encoder, partial, &mut self.groups)?;
+        let groups = Groups::merged(&self.spec, [partial], self.keys.len(), &mut self.groups)?;
         self.open.insert(start, groups);
         Ok(())
     }
 }
 
-fn bin_of<'a>(
-    open: &'a mut BTreeMap<i64, Groups>,
-    start: i64,
-    spec: &WindowSpec,
-    encoder: &KeyEncoder,
-) -> Result<&'a mut Groups> {
+fn bin_of<'a>(open: &'a mut BTreeMap<i64, Groups>, start: i64, spec: &WindowSpec) -> Result<&'a mut Groups> {
     Ok(match open.entry(start) {
         std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-        std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Groups::new(spec, encoder)?),
+        std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Groups::new(spec)?),
     })
 }
 

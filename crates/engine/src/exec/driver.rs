@@ -199,8 +199,14 @@ impl<'a> Driver<'a> {
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
             let stats = Arc::clone(&self.stats);
             let reader = Reader::new(spec, table, stored.map(|s| &s.watermark), self.options.future_limit, stats)?;
-            let task =
-                SourceTask { node, source, reader, batch_size: self.options.batch_size.max(1), budget: budget.clone() };
+            let task = SourceTask {
+                node,
+                source,
+                reader,
+                batch_size: self.options.batch_size.max(1),
+                lanes: self.options.parallelism,
+                budget: budget.clone(),
+            };
             self.tasks.push(tokio::spawn(task.run(sender.clone())));
             self.open_sources += 1;
         }
@@ -258,9 +264,9 @@ impl<'a> Driver<'a> {
             running.changed = watermark > running.watermark;
             running.watermark = running.watermark.max(watermark);
         }
-        for id in 0..self.operators.len() {
-            if let Some(rows) = self.step(id)? {
-                self.write(rows).await?;
+        while self.round().await? {
+            for running in &mut self.operators {
+                running.output.clear();
             }
         }
         for source in self.late.take() {
@@ -268,15 +274,32 @@ impl<'a> Driver<'a> {
                 counters.late.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.check_state()
+        Ok(())
     }
 
-    /// One operator's turn; a sink gives its rows.
-    fn step(&mut self, id: NodeId) -> Result<Option<(usize, Vec<RecordBatch>)>, RunError> {
-        let Some((before, rest)) = self.operators.split_at_mut_checked(id) else { return Ok(None) };
+    /// Every operator's turn, from the sources on. Whether another round is needed: an operator had more to emit than fits
+    /// one, so that its watermark, and with it the rest, is still behind.
+    async fn round(&mut self) -> Result<bool, RunError> {
+        let mut behind = false;
+        for id in 0..self.operators.len() {
+            let (rows, is_behind) = self.step(id)?;
+            behind |= is_behind;
+            if let Some(rows) = rows {
+                self.write(rows).await?;
+            }
+        }
+        self.check_state()?;
+        Ok(behind)
+    }
+
+    /// One operator's turn; a sink gives its rows. Also says whether it has more to emit.
+    #[allow(clippy::type_complexity, reason = "the rows of a sink, used once")]
+    fn step(&mut self, id: NodeId) -> Result<(Option<(usize, Vec<RecordBatch>)>, bool), RunError> {
+        let Some((before, rest)) = self.operators.split_at_mut_checked(id) else { return Ok((None, false)) };
         let (Some(running), Some(operator)) = (rest.first_mut(), self.program.operators.get(id)) else {
-            return Ok(None);
+            return Ok((None, false));
         };
+        let mut behind = false;
         let input = |id: NodeId| before.get(id);
         let output_of = |id: NodeId| input(id).map_or(&[][..], |r| r.output.as_slice());
         if !running.inputs.is_empty() {
@@ -286,7 +309,7 @@ impl<'a> Driver<'a> {
         }
         let mut output = Vec::new();
         match &operator.kind {
-            OperatorKind::Unused | OperatorKind::Source(_) => return Ok(None),
+            OperatorKind::Unused | OperatorKind::Source(_) => return Ok((None, false)),
             OperatorKind::Rows(rows) => {
                 for chunk in output_of(rows.input) {
                     output.push(Chunk { batch: rows.apply(&chunk.batch)?, origin: chunk.origin.clone() });
@@ -305,10 +328,10 @@ impl<'a> Driver<'a> {
                 let batches =
                     output_of(rows.input).iter().map(|c| rows.apply(&c.batch)).collect::<Result<Vec<_>, _>>()?;
                 let batches: Vec<_> = batches.into_iter().filter(|b| b.num_rows() > 0).collect();
-                return Ok((!batches.is_empty()).then_some((*sink, batches)));
+                return Ok(((!batches.is_empty()).then_some((*sink, batches)), false));
             }
             OperatorKind::Instant(_) | OperatorKind::Window(_) | OperatorKind::Join(_) => {
-                let Some(state) = &mut running.state else { return Ok(None) };
+                let Some(state) = &mut running.state else { return Ok((None, false)) };
                 let mut batches = Vec::new();
                 for id in &running.inputs {
                     for chunk in output_of(*id) {
@@ -316,14 +339,17 @@ impl<'a> Driver<'a> {
                     }
                 }
                 if running.changed {
-                    batches.extend(state.advance(running.watermark)?);
+                    let (emitted, reached) = state.advance(running.watermark)?;
+                    behind = reached < running.watermark;
+                    running.watermark = reached;
+                    batches.extend(emitted);
                 }
                 output.extend(batches.into_iter().map(|batch| Chunk { batch, origin: None }));
             }
         }
         output.retain(|c: &Chunk| c.batch.num_rows() > 0);
         running.output = output;
-        Ok(None)
+        Ok((None, behind))
     }
 
     async fn write(&mut self, (sink, batches): (usize, Vec<RecordBatch>)) -> Result<(), RunError> {

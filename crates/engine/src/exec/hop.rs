@@ -10,7 +10,6 @@ use std::sync::Arc;
 use datafusion::common::Result;
 
 use super::accumulate::{Groups, Partial, WindowSpec};
-use super::keys::KeyEncoder;
 
 /// Closed bins, and the blocks made of them.
 #[derive(Debug)]
@@ -34,6 +33,21 @@ impl ClosedBins {
         self.bins.insert(start.div_euclid(self.slide), Arc::new(partial));
     }
 
+    /// Keys of all partial states, each as often as it is held.
+    pub(super) fn held(&self) -> usize {
+        self.partials().map(|p| p.numbers.len()).sum()
+    }
+
+    pub(super) fn partials(&self) -> impl Iterator<Item = &Partial> {
+        self.bins.values().chain(self.blocks.values().flatten()).map(AsRef::as_ref)
+    }
+
+    pub(super) fn renumber(&mut self, renumbered: &[u32]) {
+        for partial in self.bins.values_mut().chain(self.blocks.values_mut().flatten()) {
+            *partial = Arc::new(partial.renumbered(renumbered));
+        }
+    }
+
     pub(super) fn bins(&self) -> impl Iterator<Item = (i64, &Partial)> {
         self.bins.iter().map(|(number, partial)| (number * self.slide, partial.as_ref()))
     }
@@ -51,7 +65,7 @@ impl ClosedBins {
         &mut self,
         watermark: i64,
         spec: &WindowSpec,
-        encoder: &KeyEncoder,
+        known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Option<(i64, Groups)>> {
         let length = self.width / self.slide;
@@ -68,14 +82,10 @@ impl ClosedBins {
             while level > 0 && (1i64 << level) > end - at {
                 level -= 1;
             }
-            parts.extend(self.block(level, at >> level, spec, encoder, groups)?);
+            parts.extend(self.block(level, at >> level, spec, known, groups)?);
             at += 1i64 << level;
         }
-        let refs: Vec<&Partial> = parts.iter().map(AsRef::as_ref).collect();
-        let mut merged = Groups::new(spec, encoder)?;
-        if !refs.is_empty() {
-            merged.merge(encoder, &Partial::concat(&refs)?, groups)?;
-        }
+        let merged = Groups::merged(spec, parts.iter().map(AsRef::as_ref), known, groups)?;
         self.next_end = end + 1;
         self.forget_before(end + 1 - length);
         Ok(Some((start * self.slide, merged)))
@@ -86,7 +96,7 @@ impl ClosedBins {
         level: u32,
         number: i64,
         spec: &WindowSpec,
-        encoder: &KeyEncoder,
+        known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Option<Arc<Partial>>> {
         if level == 0 {
@@ -95,13 +105,12 @@ impl ClosedBins {
         if let Some(block) = self.blocks.get(&(level, number)) {
             return Ok(block.clone());
         }
-        let left = self.block(level - 1, number * 2, spec, encoder, groups)?;
-        let right = self.block(level - 1, number * 2 + 1, spec, encoder, groups)?;
+        let left = self.block(level - 1, number * 2, spec, known, groups)?;
+        let right = self.block(level - 1, number * 2 + 1, spec, known, groups)?;
         let block = match (left, right) {
             (Some(left), Some(right)) => {
-                let mut merged = Groups::new(spec, encoder)?;
-                merged.merge(encoder, &Partial::concat(&[&left, &right])?, groups)?;
-                Some(Arc::new(merged.into_partial(encoder)?))
+                let parts = [left.as_ref(), right.as_ref()];
+                Some(Arc::new(Groups::merged(spec, parts, known, groups)?.into_partial()?))
             }
             (one, other) => one.or(other),
         };
@@ -119,7 +128,6 @@ impl ClosedBins {
     }
 
     pub(super) fn size(&self) -> usize {
-        let shared = |p: &Arc<Partial>| p.size();
-        self.bins.values().map(shared).sum::<usize>() + self.blocks.values().flatten().map(shared).sum::<usize>()
+        self.partials().map(Partial::size).sum()
     }
 }

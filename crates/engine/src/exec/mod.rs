@@ -12,9 +12,11 @@ mod options;
 mod record;
 mod rows;
 mod session;
+mod shift;
 mod sink_task;
 mod source_task;
 mod stats;
+mod variance;
 mod watermark;
 
 use std::sync::Arc;

@@ -128,14 +128,15 @@ impl State {
         Ok(Vec::new())
     }
 
-    /// Emits what the watermark completes.
-    pub(super) fn advance(&mut self, watermark: i64) -> Result<Vec<RecordBatch>> {
-        match self {
-            Self::Bins(bins) => bins.advance(watermark),
-            Self::Session(session) => session.advance(watermark),
-            Self::Instant(instant) => instant.advance(watermark),
-            Self::Join(join) => join.advance(watermark).map(|()| Vec::new()),
-        }
+    /// Emits what the watermark completes, and says how far that went: it stops early when there is much.
+    pub(super) fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
+        let output = match self {
+            Self::Bins(bins) => return bins.advance(watermark),
+            Self::Session(session) => session.advance(watermark)?,
+            Self::Instant(instant) => instant.advance(watermark)?,
+            Self::Join(join) => join.advance(watermark).map(|()| Vec::new())?,
+        };
+        Ok((output, watermark))
     }
 
     /// Bytes held.

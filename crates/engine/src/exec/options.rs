@@ -19,7 +19,7 @@ pub struct RunOptions {
     pub checkpoint_interval: Duration,
     /// The most records of one poll: more is quicker in replays and takes more memory. Results do not depend on it.
     pub batch_size: usize,
-    /// Threads that a run may keep busy.
+    /// Batches of a source that are decoded at the same time, on the runtime's threads. Results do not depend on it.
     pub parallelism: usize,
     /// Sources that are read from memory instead, by table name.
     pub sources: HashMap<String, MemorySource>,

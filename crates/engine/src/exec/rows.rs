@@ -11,6 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::instant::evaluate;
+use super::shift::with_quick_times;
 use crate::plan::NodeId;
 
 /// A stateless operator over one input.
@@ -44,10 +45,19 @@ pub(crate) enum Step {
 }
 
 impl Rows {
-    pub(crate) fn push(&mut self, step: Step) {
+    /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
+    pub(crate) fn push(&mut self, step: Step, input: &Schema) -> Result<()> {
+        let quick = |e: Vec<Arc<dyn PhysicalExpr>>| {
+            e.into_iter().map(|e| with_quick_times(e, input)).collect::<Result<Vec<_>>>()
+        };
+        let step = match step {
+            Step::Filter(conditions) => Step::Filter(quick(conditions)?),
+            Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
+        };
         if let Steps::Chain(steps) = &mut self.steps {
             steps.push(step);
         }
+        Ok(())
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {

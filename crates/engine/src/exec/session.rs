@@ -9,18 +9,20 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampNanosecondArray};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{Field, Schema, TimestampNanosecondType, UInt32Type};
+use arrow::row::RowConverter;
 use datafusion::common::{Result, internal_err};
 
-use super::accumulate::{Arguments, Groups, Inputs, WindowSpec};
+use super::accumulate::{Accumulators, Arguments, Inputs, WindowSpec};
 use super::bins::window_array;
-use super::keys::{KeyEncoder, Picked};
+use super::keys::Picked;
 use super::operator::{Chunk, Late};
 
 /// The state of a session window operator.
 #[derive(Debug)]
 pub(super) struct SessionOperator {
     spec: WindowSpec,
-    encoder: KeyEncoder,
+    /// Encodes key columns; `None` where there are none.
+    encoder: Option<RowConverter>,
     gap: i64,
     keys: HashMap<Box<[u8]>, Vec<Session>>,
     /// Keys, arguments and filters of the rows, batch by batch.
@@ -49,7 +51,7 @@ struct Place {
 impl SessionOperator {
     pub(super) fn new(spec: &WindowSpec, gap: i64) -> Result<Self> {
         Ok(Self {
-            encoder: spec.key_encoder()?,
+            encoder: spec.key_converter()?,
             spec: spec.clone(),
             gap,
             keys: HashMap::new(),
@@ -86,7 +88,7 @@ impl SessionOperator {
     }
 
     fn add(&mut self, inputs: &Inputs, times: &[Option<i64>]) -> Result<()> {
-        let encoded = self.encoder.encode(&inputs.keys)?;
+        let encoded = self.encoder.as_ref().map(|e| e.convert_columns(&inputs.keys)).transpose()?;
         let batch = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         self.rows.push(stored(inputs)?);
         for (row, time) in (0u32..).zip(times) {
@@ -152,13 +154,10 @@ impl SessionOperator {
         }
         let batches: Vec<&RecordBatch> = self.rows.iter().collect();
         let inputs = self.unstored(&interleave_record_batch(&batches, &picked)?)?;
-        // Every session is a group of its own, also where one key has several: groups are numbered by hand.
-        let no_keys = KeyEncoder::new(&[arrow::datatypes::DataType::UInt64])?;
-        let numbers: ArrayRef = Arc::new(sessions.iter().map(|s| *s as u64).collect::<arrow::array::UInt64Array>());
-        let encoded = no_keys.encode(&[numbers])?;
-        let mut groups = Groups::new(&self.spec, &no_keys)?;
-        groups.update(&no_keys, encoded.as_ref(), &inputs, Picked::All(inputs.rows), &mut Vec::new())?;
-        let (_, values, _) = groups.finish(&no_keys)?;
+        // Every session is a group of its own, also where one key has several.
+        let mut accumulators = Accumulators::new(&self.spec)?;
+        accumulators.update(&inputs, Picked::All, &sessions, starts.len())?;
+        let values = accumulators.finish()?;
         let firsts: arrow::array::UInt32Array = first_rows(&sessions);
         let keys =
             inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;

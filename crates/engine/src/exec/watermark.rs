@@ -16,6 +16,9 @@ use crate::connectors::PartitionStatus;
 pub(super) struct Tracker {
     current: i64,
     partitions: BTreeMap<u32, i64>,
+    /// The partition of the row at hand and its mark, while a batch is observed: ahead of `partitions`.
+    #[serde(skip)]
+    latest: Option<(u32, i64)>,
     #[serde(skip)]
     statuses: Vec<PartitionStatus>,
 }
@@ -46,7 +49,7 @@ pub(super) struct Times<'a> {
 
 impl Tracker {
     pub(super) fn new() -> Self {
-        Self { current: i64::MIN, partitions: BTreeMap::new(), statuses: Vec::new() }
+        Self { current: i64::MIN, partitions: BTreeMap::new(), latest: None, statuses: Vec::new() }
     }
 
     pub(super) fn watermark(&self) -> i64 {
@@ -70,7 +73,15 @@ impl Tracker {
         let mut observed = Observed::default();
         for row in 0..times.event.len() {
             let partition = times.partitions.get(row).copied().unwrap_or(0);
-            let own = self.partitions.get(&partition).copied().unwrap_or(i64::MIN);
+            let own = match &self.latest {
+                Some((known, mark)) if *known == partition => *mark,
+                _ => {
+                    self.settle();
+                    let mark = self.partitions.get(&partition).copied().unwrap_or(i64::MIN);
+                    self.latest = Some((partition, mark));
+                    mark
+                }
+            };
             let before = own.max(self.current);
             let event = times.event.is_valid(row).then(|| times.event.value(row));
             if event.is_some_and(|t| t < before) {
@@ -94,17 +105,38 @@ impl Tracker {
                 continue;
             }
             if mark > own {
-                self.partitions.insert(partition, mark);
+                self.latest = Some((partition, mark));
                 if mark > self.current {
                     self.raise();
                 }
             }
         }
+        self.settle();
         observed
+    }
+
+    /// Puts the partition at hand beside the others.
+    fn settle(&mut self) {
+        if let Some((partition, mark)) = self.latest.take()
+            && mark > i64::MIN
+        {
+            self.partitions.insert(partition, mark);
+        }
     }
 
     /// Lifts the source's watermark to what its shards allow.
     fn raise(&mut self) {
+        // The only shard there is: nobody else holds the source back.
+        if let Some((partition, mark)) = self.latest
+            && self.statuses.is_empty()
+            && self.partitions.keys().all(|p| *p == partition)
+        {
+            self.current = self.current.max(mark);
+            return;
+        }
+        if let Some((partition, mark)) = self.latest {
+            self.partitions.insert(partition, mark);
+        }
         let of = |p: u32| self.partitions.get(&p).copied().unwrap_or(i64::MIN);
         let reached = if self.statuses.is_empty() {
             self.partitions.values().copied().min()

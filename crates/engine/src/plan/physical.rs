@@ -316,7 +316,8 @@ impl Builder {
                     .into_iter()
                     .map(|condition| create_physical_expr(condition, filter.input.schema(), &props))
                     .collect::<Result<Vec<_>>>()?;
-                rows.push(Step::Filter(conditions));
+                let input = Arc::clone(&rows.schema);
+                rows.push(Step::Filter(conditions), &input)?;
                 Ok(rows)
             }
             LogicalPlan::Projection(projection) => {
@@ -327,8 +328,8 @@ impl Builder {
                     .map(|e| create_physical_expr(e, projection.input.schema(), &props))
                     .collect::<Result<Vec<_>>>()?;
                 let schema = physical_schema(&expressions, &projection.schema, rows.schema.as_ref())?;
-                rows.schema = Arc::clone(&schema);
-                rows.push(Step::Project { expressions, schema });
+                let input = std::mem::replace(&mut rows.schema, Arc::clone(&schema));
+                rows.push(Step::Project { expressions, schema }, &input)?;
                 Ok(rows)
             }
             other => internal_err!("not a chain: {}", other.display()),

@@ -1,0 +1,198 @@
+//! Pipelines and the states of their jobs.
+
+use serde_json::Value;
+
+use crate::World;
+
+/// Runs that a job begins before it is given up; 21 in Arroyo, few here.
+const RUNS: u64 = 3;
+/// Looks at the metrics for which a pipeline with a backlog reads fast.
+const BACKLOG_LOOKS: u32 = 4;
+
+/// The states of a job, as Arroyo names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are Arroyo's")]
+pub enum State {
+    Created,
+    Compiling,
+    Scheduling,
+    Running,
+    Rescaling,
+    CheckpointStopping,
+    Recovering,
+    Restarting,
+    Stopping,
+    Stopped,
+    Finishing,
+    Finished,
+    Failed,
+}
+
+/// A pipeline and its job.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are those of Arroyo's answers")]
+pub struct Entry {
+    pub id: String,
+    pub name: String,
+    pub query: String,
+    pub udfs: Value,
+    pub parallelism: u32,
+    pub interval: u64,
+    pub stop: String,
+    pub created_at: u64,
+    pub state: State,
+    pub run_id: u64,
+    pub failure: Option<String>,
+    /// Whole checkpoints.
+    pub checkpoints: u64,
+    /// A restart or a rescale that the controller has yet to see.
+    pub(crate) restart: bool,
+    pub(crate) rescale: bool,
+    /// The state machine has panicked: nothing moves any more.
+    pub(crate) dead: bool,
+    pub(crate) ticks: u64,
+    pub(crate) looks: u32,
+}
+
+impl Entry {
+    fn says(&self, word: &str) -> bool {
+        self.query.contains(word)
+    }
+
+    /// The part of the name that says which pack it is.
+    #[must_use]
+    pub fn pack(&self) -> &str {
+        self.name.split('@').next().unwrap_or_default()
+    }
+
+    /// Whether it processes events and will go on to.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        matches!(self.state, State::Running | State::Rescaling) && self.stop == "none"
+    }
+
+    pub(crate) fn put_into(&mut self, state: State) {
+        self.state = state;
+        match state {
+            State::Running | State::Finished => (self.run_id, self.checkpoints) = (1, 3),
+            State::Stopped => (self.run_id, self.checkpoints, self.stop) = (1, 3, "checkpoint".to_owned()),
+            State::CheckpointStopping | State::Stopping => (self.run_id, self.stop) = (1, "checkpoint".to_owned()),
+            State::Failed => {
+                self.run_id = RUNS;
+                self.failure = Some("task panicked".to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// The controller looks once.
+    fn tick(&mut self) {
+        if self.dead {
+            return;
+        }
+        self.ticks += 1;
+        let run = self.stop == "none";
+        self.state = match self.state {
+            State::Created | State::Compiling | State::Scheduling | State::Recovering if !run => State::Stopped,
+            State::Created => State::Compiling,
+            State::Compiling => State::Scheduling,
+            State::Scheduling if self.says("#stuck ") => State::Scheduling,
+            State::Scheduling | State::Recovering | State::Restarting => {
+                self.run_id += 1;
+                State::Running
+            }
+            State::Running if self.stop == "checkpoint" => State::CheckpointStopping,
+            State::Running if !run => State::Stopping,
+            State::Running if self.says("#fails") && self.run_id >= RUNS => {
+                self.failure = Some("panicked at source.rs: assertion failed: !self.is_terminated()".to_owned());
+                State::Failed
+            }
+            State::Running if self.says("#fails") => State::Recovering,
+            State::Running if self.rescale => State::Rescaling,
+            State::Running => {
+                if self.ticks.is_multiple_of(2) && !self.says("#no-checkpoint") {
+                    self.checkpoints += 1;
+                }
+                State::Running
+            }
+            State::Rescaling => {
+                self.rescale = false;
+                self.checkpoints += 1;
+                State::Scheduling
+            }
+            State::CheckpointStopping if self.stop == "immediate" => State::Stopped,
+            State::CheckpointStopping if self.says("#stuck-stopping") => State::CheckpointStopping,
+            State::CheckpointStopping => {
+                self.checkpoints += 1;
+                State::Stopped
+            }
+            State::Stopping => State::Stopped,
+            State::Stopped if run => State::Scheduling,
+            State::Failed if self.restart => {
+                self.failure = None;
+                self.run_id = 0;
+                State::Restarting
+            }
+            State::Finishing => State::Finished,
+            stays => stays,
+        };
+        if self.state != State::Failed {
+            self.restart = false;
+        }
+    }
+
+    /// Events a second, and how full the queues are: what the metrics say.
+    pub(crate) fn rate(&mut self) -> (f64, f64) {
+        self.looks += 1;
+        if self.says("#backlog") && self.looks <= BACKLOG_LOOKS { (27_000.0, 0.9) } else { (1000.0, 0.0) }
+    }
+}
+
+impl World {
+    pub(crate) fn tick(&mut self) {
+        for entry in &mut self.entries {
+            entry.tick();
+        }
+    }
+
+    pub(crate) fn make(&mut self, name: &str, query: &str, udfs: &Value, parallelism: u32, interval: u64) -> String {
+        let id = format!("pl_{:04}", self.next_id);
+        self.entries.push(Entry {
+            id: id.clone(),
+            name: name.to_owned(),
+            query: query.to_owned(),
+            udfs: udfs.clone(),
+            parallelism,
+            interval,
+            stop: "none".to_owned(),
+            created_at: 1_700_000_000_000_000 + self.next_id,
+            state: State::Created,
+            run_id: 0,
+            failure: None,
+            checkpoints: 0,
+            restart: false,
+            rescale: false,
+            dead: false,
+            ticks: 0,
+            looks: 0,
+        });
+        self.next_id += 1;
+        id
+    }
+
+    /// A stop of a pipeline that runs is judged against what else runs of its pack.
+    pub(crate) fn judge_stop(&mut self, id: &str) {
+        let Some(entry) = self.entries.iter().find(|entry| entry.id == id) else { return };
+        if !entry.runs() || !self.guarded.contains(entry.pack()) {
+            return;
+        }
+        let covered = self
+            .entries
+            .iter()
+            .any(|other| other.id != entry.id && other.pack() == entry.pack() && other.runs() && other.checkpoints > 0);
+        if !covered {
+            let said = format!("{} ({id}) was stopped and no other copy runs", entry.name);
+            self.violations.push(said);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What was deployed, when, by whom and from which commit: enough to deploy it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Pack;
+
+/// One deployment that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its number in the environment, from 1.
+    pub number: u64,
+    /// The environment.
+    pub environment: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// The Git commit that the rules were compiled from; with `+` where files differed from it.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// What was done: `apply`, or `rollback to N`.
+    pub how: String,
+    /// Subtasks of each operator.
+    pub parallelism: u32,
+    /// The packs, whole.
+    pub packs: Vec<Pack>,
+}
+
+impl Deployment {
+    /// The packs' names with their hashes, for a line of a list.
+    #[must_use]
+    pub fn packs_in_short(&self) -> String {
+        let named: Vec<String> = self.packs.iter().map(|pack| format!("{}@{}", pack.name, pack.hash())).collect();
+        named.join(", ")
+    }
+}

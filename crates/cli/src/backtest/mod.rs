@@ -1,0 +1,217 @@
+//! `weir backtest`: what the rules would have said about history.
+//!
+//! [`input`] finds the events, [`history`] holds them in order of time, [`replay`] runs the rules on them, [`score`] and
+//! [`report`] say what came of it, [`plot`] draws it, and [`compare`] sets two packs of rules side by side.
+
+mod compare;
+mod cost;
+mod history;
+mod input;
+mod plot;
+mod replay;
+mod report;
+mod score;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use weir_anomaly::Timestamp;
+use weir_rules::{Environment, Pack, TimeMode, compile};
+
+use crate::{
+    compile::{EnvironmentOptions, joined, load_pack},
+    data::{
+        labels::{self, Label},
+        read::Columns,
+    },
+    repo::Repo,
+    target::Target,
+};
+use history::History;
+use replay::{Replayed, Span};
+use report::Report;
+
+/// Replays history through the rules at full speed, and says what they would have found
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
+)]
+pub(crate) struct BacktestCommand {
+    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, or kinesis://STREAM for what the stream keeps
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|kinesis://STREAM")]
+    input: Vec<String>,
+    /// Only these rules: names, or their files
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "RULE")]
+    rules: Vec<String>,
+    #[command(flatten)]
+    environment: EnvironmentOptions,
+    #[command(flatten)]
+    columns: Columns,
+    /// Reports only anomalies from this time on; earlier events still fill windows
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// Ends the history here
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+    /// What is known to be wrong: what `weir generate --labels-out` writes, or NAB's combined_windows.json
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Writes the anomalies, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Draws series, expected bands, anomalies and labels
+    #[arg(long, value_name = "FILE.svg|FILE.html")]
+    plot: Option<PathBuf>,
+    /// At most so many series in the plot
+    #[arg(long, default_value_t = 12, value_name = "COUNT")]
+    plot_series: usize,
+    /// Says what the rules gain and lose against those of a git revision, or of another folder with tables.sql and rules
+    #[arg(long, value_name = "REVISION|FOLDER")]
+    compare: Option<String>,
+    /// Prints Markdown, fit for a comment on a pull request
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
+    if let Some(plot) = &command.plot {
+        plot::check_name(plot)?;
+    }
+    let repo = Repo::find()?;
+    let rules = Rules::load(&repo, &repo.sql(), &command)?;
+    // Faults of the rules are told before anything is read.
+    let other = command.compare.as_deref().map(|with| compare::Other::load(&repo, with, &command)).transpose()?;
+    let span = Span { from: command.from, to: command.to };
+    let history = input::read(&command).await?;
+    let labels = match &command.labels {
+        Some(file) => known(labels::read(file, |source| history.has_source(source))?, &history, span),
+        None => Vec::new(),
+    };
+    let labels = command.labels.is_some().then_some(labels.as_slice());
+    let replayed = replay::replay(&rules, &history, span).await?;
+    if let Some(file) = &command.out {
+        write_anomalies(file, &replayed)?;
+    }
+    if let Some(file) = &command.plot {
+        let expectations = plot::expectations(&rules, &history).await?;
+        plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, command.plot_series)?;
+        eprintln!("plot written to {}", file.display());
+    }
+    let report = Report::new(&rules.pack, &history, &replayed, labels);
+    if let Some(other) = other {
+        let before = replay::replay(&other.rules, &history, span).await?;
+        let before =
+            compare::Side { report: Report::new(&other.rules.pack, &history, &before, labels), replayed: before };
+        let after = compare::Side { report, replayed };
+        let comparison = compare::Comparison::new(&other.name, &before, &after);
+        return print(&comparison, command.json, command.markdown.then(|| comparison.markdown()));
+    }
+    print(&report, command.json, command.markdown.then(|| report.markdown()))
+}
+
+fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown: Option<String>) -> Result<()> {
+    match markdown {
+        Some(text) => print!("{text}"),
+        None if json => println!("{}", serde_json::to_string_pretty(what).context("the report as JSON")?),
+        None => println!("{what}"),
+    }
+    Ok(())
+}
+
+/// A pack, ready to be replayed.
+#[derive(Debug)]
+struct Rules {
+    pack: Pack,
+    environment: Environment,
+    program: weir_rules::Program,
+}
+
+impl Rules {
+    fn load(repo: &Repo, sql: &Path, command: &BacktestCommand) -> Result<Self> {
+        let whole = load_pack(sql)?;
+        let environment = command.environment.load(repo, &whole)?;
+        let rules = Self::compile(select(whole, &command.rules)?, environment)?;
+        if rules.program.rules.is_empty() {
+            bail!(
+                "every rule is at stage \"off\"\n  hint: such rules are not compiled; set `stage` to \"shadow\" to try one"
+            );
+        }
+        Ok(rules)
+    }
+
+    /// The rules to compare with, in their own environment where they have one of that name: it may set what only they
+    /// declare. A rule that they do not have is new, so it is no fault to ask for it.
+    fn load_other(repo: &Repo, sql: &Path, command: &BacktestCommand) -> Result<Self> {
+        let whole = load_pack(sql)?;
+        let options = &command.environment;
+        let own = sql.join("environments").join(format!("{}.toml", options.environment));
+        let environment = match fs::read_to_string(&own) {
+            Ok(text) => Environment::parse(&own, &text)?,
+            Err(_) => options.load(repo, &whole)?,
+        };
+        let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
+        let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
+        let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
+        Self::compile(Pack { rules, ..whole }, environment)
+    }
+
+    /// History keeps no time of arrival: the event's own time stands for both.
+    fn compile(pack: Pack, environment: Environment) -> Result<Self> {
+        let environment = Environment { time: TimeMode::Event, ..environment };
+        let program = compile(&pack, &environment).map_err(joined)?;
+        Ok(Self { pack, environment, program })
+    }
+}
+
+/// The rules that were asked for, by name or by file; all without any.
+fn select(pack: Pack, wanted: &[String]) -> Result<Pack> {
+    if wanted.is_empty() {
+        return Ok(pack);
+    }
+    let mut names = Vec::new();
+    for asked in wanted {
+        let name = rule_name(asked);
+        if pack.rule(&name).is_none() {
+            let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
+            bail!("there is no rule `{name}`\n  hint: the rules are {}", known.join(", "));
+        }
+        names.push(name);
+    }
+    let rules = pack.rules.into_iter().filter(|rule| names.contains(&rule.header.name)).collect();
+    Ok(Pack { rules, ..pack })
+}
+
+fn rule_name(asked: &str) -> String {
+    let file = Path::new(asked);
+    match file.extension() {
+        Some(extension) if extension == "sql" => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        _ => asked.to_owned(),
+    }
+}
+
+/// The labels that lie in the part of history that is judged.
+fn known(labels: Vec<Label>, history: &History, span: Span) -> Vec<Label> {
+    let from = span.from.unwrap_or(history.first);
+    labels.into_iter().filter(|label| label.end >= from && label.start <= history.last).collect()
+}
+
+fn write_anomalies(file: &Path, replayed: &Replayed) -> Result<()> {
+    let what = || format!("{} cannot be written", file.display());
+    let mut out = BufWriter::new(fs::File::create(file).with_context(what)?);
+    for anomaly in &replayed.anomalies {
+        serde_json::to_writer(&mut out, anomaly)?;
+        out.write_all(b"\n").with_context(what)?;
+    }
+    out.flush().with_context(what)
+}

@@ -1,0 +1,139 @@
+use std::path::Path;
+
+use weir_anomaly::{Timestamp, event::Event};
+use weir_rules::{Environment, Pack, Rule};
+
+use super::{
+    Rules,
+    compare::{Comparison, Side},
+    history::{Builder, History},
+    replay::{Span, replay},
+    report::Report,
+};
+use crate::data::{
+    TimedEvent,
+    labels::{Kind, Label},
+    read::BadLine,
+};
+
+/// A rule with a window, which says what it expected and how far a reading may lie from it.
+fn rules(deviations: &str) -> Rules {
+    let text = format!(
+        "-- name = \"high\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n-- dedup = \"1 hour\"\n\
+         -- [parameters.deviations]\n-- type = \"double\"\n-- default = {deviations}\n\n\
+         SELECT series AS key, window, most AS value, 10.0 AS expected, 0.5 AS score, 1.0 AS deviation\n\
+         FROM (SELECT series, tumble(INTERVAL '10 minutes') AS window, max(value) AS most FROM events GROUP BY series, window) AS w\n\
+         WHERE most > 10.0 + ${{deviations}}"
+    );
+    let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
+    let tables = std::fs::read_to_string(&tables_file).unwrap();
+    let rule = Rule::parse(Path::new("high.sql"), &text).unwrap();
+    Rules::compile(Pack { tables_file, tables, rules: vec![rule] }, Environment::default()).unwrap()
+}
+
+fn at(minutes: i64) -> Timestamp {
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    Timestamp::from_nanos(start.nanos() + minutes * 60_000_000_000)
+}
+
+/// A day of readings each minute: usually 10, 14 in the fifth hour, and 12 once at noon.
+fn history() -> History {
+    let mut history = Builder::new(None);
+    for minute in 0..1440 {
+        let value = match minute {
+            300..360 => 14.0,
+            720 => 12.0,
+            _ => 10.0,
+        };
+        let time = at(minute);
+        let event = Event {
+            timestamp: time.to_string(),
+            value,
+            source: Some("pump-1".into()),
+            metric: Some("temperature".into()),
+            id: None,
+            rest: serde_json::Map::new(),
+        };
+        history.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+    }
+    history.take("a.csv", Err(BadLine { line: 7, fault: "no number".into() })).unwrap();
+    history.finish().unwrap()
+}
+
+fn labels() -> Vec<Label> {
+    let label = |from, to| Label {
+        kind: Kind::Labelled,
+        source: "pump-1".into(),
+        metric: Some("temperature".into()),
+        start: at(from),
+        end: at(to),
+    };
+    vec![label(300, 360), label(900, 960)]
+}
+
+async fn side(rules: &Rules, history: &History) -> Side {
+    let mut replayed = replay(rules, history, Span::default()).await.unwrap();
+    replayed.seconds = 1.0;
+    Side { report: Report::new(&rules.pack, history, &replayed, Some(&labels())), replayed }
+}
+
+#[tokio::test]
+async fn a_report_counts_anomalies_alerts_and_labels() {
+    let side = side(&rules("1.0"), &history()).await;
+    insta::assert_snapshot!(side.report);
+}
+
+#[tokio::test]
+async fn a_pull_request_sees_what_a_changed_rule_gains_and_loses() {
+    let history = history();
+    let (before, after) = (side(&rules("3.0"), &history).await, side(&rules("1.0"), &history).await);
+    let gained = Comparison::new("main", &before, &after);
+    insta::assert_snapshot!(gained.markdown());
+    insta::assert_snapshot!(Comparison::new("main", &after, &before));
+}
+
+#[tokio::test]
+async fn anomalies_before_the_span_are_left_out_and_windows_past_history_too() {
+    let (rules, history) = (rules("-1.0"), history());
+    let all = replay(&rules, &history, Span::default()).await.unwrap();
+    let late = replay(&rules, &history, Span { from: Some(at(1200)), to: None }).await.unwrap();
+    assert_eq!((all.anomalies.len(), all.incomplete), (144, 0));
+    assert_eq!((late.anomalies.len(), late.anomalies.first().unwrap().timestamp), (25, at(1200)));
+    let mut short = Builder::new(Some(at(604)));
+    for (nanos, value) in &history.series.values().next().unwrap().points {
+        let time = Timestamp::from_nanos(*nanos);
+        let event = Event {
+            timestamp: time.to_string(),
+            value: *value,
+            source: Some("pump-1".into()),
+            metric: Some("temperature".into()),
+            id: None,
+            rest: serde_json::Map::new(),
+        };
+        short.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+    }
+    let cut = replay(&rules, &short.finish().unwrap(), Span { from: None, to: Some(at(604)) }).await.unwrap();
+    assert_eq!((cut.anomalies.len(), cut.incomplete), (60, 1));
+}
+
+#[tokio::test]
+async fn the_plot_has_a_band_a_label_and_a_mark_for_each_verdict() {
+    let (rules, history) = (rules("1.0"), history());
+    let side = side(&rules, &history).await;
+    let expectations = super::plot::expectations(&rules, &history).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plot.svg");
+    super::plot::write(&file, &history, &side.replayed, &labels(), &expectations, 12).unwrap();
+    let svg = std::fs::read_to_string(&file).unwrap();
+    let count = |what: &str| svg.matches(what).count();
+    assert_eq!(count("nothing is wrong in here"), 1, "one band");
+    assert_eq!(count("<title>labelled"), 2);
+    assert_eq!(
+        (
+            count("fill=\"#d55e00\" stroke=\"#fff\" stroke-width=\"0.8\"><title>"),
+            count("fill=\"#fff\" stroke=\"#d55e00\"")
+        ),
+        (6, 1)
+    );
+    assert!(svg.contains("1 of 2 labels found"));
+}

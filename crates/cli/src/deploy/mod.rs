@@ -1,0 +1,40 @@
+//! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it.
+
+mod aws_cli;
+mod deploy_command;
+mod ledger;
+mod outputs;
+mod place;
+mod render;
+mod tunnel;
+mod wanted;
+
+pub(crate) mod apply;
+pub(crate) mod destroy;
+pub(crate) mod plan;
+pub(crate) mod rollback;
+pub(crate) mod status;
+pub(crate) mod ui;
+
+pub(crate) use deploy_command::{DeployCommand, run};
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::{Result, bail};
+
+/// Asks before something is changed. Without a person to ask, `--yes` must have said so.
+fn confirm(question: &str, yes: bool) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("there is nobody to ask: {question}\n  hint: --yes says yes");
+    }
+    eprint!("{question} Only `yes` goes on: ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() != "yes" {
+        bail!("not confirmed, nothing was changed");
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What Terraform made, of a stack on AWS.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::repo::Repo;
+
+/// Outputs that are text, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StackOutputs(BTreeMap<String, String>);
+
+impl StackOutputs {
+    /// From `terraform output -json`; empty where nothing was applied.
+    pub(crate) async fn read(repo: &Repo, state: Option<&Path>) -> Result<Self> {
+        let mut command = Command::new("terraform");
+        command.arg(format!("-chdir={}", repo.root.join("terraform").display())).args(["output", "-json"]);
+        if let Some(state) = state {
+            command.arg(format!("-state={}", std::path::absolute(state)?.display()));
+        }
+        command.env("TF_IN_AUTOMATION", "1").env("CHECKPOINT_DISABLE", "1");
+        let output = command.output().await.context("terraform output\n  hint: is Terraform installed and on PATH?")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said: Vec<&str> = said.split_whitespace().collect();
+            bail!("terraform output: {}\n  hint: scripts/terraform-init.sh comes first", said.join(" "));
+        }
+        Self::parse(&output.stdout).context("terraform output")
+    }
+
+    /// From a file that `terraform output -json` wrote.
+    pub(crate) fn load(file: &PathBuf) -> Result<Self> {
+        let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        Self::parse(&bytes)
+            .with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
+    }
+
+    fn parse(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Output {
+            value: serde_json::Value,
+        }
+        let outputs: BTreeMap<String, Output> = serde_json::from_slice(json)?;
+        Ok(Self(outputs.into_iter().filter_map(|(name, o)| Some((name, o.value.as_str()?.to_owned()))).collect()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn need(&self, name: &str) -> Result<&str> {
+        self.get(name).with_context(|| {
+            format!("the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?")
+        })
+    }
+}
