@@ -21,11 +21,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use weir_anomaly::Timestamp;
+use weir_anomaly::{Stage, Timestamp};
 use weir_rules::{Environment, Pack, TimeMode, compile};
 
 use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
+    compile::{EnvironmentOptions, check_udfs, joined, load_pack},
     data::{
         labels::{self, Label},
         read::Columns,
@@ -140,12 +140,11 @@ struct Rules {
 impl Rules {
     fn load(repo: &Repo, sql: &Path, command: &BacktestCommand) -> Result<Self> {
         let whole = load_pack(sql)?;
+        check_udfs(sql)?;
         let environment = command.environment.load(repo, &whole)?;
-        let rules = Self::compile(select(whole, &command.rules)?, environment)?;
+        let rules = Self::compile(select(whole, &command.rules)?, environment, !command.rules.is_empty())?;
         if rules.program.rules.is_empty() {
-            bail!(
-                "every rule is at stage \"off\"\n  hint: such rules are not compiled; set `stage` to \"shadow\" to try one"
-            );
+            bail!("every rule is at stage \"off\"\n  hint: --rules NAME replays a rule at any stage");
         }
         Ok(rules)
     }
@@ -163,12 +162,20 @@ impl Rules {
         let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
         let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
-        Self::compile(Pack { rules, ..whole }, environment)
+        Self::compile(Pack { rules, ..whole }, environment, !command.rules.is_empty())
     }
 
-    /// History keeps no time of arrival: the event's own time stands for both.
-    fn compile(pack: Pack, environment: Environment) -> Result<Self> {
-        let environment = Environment { time: TimeMode::Event, ..environment };
+    /// History keeps no time of arrival: the event's own time stands for both. A rule that was asked for by name is active
+    /// even where it is off: whoever picks a rule wants it.
+    fn compile(mut pack: Pack, environment: Environment, picked: bool) -> Result<Self> {
+        let mut environment = Environment { time: TimeMode::Event, ..environment };
+        for rule in &mut pack.rules {
+            rule.header.stage = match environment.stage(rule) {
+                Stage::Off if picked => Stage::Active,
+                stage => stage,
+            };
+        }
+        environment.rules.clear();
         let program = compile(&pack, &environment).map_err(joined)?;
         Ok(Self { pack, environment, program })
     }
