@@ -105,14 +105,17 @@ pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, lab
     out
 }
 
+/// Draws an entry's mark at a place.
+type Drawn = Box<dyn Fn(f64, f64) -> String>;
+
 /// The legend, and how many lines it takes.
 fn legend(looks: &BTreeMap<&str, Look>, labelled: bool, panels: &[Panel<'_>]) -> (String, f64) {
-    let mut entries: Vec<(Box<dyn Fn(f64, f64) -> String>, &str)> = Vec::new();
+    let mut entries: Vec<(Drawn, &str)> = Vec::new();
     for (rule, look) in looks {
         let look = *look;
         entries.push((Box::new(move |x, y| mark((x + 7.0, y), look, true, None)), rule));
     }
-    let swatch = |colour: &'static str, opacity: &'static str| -> Box<dyn Fn(f64, f64) -> String> {
+    let swatch = |colour: &'static str, opacity: &'static str| -> Drawn {
         Box::new(move |x, y| {
             format!(
                 "<rect x=\"{x:.0}\" y=\"{:.0}\" width=\"14\" height=\"12\" fill=\"{colour}\" fill-opacity=\"{opacity}\"/>",
