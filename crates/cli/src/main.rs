@@ -15,6 +15,7 @@ mod embedded;
 mod local;
 mod nab;
 mod repo;
+mod rule_tests;
 mod target;
 
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ struct Cli {
 enum Command {
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
-    Test(commands::test::TestCommand),
+    Test(rule_tests::TestCommand),
     Backtest(Box<backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
     Demo(Box<demo::DemoCommand>),
@@ -68,7 +69,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Check(command) => commands::check::run(&command).map(done),
         Command::Compile(command) => commands::compile::run(&command).map(done),
-        Command::Test(command) => runtime.block_on(commands::test::run(command)),
+        Command::Test(command) => runtime.block_on(rule_tests::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
         Command::Run(command) => commands::run::run(command).map(done),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),

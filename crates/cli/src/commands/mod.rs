@@ -11,5 +11,4 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod silence;
 pub(crate) mod tail;
-pub(crate) mod test;
 pub(crate) mod up;
