@@ -35,6 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(commands::new::NewCommand),
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
     Test(rule_tests::TestCommand),
@@ -67,6 +68,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = |()| ExitCode::SUCCESS;
     match command {
+        Command::New(command) => commands::new::run(&command).map(done),
         Command::Check(command) => commands::check::run(&command).map(done),
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(rule_tests::run(command)),

@@ -5,6 +5,7 @@ pub(crate) mod compile;
 pub(crate) mod down;
 pub(crate) mod generate;
 pub(crate) mod nab;
+pub(crate) mod new;
 pub(crate) mod put;
 pub(crate) mod quarantine;
 pub(crate) mod run;

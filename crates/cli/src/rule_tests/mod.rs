@@ -30,7 +30,7 @@ use case::{Fault, Plans};
 
 /// Runs the test file of every rule; exit code 1 when a case fails
 ///
-/// Each case is run as it is; then again one record at a time with a restart in the middle, and with its records in another
+/// Each case is run as it is; then again in small batches with a restart in the middle, and with its records in another
 /// order within the watermark's delay: neither may change what is found.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -193,4 +193,11 @@ fn shows_both(file: &Path, tests: &TestFile) -> Result<()> {
         file.display(),
         if silent == 0 { "stays silent" } else { "fires" }
     ))
+}
+
+/// What fails of a rule's tests.
+#[cfg(test)]
+pub(crate) async fn failures(pack: Pack, rule: &str, file: PathBuf) -> Vec<String> {
+    let outcomes = test_rule(Arc::new(pack), rule.to_owned(), file, None, false).await;
+    outcomes.into_iter().filter_map(|outcome| outcome.result.err()).collect()
 }
