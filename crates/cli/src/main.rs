@@ -12,6 +12,7 @@ mod compile;
 mod data;
 mod demo;
 mod embedded;
+mod explain;
 mod local;
 mod nab;
 mod repo;
@@ -46,6 +47,7 @@ enum Command {
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
     Show(commands::show::ShowCommand),
+    Explain(explain::ExplainCommand),
     Silence(commands::silence::SilenceCommand),
     Quarantine(commands::quarantine::QuarantineCommand),
     Up(commands::up::UpCommand),
@@ -79,6 +81,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
         Command::Show(command) => runtime.block_on(commands::show::run(command)).map(done),
+        Command::Explain(command) => runtime.block_on(explain::run(command)).map(done),
         Command::Silence(command) => runtime.block_on(commands::silence::run(command)).map(done),
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),

@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use weir_anomaly::{Stage, Timestamp};
+use weir_anomaly::{Anomaly, Stage, Timestamp};
 use weir_rules::{Environment, Pack, TimeMode, compile};
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
     repo::Repo,
     target::Target,
 };
+pub(crate) use compare::{checkout, git};
 use history::History;
 use replay::{Replayed, Span};
 use report::Report;
@@ -93,7 +94,7 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
     // Faults of the rules are told before anything is read.
     let other = command.compare.as_deref().map(|with| compare::Other::load(&repo, with, &command)).transpose()?;
     let span = Span { from: command.from, to: command.to };
-    let history = input::read(&command).await?;
+    let history = input::read(&command.input, &command.columns, &command.target, command.to).await?;
     let labels = match &command.labels {
         Some(file) => known(labels::read(file, |source| history.has_source(source))?, &history, span),
         None => Vec::new(),
@@ -127,6 +128,29 @@ fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown
         None => println!("{what}"),
     }
     Ok(())
+}
+
+/// What rules say of events now, for `weir explain`.
+#[derive(Debug)]
+pub(crate) struct Recomputed {
+    /// Name (`source/metric`), source and readings (nanoseconds since the epoch, value) of every series.
+    pub(crate) series: Vec<(String, String, Vec<(i64, f64)>)>,
+    pub(crate) anomalies: Vec<Anomaly>,
+}
+
+/// Replays inputs through a pack as it is.
+pub(crate) async fn recompute(
+    pack: Pack,
+    environment: Environment,
+    inputs: &[String],
+    columns: &Columns,
+    target: &Target,
+) -> Result<Recomputed> {
+    let rules = Rules::compile(pack, environment, false)?;
+    let history = input::read(inputs, columns, target, None).await?;
+    let replayed = replay::replay(&rules, &history, Span::default()).await?;
+    let series = history.series.into_iter().map(|(name, series)| (name, series.source, series.points)).collect();
+    Ok(Recomputed { series, anomalies: replayed.anomalies })
 }
 
 /// A pack, ready to be replayed.
