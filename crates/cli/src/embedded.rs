@@ -1,10 +1,10 @@
 //! Programs in memory: records in, what the sinks were given out. Tests and backtests run rules so.
 
 use anyhow::{Result, anyhow};
-use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, RunReport, plan};
+use weir_engine::{MemorySink, MemorySource, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
-use crate::commands::check::in_rule_file;
+use crate::{commands::check::in_rule_file, compile::plan_options};
 
 /// A compiled pack, planned once and run any number of times.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Output {
 impl Planned {
     /// Plans a compiled pack; a refusal names the place in the rule's own file.
     pub(crate) fn new(program: &Program) -> Result<Self> {
-        plan(&program.sql, &PlanOptions::default()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
+        plan(&program.sql, &plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
     }
 
     /// Counters for a run of it.

@@ -12,9 +12,11 @@ mod compile;
 mod data;
 mod demo;
 mod embedded;
+mod explain;
 mod local;
 mod nab;
 mod repo;
+mod rule_tests;
 mod target;
 
 use std::process::ExitCode;
@@ -34,9 +36,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(commands::new::NewCommand),
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
-    Test(commands::test::TestCommand),
+    Test(rule_tests::TestCommand),
     Backtest(Box<backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
     Demo(Box<demo::DemoCommand>),
@@ -44,6 +47,7 @@ enum Command {
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
     Show(commands::show::ShowCommand),
+    Explain(explain::ExplainCommand),
     Silence(commands::silence::SilenceCommand),
     Quarantine(commands::quarantine::QuarantineCommand),
     Up(commands::up::UpCommand),
@@ -66,9 +70,10 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = |()| ExitCode::SUCCESS;
     match command {
+        Command::New(command) => commands::new::run(&command).map(done),
         Command::Check(command) => commands::check::run(&command).map(done),
         Command::Compile(command) => commands::compile::run(&command).map(done),
-        Command::Test(command) => runtime.block_on(commands::test::run(command)),
+        Command::Test(command) => runtime.block_on(rule_tests::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
         Command::Run(command) => commands::run::run(command).map(done),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
@@ -76,6 +81,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
         Command::Show(command) => runtime.block_on(commands::show::run(command)).map(done),
+        Command::Explain(command) => runtime.block_on(explain::run(command)).map(done),
         Command::Silence(command) => runtime.block_on(commands::silence::run(command)).map(done),
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),

@@ -40,7 +40,7 @@ impl Other {
         let (sql, checkout) = if folder.join("tables.sql").is_file() {
             (folder.to_owned(), None)
         } else {
-            let checkout = checkout(&repo.root, with)?;
+            let checkout = checkout(&repo.root, with, &["sql"])?;
             (checkout.path().join("sql"), Some(checkout))
         };
         // A rule that is new has nothing to be compared with, and one that went must still be seen.
@@ -49,15 +49,16 @@ impl Other {
     }
 }
 
-/// Writes `sql` as it was at a revision into a folder of its own. The working tree and the index stay as they are.
-fn checkout(root: &Path, revision: &str) -> Result<TempDir> {
+/// Writes files and folders as they were at a revision into a folder of its own. The working tree and the index stay as they
+/// are.
+pub(crate) fn checkout(root: &Path, revision: &str, paths: &[&str]) -> Result<TempDir> {
     let folder = tempfile::tempdir().context("a folder for the revision")?;
     // Relative to the project's folder, which need not be the repository's.
-    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", "sql"])
+    let listed = git(root, &[&["ls-tree", "-r", "--name-only", revision, "--"], paths].concat())
         .with_context(|| format!("{revision} is neither a folder with tables.sql nor a git revision"))?;
     let files: Vec<&str> = std::str::from_utf8(&listed).context("git's list of files")?.lines().collect();
     if files.is_empty() {
-        bail!("there is no folder sql at revision {revision}");
+        bail!("there is no {} at revision {revision}", paths.join(", "));
     }
     for file in files {
         let text = git(root, &["show", &format!("{revision}:./{file}")])?;

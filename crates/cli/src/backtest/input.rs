@@ -7,28 +7,36 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use weir_anomaly::Timestamp;
 use weir_cloud::stream;
 
 use super::{
-    BacktestCommand,
     history::{Builder, History},
     replay::{PROGRESS_INTERVAL, grouped},
 };
-use crate::data::read::{self, BadLine, Columns};
+use crate::{
+    data::read::{self, BadLine, Columns},
+    target::Target,
+};
 
 /// Names a stream in place of a file.
 const KINESIS: &str = "kinesis://";
 /// How many events are read between two looks at the clock.
 const LOOK_EACH: usize = 8192;
 
-/// Reads every input.
-pub(super) async fn read(command: &BacktestCommand) -> Result<History> {
+/// Reads every input, up to a time.
+pub(super) async fn read(
+    inputs: &[String],
+    columns: &Columns,
+    target: &Target,
+    to: Option<Timestamp>,
+) -> Result<History> {
     let begun = Instant::now();
     let mut progress = Progress { begun, said: begun };
-    let mut history = Builder::new(command.to);
-    for input in &command.input {
+    let mut history = Builder::new(to);
+    for input in inputs {
         if let Some(stream) = input.strip_prefix(KINESIS) {
-            read_stream(stream, command, &mut history, &mut progress).await?;
+            read_stream(stream, target, &mut history, &mut progress).await?;
         } else if input.contains("://") {
             bail!(
                 "{input} cannot be read\n  hint: a file, a folder, or kinesis://STREAM; copy from S3 with `aws s3 sync`"
@@ -36,7 +44,7 @@ pub(super) async fn read(command: &BacktestCommand) -> Result<History> {
         } else {
             for file in files(Path::new(input))? {
                 let name = file.display().to_string();
-                read::each(&file, &command.columns, &mut |event| {
+                read::each(&file, columns, &mut |event| {
                     history.take(&name, event)?;
                     progress.look(&history);
                     Ok(())
@@ -53,13 +61,8 @@ pub(super) async fn read(command: &BacktestCommand) -> Result<History> {
 }
 
 /// What the stream keeps, from its oldest record to its tip.
-async fn read_stream(
-    stream: &str,
-    command: &BacktestCommand,
-    history: &mut Builder,
-    progress: &mut Progress,
-) -> Result<()> {
-    let (clients, _) = command.target.connect().await?;
+async fn read_stream(stream: &str, target: &Target, history: &mut Builder, progress: &mut Progress) -> Result<()> {
+    let (clients, _) = target.connect().await?;
     // The records are events as the stream carries them: their fields have their usual names.
     let columns = Columns::default();
     let mut line = 0;

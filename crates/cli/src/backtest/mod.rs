@@ -21,11 +21,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use weir_anomaly::Timestamp;
+use weir_anomaly::{Anomaly, Stage, Timestamp};
 use weir_rules::{Environment, Pack, TimeMode, compile};
 
 use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
+    compile::{EnvironmentOptions, check_udfs, joined, load_pack},
     data::{
         labels::{self, Label},
         read::Columns,
@@ -33,6 +33,7 @@ use crate::{
     repo::Repo,
     target::Target,
 };
+pub(crate) use compare::{checkout, git};
 use history::History;
 use replay::{Replayed, Span};
 use report::Report;
@@ -93,7 +94,7 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
     // Faults of the rules are told before anything is read.
     let other = command.compare.as_deref().map(|with| compare::Other::load(&repo, with, &command)).transpose()?;
     let span = Span { from: command.from, to: command.to };
-    let history = input::read(&command).await?;
+    let history = input::read(&command.input, &command.columns, &command.target, command.to).await?;
     let labels = match &command.labels {
         Some(file) => known(labels::read(file, |source| history.has_source(source))?, &history, span),
         None => Vec::new(),
@@ -129,6 +130,29 @@ fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown
     Ok(())
 }
 
+/// What rules say of events now, for `weir explain`.
+#[derive(Debug)]
+pub(crate) struct Recomputed {
+    /// Name (`source/metric`), source and readings (nanoseconds since the epoch, value) of every series.
+    pub(crate) series: Vec<(String, String, Vec<(i64, f64)>)>,
+    pub(crate) anomalies: Vec<Anomaly>,
+}
+
+/// Replays inputs through a pack as it is.
+pub(crate) async fn recompute(
+    pack: Pack,
+    environment: Environment,
+    inputs: &[String],
+    columns: &Columns,
+    target: &Target,
+) -> Result<Recomputed> {
+    let rules = Rules::compile(pack, environment, false)?;
+    let history = input::read(inputs, columns, target, None).await?;
+    let replayed = replay::replay(&rules, &history, Span::default()).await?;
+    let series = history.series.into_iter().map(|(name, series)| (name, series.source, series.points)).collect();
+    Ok(Recomputed { series, anomalies: replayed.anomalies })
+}
+
 /// A pack, ready to be replayed.
 #[derive(Debug)]
 struct Rules {
@@ -140,12 +164,11 @@ struct Rules {
 impl Rules {
     fn load(repo: &Repo, sql: &Path, command: &BacktestCommand) -> Result<Self> {
         let whole = load_pack(sql)?;
+        check_udfs(sql)?;
         let environment = command.environment.load(repo, &whole)?;
-        let rules = Self::compile(select(whole, &command.rules)?, environment)?;
+        let rules = Self::compile(select(whole, &command.rules)?, environment, !command.rules.is_empty())?;
         if rules.program.rules.is_empty() {
-            bail!(
-                "every rule is at stage \"off\"\n  hint: such rules are not compiled; set `stage` to \"shadow\" to try one"
-            );
+            bail!("every rule is at stage \"off\"\n  hint: --rules NAME replays a rule at any stage");
         }
         Ok(rules)
     }
@@ -163,12 +186,20 @@ impl Rules {
         let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
         let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
-        Self::compile(Pack { rules, ..whole }, environment)
+        Self::compile(Pack { rules, ..whole }, environment, !command.rules.is_empty())
     }
 
-    /// History keeps no time of arrival: the event's own time stands for both.
-    fn compile(pack: Pack, environment: Environment) -> Result<Self> {
-        let environment = Environment { time: TimeMode::Event, ..environment };
+    /// History keeps no time of arrival: the event's own time stands for both. A rule that was asked for by name is active
+    /// even where it is off: whoever picks a rule wants it.
+    fn compile(mut pack: Pack, environment: Environment, picked: bool) -> Result<Self> {
+        let mut environment = Environment { time: TimeMode::Event, ..environment };
+        for rule in &mut pack.rules {
+            rule.header.stage = match environment.stage(rule) {
+                Stage::Off if picked => Stage::Active,
+                stage => stage,
+            };
+        }
+        environment.rules.clear();
         let program = compile(&pack, &environment).map_err(joined)?;
         Ok(Self { pack, environment, program })
     }

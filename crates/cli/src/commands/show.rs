@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
-use weir_anomaly::store::{Attr, Item, StoredAnomaly};
+use weir_anomaly::{
+    Anomaly,
+    store::{Attr, Item, StoredAnomaly},
+};
 use weir_cloud::store::{self, Index};
 
 use crate::target::Target;
@@ -55,8 +58,18 @@ pub(crate) async fn run(command: ShowCommand) -> Result<()> {
     Ok(())
 }
 
-fn print(stored: &StoredAnomaly) {
-    let a = &stored.anomaly;
+pub(crate) fn print(stored: &StoredAnomaly) {
+    print_anomaly(&stored.anomaly);
+    println!("  seen        first {}, last {}, {} times", stored.first_seen, stored.last_seen, stored.times_seen);
+    println!(
+        "  alert       {}{}",
+        stored.disposition.as_str(),
+        stored.alert_id.as_ref().map_or_else(String::new, |id| format!(" {id}"))
+    );
+}
+
+/// What the anomaly itself says.
+pub(crate) fn print_anomaly(a: &Anomaly) {
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
     println!("{}  {}  {}", a.id, a.severity, a.key);
     println!("  rule        {} (version {})", a.rule, a.rule_version);
@@ -70,12 +83,6 @@ fn print(stored: &StoredAnomaly) {
         println!("  detail      {name} = {value}");
     }
     println!("  owner       {}   runbook {}", a.rule_meta.owner, a.rule_meta.runbook);
-    println!("  seen        first {}, last {}, {} times", stored.first_seen, stored.last_seen, stored.times_seen);
-    println!(
-        "  alert       {}{}",
-        stored.disposition.as_str(),
-        stored.alert_id.as_ref().map_or_else(String::new, |id| format!(" {id}"))
-    );
 }
 
 /// The item as a script wants it: numbers as numbers, JSON as JSON.

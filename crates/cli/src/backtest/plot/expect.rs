@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde_json::Value;
-use weir_anomaly::Record;
+use weir_anomaly::{Record, Stage};
 use weir_engine::RunOptions;
 use weir_rules::{Pack, ParameterValue, Rule, compile};
 
 use crate::{
     backtest::{Rules, history::History},
+    compile::joined,
     embedded::Planned,
 };
 
@@ -30,51 +31,58 @@ pub(in crate::backtest) struct Expectation {
 #[derive(Debug, Default)]
 pub(in crate::backtest) struct Expectations(BTreeMap<String, BTreeMap<String, Vec<Expectation>>>);
 
+/// More expectations than this in one panel hide each other.
+const MOST: usize = 2;
+
 impl Expectations {
-    pub(super) fn of(&self, key: &str) -> BTreeMap<&str, &[Expectation]> {
+    /// What is drawn for a series: rules with a band before those with only a line, those that fired most first.
+    pub(super) fn of(&self, key: &str, fired: impl Fn(&str) -> usize) -> BTreeMap<&str, &[Expectation]> {
         let rules = self.0.get(key).into_iter().flatten();
-        rules.map(|(rule, rows)| (rule.as_str(), rows.as_slice())).collect()
+        let mut rules: Vec<(&str, &[Expectation])> =
+            rules.map(|(rule, rows)| (rule.as_str(), rows.as_slice())).collect();
+        rules.sort_by_key(|(rule, rows)| std::cmp::Reverse((rows.iter().any(|row| row.band.is_some()), fired(rule))));
+        rules.into_iter().take(MOST).collect()
     }
 }
 
-/// Runs every windowed rule that gives `expected` without its filter.
+/// Runs every windowed rule that gives `expected` without its filter, all of them in one pass over history.
 pub(in crate::backtest) async fn expectations(rules: &Rules, history: &History) -> Result<Expectations> {
     let mut found = Expectations::default();
-    for rule in &rules.pack.rules {
-        let Some(open) = without_filter(&rule.body) else { continue };
-        let text = format!("{}{open}", header_of(rule));
-        let Ok(open) = Rule::parse(&rule.file, &text) else { continue };
-        let pack = Pack { rules: vec![open], ..rules.pack.clone() };
+    let mut open = Pack { rules: Vec::new(), ..rules.pack.clone() };
+    let mut times = BTreeMap::new();
+    for rule in rules.pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
+        let Some(body) = without_filter(&rule.body) else { continue };
+        let mut without = rule.clone();
+        without.body = body.to_owned();
+        let alone = Pack { rules: vec![without], ..open.clone() };
         // A rule that only its filter makes possible has no band; the rule itself was compiled and planned before.
-        let Ok(program) = compile(&pack, &rules.environment) else { continue };
-        let Ok(planned) = Planned::new(&program) else { continue };
-        let Ok(output) = planned.run(&history.records, RunOptions::default()).await else { continue };
-        let deviations = deviations(rule, rules);
-        for row in &output.anomalies {
-            let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
-            let (Some(expected), Some(_), false) = (a.expected, a.window_end, a.is_probe()) else { continue };
-            let detail = |name: &str| a.details.get(name).and_then(Value::as_f64);
-            let band = match (detail("lower"), detail("upper"), detail("deviation"), deviations) {
-                (Some(lower), Some(upper), _, _) => Some((lower, upper)),
-                (_, _, Some(deviation), Some(times)) => {
-                    Some((expected - times * deviation, expected + times * deviation))
-                }
-                _ => None,
-            };
-            let rows = found.0.entry(a.key).or_default().entry(a.rule).or_default();
-            rows.push(Expectation { nanos: a.timestamp.nanos(), expected, band });
+        if compile(&alone, &rules.environment).is_ok_and(|program| Planned::new(&program).is_ok()) {
+            times.insert(rule.header.name.clone(), deviations(rule, rules));
+            open.rules.extend(alone.rules);
         }
+    }
+    if open.rules.is_empty() {
+        return Ok(found);
+    }
+    let program = compile(&open, &rules.environment).map_err(joined)?;
+    let output = Planned::new(&program)?.run(&history.records, RunOptions::default()).await?;
+    for row in &output.anomalies {
+        let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
+        let (Some(expected), Some(_), false) = (a.expected, a.window_end, a.is_probe()) else { continue };
+        let detail = |name: &str| a.details.get(name).and_then(Value::as_f64);
+        let times = times.get(&a.rule).copied().flatten();
+        let band = match (detail("lower"), detail("upper"), detail("deviation"), times) {
+            (Some(lower), Some(upper), _, _) => Some((lower, upper)),
+            (_, _, Some(deviation), Some(times)) => Some((expected - times * deviation, expected + times * deviation)),
+            _ => None,
+        };
+        let rows = found.0.entry(a.key).or_default().entry(a.rule).or_default();
+        rows.push(Expectation { nanos: a.timestamp.nanos(), expected, band });
     }
     for rows in found.0.values_mut().flat_map(BTreeMap::values_mut) {
         rows.sort_by_key(|row| row.nanos);
     }
     Ok(found)
-}
-
-/// The header as it is, in its comments.
-fn header_of(rule: &Rule) -> String {
-    let text = std::fs::read_to_string(&rule.file).unwrap_or_default();
-    text.lines().take(rule.body_line.saturating_sub(1)).fold(String::new(), |header, line| header + line + "\n")
 }
 
 /// The value of the parameter `deviations`.

@@ -50,15 +50,17 @@ pub(super) fn write(
         .map(|(name, series)| {
             // What a rule says of a whole source belongs to each of its series.
             let about = |key: &str| key == name || key == series.source;
+            let anomalies: Vec<&Anomaly> = replayed.anomalies.iter().filter(|a| about(&a.key)).collect();
+            let fired = |rule: &str| anomalies.iter().filter(|a| a.rule == rule).count();
             Panel {
                 name,
                 series,
-                anomalies: replayed.anomalies.iter().filter(|anomaly| about(&anomaly.key)).collect(),
+                expectations: expectations.of(name, fired),
                 labels: labels
                     .iter()
                     .filter(|label| label.is_about(name) || (label.metric.is_none() && label.source == series.source))
                     .collect(),
-                expectations: expectations.of(name),
+                anomalies,
             }
         })
         .collect();

@@ -27,8 +27,37 @@ const PANEL: f64 = PANEL_NAME + PANEL_PLOT + PANEL_TIMES;
 const LABEL_LEAST: f64 = 4.0;
 /// Colours that colour-blind people can tell apart (Okabe and Ito), by rule.
 const COLOURS: [&str; 7] = ["#d55e00", "#0072b2", "#cc79a7", "#009e73", "#e69f00", "#7b3ff2", "#56b4e9"];
-/// More expectations than this in one panel hide each other.
-const BANDS: usize = 2;
+/// The legend's first line, and the height of each.
+const LEGEND_Y: f64 = 54.0;
+const LEGEND_LINE: f64 = 20.0;
+
+/// How a rule's marks look: where there are more rules than colours, the shape tells them apart.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    colour: &'static str,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Circle,
+    Square,
+    Diamond,
+}
+
+impl Look {
+    fn of(index: usize) -> Self {
+        let shape = match index / COLOURS.len() % 3 {
+            0 => Shape::Circle,
+            1 => Shape::Square,
+            _ => Shape::Diamond,
+        };
+        Self { colour: COLOURS.get(index % COLOURS.len()).copied().unwrap_or("#555"), shape }
+    }
+}
+
+/// A rule that has no look of its own, and labels in the legend.
+const PLAIN: Look = Look { colour: "#555", shape: Shape::Circle };
 
 /// Draws the panels below each other on one axis of time.
 pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, labelled: bool) -> String {
@@ -38,9 +67,11 @@ pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, lab
         .iter()
         .flat_map(|panel| panel.anomalies.iter().map(|a| a.rule.as_str()).chain(panel.expectations.keys().copied()))
         .collect();
-    let colours: BTreeMap<&str, &str> = rules.iter().copied().zip(COLOURS.into_iter().cycle()).collect();
+    let looks: BTreeMap<&str, Look> = rules.iter().copied().zip((0..).map(Look::of)).collect();
+    let (legend, legend_lines) = legend(&looks, labelled, panels);
+    let first = TOP + LEGEND_LINE * (legend_lines - 1.0);
     #[expect(clippy::cast_precision_loss, reason = "a place on the picture")]
-    let height = TOP + PANEL * panels.len() as f64 + if left_out > 0 { 20.0 } else { 0.0 };
+    let height = first + PANEL * panels.len() as f64 + if left_out > 0 { 20.0 } else { 0.0 };
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -57,11 +88,11 @@ pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, lab
         span(history.first),
         span(history.last)
     );
-    legend(&mut out, &colours, labelled, panels);
+    out.push_str(&legend);
     for (index, panel) in panels.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "a place on the picture")]
-        let top = TOP + PANEL * index as f64;
-        Drawing { out: &mut out, panel, history, time, colours: &colours, labelled, top: top + PANEL_NAME }.draw();
+        let top = first + PANEL * index as f64;
+        Drawing { out: &mut out, panel, history, time, looks: &looks, labelled, top: top + PANEL_NAME }.draw();
     }
     if left_out > 0 {
         let _ = writeln!(
@@ -74,30 +105,47 @@ pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, lab
     out
 }
 
-fn legend(out: &mut String, colours: &BTreeMap<&str, &str>, labelled: bool, panels: &[Panel<'_>]) {
-    let mut x = LEFT;
-    let mut entry = |mark: &dyn Fn(f64) -> String, text: &str| {
-        let _ = writeln!(out, "{}<text x=\"{:.0}\" y=\"54\">{}</text>", mark(x), x + 18.0, escape(text));
-        #[expect(clippy::cast_precision_loss, reason = "a width")]
-        let width = text.chars().count() as f64 * 6.8 + 34.0;
-        x += width;
-    };
-    for (rule, colour) in colours {
-        entry(&|x| dot(x + 7.0, 50.0, colour, true), rule);
+/// Draws an entry's mark at a place.
+type Drawn = Box<dyn Fn(f64, f64) -> String>;
+
+/// The legend, and how many lines it takes.
+fn legend(looks: &BTreeMap<&str, Look>, labelled: bool, panels: &[Panel<'_>]) -> (String, f64) {
+    let mut entries: Vec<(Drawn, &str)> = Vec::new();
+    for (rule, look) in looks {
+        let look = *look;
+        entries.push((Box::new(move |x, y| mark((x + 7.0, y), look, true, None)), rule));
     }
+    let swatch = |colour: &'static str, opacity: &'static str| -> Drawn {
+        Box::new(move |x, y| {
+            format!(
+                "<rect x=\"{x:.0}\" y=\"{:.0}\" width=\"14\" height=\"12\" fill=\"{colour}\" fill-opacity=\"{opacity}\"/>",
+                y - 6.0
+            )
+        })
+    };
     if panels.iter().any(|panel| panel.expectations.values().any(|rows| rows.iter().any(|row| row.band.is_some()))) {
-        let band = |x: f64| {
-            format!("<rect x=\"{x:.0}\" y=\"44\" width=\"14\" height=\"12\" fill=\"#888\" fill-opacity=\".22\"/>")
-        };
-        entry(&band, "expected band, in its rule's colour");
+        entries.push((swatch("#888", ".22"), "expected band, in its rule's colour"));
+    }
+    if panels.iter().any(|panel| panel.anomalies.iter().any(|a| a.key != panel.name)) {
+        let triangle = |x: f64, y: f64| format!("<path d=\"M{:.1} {:.1}l-5 -8h10z\" fill=\"#555\"/>", x + 7.0, y + 4.0);
+        entries.push((Box::new(triangle), "of the whole source"));
     }
     if labelled {
-        let label = |x: f64| {
-            format!("<rect x=\"{x:.0}\" y=\"44\" width=\"14\" height=\"12\" fill=\"#ffd54d\" fill-opacity=\".6\"/>")
-        };
-        entry(&label, "labelled");
-        entry(&|x| dot(x + 7.0, 50.0, "#555", false), "outside every label");
+        entries.push((swatch("#ffd54d", ".6"), "labelled"));
+        entries.push((Box::new(|x, y| mark((x + 7.0, y), PLAIN, false, None)), "outside every label"));
     }
+    let mut out = String::new();
+    let (mut x, mut y, mut lines) = (LEFT, LEGEND_Y, 1.0);
+    for (drawn, text) in entries {
+        #[expect(clippy::cast_precision_loss, reason = "a width")]
+        let width = text.chars().count() as f64 * 6.8 + 34.0;
+        if x > LEFT && x + width > RIGHT {
+            (x, y, lines) = (LEFT, y + LEGEND_LINE, lines + 1.0);
+        }
+        let _ = writeln!(out, "{}<text x=\"{:.0}\" y=\"{y}\">{}</text>", drawn(x, y - 4.0), x + 18.0, escape(text));
+        x += width;
+    }
+    (out, lines)
 }
 
 /// One panel under way.
@@ -106,7 +154,7 @@ struct Drawing<'a> {
     panel: &'a Panel<'a>,
     history: &'a History,
     time: Scale,
-    colours: &'a BTreeMap<&'a str, &'a str>,
+    looks: &'a BTreeMap<&'a str, Look>,
     /// Whether anything is labelled, in this panel or another: without, nobody knows what is right.
     labelled: bool,
     top: f64,
@@ -117,7 +165,7 @@ impl Drawing<'_> {
         let value = self.value_scale();
         self.frame(value);
         self.labels();
-        for (rule, rows) in self.panel.expectations.iter().take(BANDS) {
+        for (rule, rows) in &self.panel.expectations {
             self.expectations(rule, rows, value);
         }
         self.line(value);
@@ -138,7 +186,7 @@ impl Drawing<'_> {
         }
         let room = high - low;
         let (least, most) = (low - 0.3 * room, high + 0.3 * room);
-        for row in self.panel.expectations.values().take(BANDS).flat_map(|rows| rows.iter()) {
+        for row in self.panel.expectations.values().flat_map(|rows| rows.iter()) {
             let (lower, upper) = row.band.unwrap_or((row.expected, row.expected));
             (low, high) = (low.min(lower.max(least)), high.max(upper.min(most)));
         }
@@ -203,7 +251,7 @@ impl Drawing<'_> {
     }
 
     fn expectations(&mut self, rule: &str, rows: &[Expectation], value: Scale) {
-        let colour = self.colours.get(rule).copied().unwrap_or("#888");
+        let colour = self.looks.get(rule).copied().unwrap_or(PLAIN).colour;
         let mut columns: BTreeMap<i64, Expectation> = BTreeMap::new();
         for row in
             rows.iter().filter(|row| row.nanos <= self.history.last.nanos().saturating_add(self.history.sampling))
@@ -293,19 +341,18 @@ impl Drawing<'_> {
             if !drawn.insert((&anomaly.rule, pixel(x), right)) {
                 continue;
             }
-            let colour = self.colours.get(anomaly.rule.as_str()).copied().unwrap_or("#555");
+            let look = self.looks.get(anomaly.rule.as_str()).copied().unwrap_or(PLAIN);
             let title = title(anomaly);
             if of_series {
                 let y = value.within(reading);
-                let mark = dot(x, y, colour, right || !self.labelled);
-                let _ = writeln!(self.out, "{}", mark.replace("/>", &format!("><title>{title}</title></circle>")));
+                let _ = writeln!(self.out, "{}", mark((x, y), look, right || !self.labelled, Some(&title)));
             } else {
                 // Of the whole source: at the edge, for it has no value on this scale.
                 let _ = writeln!(
                     self.out,
-                    "<path class=\"mark\" d=\"M{:.1} {1:.1}l-5 -8h10z\" fill=\"{colour}\" stroke=\"#fff\"><title>{title}</title></path>",
-                    x,
-                    self.top + 9.0
+                    "<path class=\"mark\" d=\"M{x:.1} {:.1}l-5 -8h10z\" fill=\"{}\" stroke=\"#fff\"><title>{title}</title></path>",
+                    self.top + 9.0,
+                    look.colour
                 );
             }
         }
@@ -330,13 +377,20 @@ impl Drawing<'_> {
     }
 }
 
-/// Filled where it is right, or nobody knows; a ring where it lies outside every label.
-fn dot(x: f64, y: f64, colour: &str, filled: bool) -> String {
-    let (fill, stroke) = if filled { (colour, "#fff") } else { ("#fff", colour) };
+/// Filled where it is right, or nobody knows; an outline where it lies outside every label.
+fn mark((x, y): (f64, f64), look: Look, filled: bool, title: Option<&str>) -> String {
+    let (fill, stroke) = if filled { (look.colour, "#fff") } else { ("#fff", look.colour) };
     let width = if filled { 0.8 } else { 1.8 };
-    format!(
-        "<circle class=\"mark\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"{width}\"/>"
-    )
+    let (element, place) = match look.shape {
+        Shape::Circle => ("circle", format!("cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"")),
+        Shape::Square => ("path", format!("d=\"M{:.1} {:.1}h7.4v7.4h-7.4z\"", x - 3.7, y - 3.7)),
+        Shape::Diamond => ("path", format!("d=\"M{x:.1} {:.1}l5 5l-5 5l-5 -5z\"", y - 5.0)),
+    };
+    let style = format!("class=\"mark\" {place} fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"{width}\"");
+    match title {
+        Some(title) => format!("<{element} {style}><title>{title}</title></{element}>"),
+        None => format!("<{element} {style}/>"),
+    }
 }
 
 fn title(a: &Anomaly) -> String {

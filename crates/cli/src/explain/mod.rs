@@ -1,0 +1,162 @@
+//! `weir explain`: a stored anomaly, the rule that found it as it then was, and the same computed again from its events.
+
+mod version;
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use weir_anomaly::{Anomaly, AnomalyId, Timestamp, store::StoredAnomaly};
+use weir_cloud::store;
+
+use crate::{
+    backtest::{Recomputed, recompute},
+    commands::show,
+    data::read::Columns,
+    repo::Repo,
+    target::Target,
+};
+use version::Found;
+
+/// Around an event without a window, so much time is shown on each side.
+const AROUND_NANOS: i64 = 300_000_000_000;
+
+/// Explains a stored anomaly: the rule's text of that version, its window, the events in it, and the same computed again
+///
+/// Events are read from what the events stream keeps, or from --input. They are replayed by the time that they carry: where
+/// windows go by time of arrival, those computed again may lie beside the stored one.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  weir explain 0123456789abcdef0123456789abcdef --stack demo\n  weir explain 0123456789abcdef0123456789abcdef --input events.jsonl"
+)]
+pub(crate) struct ExplainCommand {
+    /// The anomaly's id, as its alert gives it
+    id: String,
+    /// Where its events are: files, folders, or kinesis://STREAM [default: what the events stream keeps]
+    #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|kinesis://STREAM")]
+    input: Vec<String>,
+    /// Takes the anomaly from this file, as `weir backtest --out` writes it, and not from the table
+    #[arg(long, value_name = "FILE.jsonl", requires = "input")]
+    from: Option<std::path::PathBuf>,
+    /// At most so many events
+    #[arg(long, default_value_t = 20)]
+    most: usize,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    target: Target,
+    /// The table, when it is not the stack's own
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+}
+
+pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
+    let repo = Repo::find()?;
+    let anomaly = match &command.from {
+        Some(file) => from_file(file, &command.id)?,
+        None => from_table(&command).await?,
+    };
+    let Some(found) = version::find(&repo, &anomaly)? else {
+        println!(
+            "\nrule text: version {} of `{}` is neither in this checkout nor in its history\n  hint: fetch the whole history, or look where it was deployed from",
+            anomaly.rule_version, anomaly.rule
+        );
+        return Ok(());
+    };
+    println!("\n{}", text(&found));
+    let inputs = if command.input.is_empty() {
+        vec![format!("kinesis://{}", found.environment.streams.events)]
+    } else {
+        command.input.clone()
+    };
+    match recompute(found.pack, found.environment, &inputs, &command.columns, &command.target).await {
+        Ok(recomputed) => println!("{}", told(&anomaly, &recomputed, command.most)),
+        Err(error) => println!("events: not to be had any more ({error:#})"),
+    }
+    Ok(())
+}
+
+async fn from_table(command: &ExplainCommand) -> Result<Anomaly> {
+    let (clients, connection) = command.target.connect().await?;
+    let table = command.table.clone().or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let item = store::get(&clients, &table, &command.id).await?;
+    let item =
+        item.with_context(|| format!("table {table} has no anomaly {}\n  hint: it may have expired", command.id))?;
+    let stored = StoredAnomaly::from_item(&item)?;
+    show::print(&stored);
+    Ok(stored.anomaly)
+}
+
+fn from_file(file: &std::path::Path, id: &str) -> Result<Anomaly> {
+    let id = AnomalyId::try_from(id.to_owned())?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let found = text.lines().filter_map(|line| serde_json::from_str::<Anomaly>(line).ok()).find(|a| a.id == id);
+    let anomaly = found.with_context(|| format!("{} has no anomaly {id}", file.display()))?;
+    show::print_anomaly(&anomaly);
+    Ok(anomaly)
+}
+
+/// The rule, with the values that its parameters had.
+fn text(found: &Found) -> String {
+    let mut text = format!("rule text ({}, environment {}):\n", found.place, found.environment_name);
+    for rule in &found.pack.rules {
+        let set = found.environment.parameters.get(&rule.header.name);
+        for (name, parameter) in &rule.header.parameters {
+            let value = set.and_then(|values| values.get(name)).unwrap_or(&parameter.default);
+            let _ = writeln!(text, "  ${{{name}}} = {value}");
+        }
+        for line in rule.body.lines() {
+            let _ = writeln!(text, "  | {line}");
+        }
+    }
+    text
+}
+
+/// The events in the window, and what the rule says of them now.
+fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
+    let (from, to) = match (anomaly.window_start, anomaly.window_end) {
+        (Some(start), Some(end)) => (start.nanos(), end.nanos()),
+        _ => {
+            let at = anomaly.timestamp.nanos();
+            (at.saturating_sub(AROUND_NANOS), at.saturating_add(AROUND_NANOS + 1))
+        }
+    };
+    let mut events: Vec<(i64, &str, f64)> = Vec::new();
+    for (name, source, points) in &recomputed.series {
+        if *name == anomaly.key || *source == anomaly.key {
+            let within = points.iter().filter(|(nanos, _)| (from..to).contains(nanos));
+            events.extend(within.map(|(nanos, value)| (*nanos, name.as_str(), *value)));
+        }
+    }
+    events.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+    let span = format!("{} to {}", Timestamp::from_nanos(from), Timestamp::from_nanos(to));
+    let mut text = format!("events of {} from {span}: {}\n", anomaly.key, events.len());
+    let left_out = events.len().saturating_sub(most);
+    if left_out > 0 {
+        let _ = writeln!(text, "  … {left_out} earlier ones (--most shows more)");
+    }
+    for (nanos, name, value) in events.iter().skip(left_out) {
+        let _ = writeln!(text, "  {}  {name}  {value}", Timestamp::from_nanos(*nanos));
+    }
+    text.push_str(&again(anomaly, recomputed));
+    text
+}
+
+/// Whether the same comes of the same events.
+fn again(stored: &Anomaly, recomputed: &Recomputed) -> String {
+    let said = |a: &Anomaly| {
+        let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        format!("value {}, expected {}, score {:.3}", number(a.value), number(a.expected), a.score)
+    };
+    if let Some(same) = recomputed.anomalies.iter().find(|a| a.id == stored.id) {
+        return format!("computed again: the same anomaly, {}", said(same));
+    }
+    let near = recomputed
+        .anomalies
+        .iter()
+        .filter(|a| a.key == stored.key)
+        .min_by_key(|a| a.timestamp.nanos().abs_diff(stored.timestamp.nanos()));
+    match near {
+        Some(near) => format!("computed again: not this one; the nearest is at {}: {}", near.timestamp, said(near)),
+        None => "computed again: no anomaly of this key; events may be missing".to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Finds the rule as it was: in this checkout, else in its git history, in whichever environment gives the same version.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use weir_anomaly::{Anomaly, Stage};
+use weir_rules::{Environment, Pack, compile};
+
+use crate::{
+    backtest::{checkout, git},
+    repo::Repo,
+};
+
+/// Revisions of the rule that are looked at, the newest first.
+const REVISIONS: usize = 100;
+
+/// A rule at the version that was asked for.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) pack: Pack,
+    pub(super) environment: Environment,
+    pub(super) environment_name: String,
+    /// Where it was found, for a person.
+    pub(super) place: String,
+}
+
+/// The rule of the anomaly's version.
+pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
+    if let Some(found) = in_folder(&repo.sql(), anomaly, "this checkout") {
+        return Ok(Some(found));
+    }
+    let file = format!("sql/rules/{}.sql", anomaly.rule);
+    let most = format!("-n{REVISIONS}");
+    // Without git there is no history to look through.
+    let Ok(log) = git(&repo.root, &["log", &most, "--format=%h %cs", "--", &file, "sql/environments"]) else {
+        return Ok(None);
+    };
+    for line in String::from_utf8_lossy(&log).lines() {
+        let Some((revision, date)) = line.split_once(' ') else { continue };
+        // The commit that removed the rule has none.
+        let Ok(folder) = checkout(&repo.root, revision, &[&file, "sql/tables.sql", "sql/environments"]) else {
+            continue;
+        };
+        let place = format!("revision {revision} of {date}");
+        if let Some(found) = in_folder(&folder.path().join("sql"), anomaly, &place) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
+    let pack = Pack::load(sql).ok()?;
+    let rules: Vec<_> = pack.rules.into_iter().filter(|rule| rule.header.name == anomaly.rule).collect();
+    let pack = Pack { rules, ..pack };
+    let mut environments = environments(sql);
+    environments.push(("(none)".to_owned(), Environment::default()));
+    for (environment_name, environment) in environments {
+        // A command may have picked a rule that is off, which made it active.
+        for picked in [None, Some(Stage::Active)] {
+            let mut pack = pack.clone();
+            for rule in &mut pack.rules {
+                rule.header.stage = picked.unwrap_or_else(|| environment.stage(rule));
+            }
+            let environment = Environment { rules: std::collections::BTreeMap::new(), ..environment.clone() };
+            let version = compile(&pack, &environment).ok().and_then(|program| program.rules.into_iter().next());
+            if version.is_some_and(|rule| rule.version == anomaly.rule_version) {
+                return Some(Found { pack, environment, environment_name, place: place.to_owned() });
+            }
+        }
+    }
+    None
+}
+
+/// By name.
+fn environments(sql: &Path) -> Vec<(String, Environment)> {
+    let Ok(entries) = fs::read_dir(sql.join("environments")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let text = fs::read_to_string(&path).ok();
+        if let (Some(name), Some(text)) = (name, text)
+            && let Ok(environment) = Environment::parse(&path, &text)
+        {
+            found.push((name, environment));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}

@@ -1,0 +1,97 @@
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+use weir_rules::{Pack, Rule, testfile::TestFile};
+
+use super::{
+    Outcome, Passed,
+    case::{self, Plans},
+    diff::{self, Fields},
+    junit, shows_both,
+};
+
+fn fields(value: serde_json::Value) -> Fields {
+    value.as_object().cloned().unwrap()
+}
+
+/// The sum of ten minutes against a limit; `most` is what a body selects beside it.
+fn pack(body: &str) -> Pack {
+    let text = format!(
+        "-- name = \"high\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n{body}"
+    );
+    let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
+    let tables = std::fs::read_to_string(&tables_file).unwrap();
+    Pack { tables_file, tables, rules: vec![Rule::parse(Path::new("high.sql"), &text).unwrap()] }
+}
+
+async fn fault(body: &str, case: &str) -> Option<String> {
+    let tests = TestFile::parse(Path::new("high.toml"), &format!("[[case]]\nname = \"c\"\n{case}\n")).unwrap();
+    let mut plans = Plans::new(&pack(body), "high", &tests);
+    case::test(&mut plans, &tests.cases[0]).await.err().map(|fault| fault.to_string())
+}
+
+const SUM: &str = "SELECT series AS key, window, total AS value, 0.5 AS score FROM (SELECT series, tumble(INTERVAL '10 minutes') AS window, sum(value) AS total FROM events GROUP BY series, window) AS w WHERE total > 100.0";
+/// The reading that came last, whatever its time: it depends on the order of arrival.
+const LAST: &str = "SELECT source AS key, window, newest AS value, 0.5 AS score FROM (SELECT source, tumble(INTERVAL '10 minutes') AS window, last_value(value) AS newest FROM events GROUP BY source, window) AS w";
+
+#[tokio::test]
+async fn a_case_that_holds_says_nothing() {
+    let case = "series = [{ values = \"10x10 20x10\" }]\nexpect = [{ key = \"pump-1/temperature\", value = 200.0 }]";
+    assert_eq!(fault(SUM, case).await, None);
+}
+
+#[tokio::test]
+async fn a_case_that_fails_says_what_came_instead() {
+    let case = "series = [{ values = \"10x10 20x10\" }, { source = \"pump-2\", values = \"30x10\" }]\nexpect = [{ key = \"pump-1/temperature\", value = 201.0 }, { key = \"pump-9/temperature\" }]";
+    insta::assert_snapshot!(fault(SUM, case).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rule_that_goes_by_the_order_of_arrival_is_noticed() {
+    let case =
+        "series = [{ values = \"1x9\" }, { metric = \"pressure\", values = \"2x9\" }]\nexpect = [{ key = \"pump-1\" }]";
+    insta::assert_snapshot!(fault(LAST, case).await.unwrap());
+}
+
+#[test]
+fn equal_anomalies_are_each_expected_once() {
+    let one = fields(json!({ "key": "a" }));
+    assert_eq!(diff::matched(&[one.clone(), one.clone()], &[one.clone()]), [Some(0)]);
+    assert!(diff::unexpected(&[one.clone()], &[one.clone(), one.clone()]).is_some());
+    assert!(diff::unexpected(&[one.clone(), one.clone()], &[one]).is_some());
+}
+
+#[test]
+fn numbers_agree_within_a_billionth_and_details_by_their_fields() {
+    let found = [fields(json!({ "key": "a", "value": 0.1 + 0.2, "details": { "z": 4.0, "n": 7 } }))];
+    assert_eq!(diff::unexpected(&[fields(json!({ "value": 0.3, "details": { "n": 7 } }))], &found), None);
+    assert!(diff::unexpected(&[fields(json!({ "value": 0.300_001 }))], &found).is_some());
+}
+
+#[test]
+fn a_rule_must_be_shown_firing_and_silent() {
+    let of = |cases: &str| {
+        let file = Path::new("high.toml");
+        shows_both(file, &TestFile::parse(file, cases).unwrap()).err().map(|e| e.to_string())
+    };
+    let (fires, silent) =
+        ("[[case]]\nname = \"a\"\nexpect = [{ key = \"k\" }]\n", "[[case]]\nname = \"b\"\nexpect = []\n");
+    assert_eq!(of(&format!("{fires}{silent}")), None);
+    assert!(of(fires).unwrap().starts_with("high.toml: there is no case in which the rule stays silent\n"));
+    assert!(of(silent).unwrap().starts_with("high.toml: there is no case in which the rule fires\n"));
+}
+
+#[test]
+fn junit_has_every_case_and_no_character_that_xml_lacks() {
+    let outcome = |case: &str, result| Outcome {
+        rule: "high".to_owned(),
+        case: case.to_owned(),
+        took: Duration::from_millis(20),
+        result,
+    };
+    let outcomes = [
+        outcome("a < b", Ok(Passed::AsExpected)),
+        outcome("fails", Err("- expected  key = \"a\"\n+ found     key = \u{1}b".to_owned())),
+    ];
+    insta::assert_snapshot!(junit::document(&outcomes, Duration::from_millis(45)));
+}
