@@ -139,7 +139,8 @@ impl Ledger {
 
     /// One deployment, whole.
     pub(crate) async fn get(&self, environment: &str, number: u64) -> Result<Deployment> {
-        let none = || anyhow!("there is no deployment {number} of {environment}\n  hint: `weir rollback --list` shows them");
+        let none =
+            || anyhow!("there is no deployment {number} of {environment}\n  hint: `weir rollback --list` shows them");
         match self {
             Self::Folder(folder) => {
                 let file = folder.join(environment).join(format!("{number:08}.json"));

@@ -1,7 +1,6 @@
 //! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it.
 
 mod aws_cli;
-mod deploy_command;
 mod ledger;
 mod outputs;
 mod place;
@@ -16,11 +15,14 @@ pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod ui;
 
-pub(crate) use deploy_command::{DeployCommand, run};
-
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Result, bail};
+
+/// The exit code of `weir plan --exit-code` when there is something to do.
+const CHANGES: u8 = 3;
+/// The exit code of `weir status` when something that is deployed does not do its work.
+const UNWELL: u8 = 3;
 
 /// Asks before something is changed. Without a person to ask, `--yes` must have said so.
 fn confirm(question: &str, yes: bool) -> Result<()> {

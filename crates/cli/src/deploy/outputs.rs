@@ -37,8 +37,7 @@ impl StackOutputs {
     /// From a file that `terraform output -json` wrote.
     pub(crate) fn load(file: &PathBuf) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        Self::parse(&bytes)
-            .with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
+        Self::parse(&bytes).with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
     }
 
     fn parse(json: &[u8]) -> Result<Self> {
@@ -60,7 +59,9 @@ impl StackOutputs {
 
     pub(crate) fn need(&self, name: &str) -> Result<&str> {
         self.get(name).with_context(|| {
-            format!("the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?")
+            format!(
+                "the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?"
+            )
         })
     }
 }
