@@ -4,6 +4,7 @@ mod aws_cli;
 mod ledger;
 mod outputs;
 mod place;
+mod proxy;
 mod render;
 mod tunnel;
 mod wanted;

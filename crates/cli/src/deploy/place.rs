@@ -69,8 +69,8 @@ impl PlaceOptions {
             Some(url) => (url.clone(), None),
             None => {
                 eprintln!("open a tunnel to Arroyo …");
-                let tunnel = Tunnel::open(&outputs, 0).await?;
-                (tunnel.url.clone(), Some(tunnel))
+                let tunnel = Tunnel::open(&outputs).await?;
+                (format!("http://{}", tunnel.address), Some(tunnel))
             }
         };
         let client = Client::new(&url, key, Timing::default())?;

@@ -35,7 +35,7 @@ pub(crate) fn plan(plan: &Plan, parallelism: u32) -> String {
     );
     let _ = match readers.foreign {
         0 => writeln!(text),
-        foreign => writeln!(text, "; {foreign} of them are not of this environment"),
+        foreign => writeln!(text, "; of others: {foreign}"),
     };
     let _ = writeln!(text, "parallelism {parallelism}");
     text
@@ -198,7 +198,24 @@ mod tests {
         };
         let readers = Readers { now: 3, during: 4, after: 2, foreign: 1 };
         let whole = Plan { environment: "dev".to_owned(), packs: vec![changed, removed], readers };
-        insta::assert_snapshot!(plan(&whole, 1), @"");
+        insta::assert_snapshot!(plan(&whole, 1), @r"
+        dev rules: changed, weir/dev/rules@0123456789ab
+          + flat_line
+          - records
+          ~ zscore aaaaaaaaaaaa -> bbbbbbbbbbbb, column + spread, column - deviation
+          ~ what all rules share: tables, views or streams
+          = 1 rule unchanged
+          drift: pl_1 was stopped
+          there now: pl_1
+          window state is lost
+          windows are full after 1 d 1 h (the longest is zscore's)
+        dev old: removed
+          - gone
+          there now: pl_2
+          window state is lost
+        readers of each shard (it gives 5 reads a second): 3 now, 4 during, 2 after; of others: 1
+        parallelism 1
+        ");
     }
 
     #[test]
@@ -230,8 +247,21 @@ mod tests {
             errors: vec!["the stream is gone: ResourceNotFoundException\nat a line of source".to_owned()],
             ..well.clone()
         };
-        insta::assert_snapshot!(status(&[well, ill], "dev"), @"");
-        insta::assert_snapshot!(status(&[], "dev"), @"");
+        insta::assert_snapshot!(status(&[well, ill], "dev"), @r"
+        weir/dev/rules@0123456789ab  well
+          state        Running, 1 restart
+          checkpoint   42, begun 7 s ago
+          events       12.3 a second, queues 2 % full
+          parallelism  2   id pl_1
+        weir/dev/rules@0123456789ab  NOT WELL
+          state        Failed, 20 restarts
+          checkpoint   none yet
+          events       not measured
+          parallelism  not told   id pl_1
+          problem      arroyo gave it up after 20 restarts: a source task owns no open shard
+          last error   the stream is gone: ResourceNotFoundException
+        ");
+        assert_eq!(status(&[], "dev"), "dev: no rules are deployed; `weir apply --env dev` deploys them\n");
     }
 
     #[test]
@@ -244,7 +274,10 @@ mod tests {
             how: "apply".to_owned(),
             packs: "rules@0123456789ab".to_owned(),
         };
-        insta::assert_snapshot!(deployments(&[one]), @"");
+        assert_eq!(
+            deployments(&[one]),
+            "   7  2026-11-24T09:00:00.000Z  apply  rules@0123456789ab  0123456789ab+  (ana@laptop)\n"
+        );
         assert_eq!(deployments(&[]), "nothing was deployed yet\n");
     }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{
     place::PlaceOptions,
+    proxy::Proxy,
     tunnel::{API_PORT, Tunnel},
 };
 use crate::{local::interrupted, repo::Repo};
@@ -29,13 +30,17 @@ pub(crate) struct UiCommand {
 pub(crate) async fn run(command: UiCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let outputs = command.place.outputs(&repo).await?;
-    let mut tunnel = Tunnel::open(&outputs, command.port).await?;
-    println!("{}", tunnel.url);
-    let secret = outputs.get("arroyo_api_key_secret");
-    let key = secret.map_or_else(String::new, |name| format!("; the API key is in secret {name}"));
-    eprintln!("Arroyo's UI and API are at {}{key}. Ctrl-C ends the tunnel.", tunnel.url);
+    let key = command.place.key(&outputs).await?;
+    let mut tunnel = Tunnel::open(&outputs).await?;
+    let proxy = Proxy::open(command.port, tunnel.address, key).await?;
+    println!("{}", proxy.url());
+    eprintln!(
+        "Arroyo's UI and API are at {}, for this machine only; they need no key there. Ctrl-C ends it.",
+        proxy.url()
+    );
     tokio::select! {
         ended = tunnel.ended() => ended.map(|()| ExitCode::SUCCESS),
+        ended = proxy.serve() => ended.map(|()| ExitCode::SUCCESS),
         _ = interrupted() => Ok(ExitCode::SUCCESS),
     }
 }
