@@ -110,7 +110,7 @@ impl Entry {
             State::Running if self.says("#fails") => State::Recovering,
             State::Running if self.rescale => State::Rescaling,
             State::Running => {
-                if self.ticks % 2 == 0 && !self.says("#no-checkpoint") {
+                if self.ticks.is_multiple_of(2) && !self.says("#no-checkpoint") {
                     self.checkpoints += 1;
                 }
                 State::Running

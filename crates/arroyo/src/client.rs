@@ -147,7 +147,7 @@ impl Client {
                 all.extend(page.data);
                 if !more {
                     // An empty page after one that promised more: the pipeline that it was to follow is gone.
-                    break !(empty && !after.is_empty());
+                    break !empty || after.is_empty();
                 }
                 if empty {
                     break false;

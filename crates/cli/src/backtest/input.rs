@@ -128,7 +128,7 @@ struct Progress {
 impl Progress {
     fn look(&mut self, history: &Builder) {
         let events = history.events();
-        if events % LOOK_EACH == 0 && self.said.elapsed() >= PROGRESS_INTERVAL {
+        if events.is_multiple_of(LOOK_EACH) && self.said.elapsed() >= PROGRESS_INTERVAL {
             self.said = Instant::now();
             eprintln!("  reading: {} events in {:.0} s", grouped(events), self.begun.elapsed().as_secs_f64());
         }

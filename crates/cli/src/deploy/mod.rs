@@ -1,6 +1,8 @@
 //! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it.
 
 mod aws_cli;
+mod deploy_command;
+mod infrastructure;
 mod ledger;
 mod outputs;
 mod place;
@@ -15,6 +17,8 @@ pub(crate) mod plan;
 pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod ui;
+
+pub(crate) use deploy_command::{DeployCommand, run};
 
 use std::io::{BufRead as _, IsTerminal as _};
 

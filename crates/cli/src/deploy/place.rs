@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
 
@@ -45,23 +45,36 @@ impl PlaceOptions {
         match (&self.outputs, &self.url) {
             (Some(file), _) => StackOutputs::load(file),
             (None, Some(_)) => Ok(StackOutputs::default()),
-            (None, None) => {
-                let outputs = StackOutputs::read(repo, None).await?;
-                if outputs.is_empty() {
-                    anyhow::bail!(
-                        "terraform has applied nothing here\n  hint: make deploy ENV={} does; --url names an Arroyo that is \
-                         there without Terraform",
-                        self.environment
-                    );
-                }
-                Ok(outputs)
-            }
+            (None, None) => self.applied(repo).await,
         }
+    }
+
+    /// What Terraform made of the environment in this checkout.
+    pub(crate) async fn applied(&self, repo: &Repo) -> Result<StackOutputs> {
+        let outputs = StackOutputs::read(repo, &self.environment).await?;
+        if outputs.is_empty() {
+            bail!(
+                "terraform has applied nothing of {0} here\n  hint: make deploy ENV={0} does; --url names an Arroyo that is \
+                 there without Terraform",
+                self.environment
+            );
+        }
+        Ok(outputs)
+    }
+
+    /// Whether Arroyo's address is given.
+    pub(crate) fn has_url(&self) -> bool {
+        self.url.is_some()
     }
 
     /// Finds the cluster, opens what is needed to reach it, and asks whether it answers.
     pub(crate) async fn connect(&self, repo: &Repo) -> Result<Place> {
         let outputs = self.outputs(repo).await?;
+        self.connect_to(repo, outputs).await
+    }
+
+    /// The same, of a stack whose outputs are known.
+    pub(crate) async fn connect_to(&self, repo: &Repo, outputs: StackOutputs) -> Result<Place> {
         let clients = clients(&outputs).await;
         let ledger = ledger(repo, clients.as_ref(), &outputs);
         let key = self.key(&outputs).await?;
