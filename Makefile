@@ -6,6 +6,9 @@ SHELL := /usr/bin/env bash
 # What the demo and the tests run; `make install` builds the fast one.
 WEIR := target/debug/weir
 
+# The environment that deploy, destroy and ui are about: terraform/NAME.tfvars and sql/environments/NAME.toml.
+ENV ?= dev
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +45,20 @@ test-rules: ## the rules' own tests
 	cargo build --locked --workspace
 	$(WEIR) test
 
+.PHONY: deploy
+deploy: build ## infrastructure, rules and a probe, on AWS: asks before it changes anything [ENV=dev ARGS='-- -var name_prefix=weir-mine']
+	$(WEIR) deploy --env $(ENV) $(ARGS)
+
+.PHONY: destroy
+destroy: ## end all of it, after saying what is lost [ENV=dev]
+	cargo build --locked --workspace
+	$(WEIR) destroy --all --env $(ENV) $(ARGS)
+
+.PHONY: ui
+ui: ## Arroyo's UI on a loopback port, through a tunnel [ENV=dev ARGS='--port 8115']
+	cargo build --locked --workspace
+	$(WEIR) ui --env $(ENV) $(ARGS)
+
 .PHONY: nab
 nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB ARGS='--rules adaptive,records --out results']
 	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }
@@ -50,7 +67,7 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 
 .PHONY: test-arroyo
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
-	cargo test --workspace --locked --test arroyo -- --nocapture --test-threads=1
+	cargo test --workspace --locked --test arroyo --test arroyo_deploy -- --nocapture --test-threads=1
 
 .PHONY: bench
 bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured keys start cores alerter"]

@@ -31,6 +31,7 @@ impl World {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Some(path) = path.strip_prefix("/api/v1") else { return Answer::error(404, "not found") };
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let now = self.options.now();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
             ("GET", ["ping"]) => Answer::ok(&json!("Pong")),
@@ -51,8 +52,8 @@ impl World {
                 let begun = entry.checkpoints + 1;
                 let all: Vec<Value> = (begun.saturating_sub(3).max(1)..=begun)
                     .map(|epoch| {
-                        let finish = (epoch <= entry.checkpoints).then_some(1_700_000_000_000_000 + epoch);
-                        json!({ "epoch": epoch, "backend": "parquet", "start_time": 1_700_000_000_000_000_u64 + epoch,
+                        let finish = (epoch <= entry.checkpoints).then_some(now + epoch);
+                        json!({ "epoch": epoch, "backend": "parquet", "start_time": now + epoch,
                                 "finish_time": finish, "events": [] })
                     })
                     .collect();

@@ -61,6 +61,8 @@ pub struct Options {
     /// The most that one page holds, whatever is asked for; Arroyo itself knows no most, and answers 10 where nothing is
     /// asked for.
     pub page: Option<usize>,
+    /// When checkpoints begin, microseconds since the epoch; long ago where nothing is said.
+    pub now: Option<u64>,
 }
 
 /// A running stand-in; dropping it ends it.
@@ -69,6 +71,12 @@ pub struct StandIn {
     url: String,
     world: Arc<Mutex<World>>,
     task: JoinHandle<()>,
+}
+
+impl Options {
+    pub(crate) fn now(&self) -> u64 {
+        self.now.unwrap_or(1_700_000_000_000_000)
+    }
 }
 
 #[derive(Debug, Default)]

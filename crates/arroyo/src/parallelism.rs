@@ -34,6 +34,14 @@ pub fn idle_subtasks(open_shards: &[String], parallelism: u32) -> Vec<u32> {
     (0..parallelism).filter(|subtask| !owned.contains(subtask)).collect()
 }
 
+/// The most shards that one subtask owns. Arroyo keeps one watermark a subtask: where one reads several shards, the events of
+/// a shard that lags behind the others may come too late for their windows.
+#[must_use]
+pub fn most_shards_of_a_task(open_shards: &[String], parallelism: u32) -> usize {
+    let owned: Vec<u32> = open_shards.iter().map(|shard| subtask_of(shard, parallelism)).collect();
+    (0..parallelism).map(|subtask| owned.iter().filter(|owner| **owner == subtask).count()).max().unwrap_or_default()
+}
+
 /// The largest safe parallelism at or below the one asked for; `None` when the stream has no open shard.
 #[must_use]
 pub fn choose(open_shards: &[String], asked: u32) -> Option<Choice> {
@@ -72,6 +80,12 @@ mod tests {
         for (count, parallelism, safe) in [(6, 4, true), (8, 4, true), (8, 8, false), (16, 8, true)] {
             assert_eq!(idle_subtasks(&shards(count), parallelism).is_empty(), safe, "{count}/{parallelism}");
         }
+    }
+
+    #[test]
+    fn the_fullest_subtask_is_known() {
+        assert_eq!([(2, 2), (3, 2), (4, 4)].map(|(n, p)| most_shards_of_a_task(&shards(n), p)), [2, 2, 2]);
+        assert_eq!(most_shards_of_a_task(&shards(1), 1), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod commands;
 mod compile;
 mod data;
 mod demo;
+mod deploy;
 mod embedded;
 mod explain;
 mod local;
@@ -26,7 +27,8 @@ use clap::{Parser, Subcommand};
 
 /// Anomaly rules in SQL: write, test and run them here, deploy them to your own AWS account.
 ///
-/// Exit codes: 0 all is well; 1 something failed, or a rule or a test is wrong; 2 the command line is wrong.
+/// Exit codes: 0 all is well; 1 something failed, or a rule or a test is wrong; 2 the command line is wrong; 3 the answer is
+/// that something is to be done or is not well (`status`, `plan --exit-code`).
 #[derive(Debug, Parser)]
 #[command(name = "weir", version)]
 struct Cli {
@@ -52,6 +54,13 @@ enum Command {
     Quarantine(commands::quarantine::QuarantineCommand),
     Up(commands::up::UpCommand),
     Down(commands::down::DownCommand),
+    Deploy(Box<deploy::DeployCommand>),
+    Plan(deploy::plan::PlanCommand),
+    Apply(deploy::apply::ApplyCommand),
+    Status(deploy::status::StatusCommand),
+    Rollback(deploy::rollback::RollbackCommand),
+    Destroy(deploy::destroy::DestroyCommand),
+    Ui(deploy::ui::UiCommand),
     Nab(commands::nab::NabCommand),
 }
 
@@ -86,6 +95,13 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
         Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
+        Command::Deploy(command) => runtime.block_on(deploy::run(*command)),
+        Command::Plan(command) => runtime.block_on(deploy::plan::run(command)),
+        Command::Apply(command) => runtime.block_on(deploy::apply::run(command)),
+        Command::Status(command) => runtime.block_on(deploy::status::run(command)),
+        Command::Rollback(command) => runtime.block_on(deploy::rollback::run(command)),
+        Command::Destroy(command) => runtime.block_on(deploy::destroy::run(command)),
+        Command::Ui(command) => runtime.block_on(deploy::ui::run(command)),
         Command::Nab(command) => commands::nab::run(&command).map(done),
     }
 }

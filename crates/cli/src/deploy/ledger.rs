@@ -139,7 +139,8 @@ impl Ledger {
 
     /// One deployment, whole.
     pub(crate) async fn get(&self, environment: &str, number: u64) -> Result<Deployment> {
-        let none = || anyhow!("there is no deployment {number} of {environment}\n  hint: `weir rollback --list` shows them");
+        let none =
+            || anyhow!("there is no deployment {number} of {environment}\n  hint: `weir rollback --list` shows them");
         match self {
             Self::Folder(folder) => {
                 let file = folder.join(environment).join(format!("{number:08}.json"));
@@ -289,8 +290,11 @@ pub(crate) fn now_text() -> String {
 /// Who deploys: a person's or a CI job's own name for itself.
 pub(crate) fn who() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = named("WEIR_WHO").or_else(|| named("GITHUB_ACTOR")).or_else(|| named("GITLAB_USER_LOGIN"));
-    let user = user.or_else(|| named("USER")).unwrap_or_else(|| "somebody".to_owned());
+    let named_so = named("WEIR_WHO").or_else(|| named("GITHUB_ACTOR")).or_else(|| named("GITLAB_USER_LOGIN"));
+    if let Some(who) = named_so {
+        return who;
+    }
+    let user = named("USER").unwrap_or_else(|| "somebody".to_owned());
     let host = nix::unistd::gethostname().ok().map(|host| host.to_string_lossy().into_owned());
     host.map_or_else(|| user.clone(), |host| format!("{user}@{host}"))
 }

@@ -2,9 +2,11 @@
 
 mod aws_cli;
 mod deploy_command;
+mod infrastructure;
 mod ledger;
 mod outputs;
 mod place;
+mod proxy;
 mod render;
 mod tunnel;
 mod wanted;
@@ -21,6 +23,11 @@ pub(crate) use deploy_command::{DeployCommand, run};
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Result, bail};
+
+/// The exit code of `weir plan --exit-code` when there is something to do.
+const CHANGES: u8 = 3;
+/// The exit code of `weir status` when something that is deployed does not do its work.
+const UNWELL: u8 = 3;
 
 /// Asks before something is changed. Without a person to ask, `--yes` must have said so.
 fn confirm(question: &str, yes: bool) -> Result<()> {

@@ -1,15 +1,12 @@
 //! What Terraform made, of a stack on AWS.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
 
+use super::infrastructure::data_folder;
 use crate::repo::Repo;
 
 /// Outputs that are text, by name.
@@ -17,12 +14,14 @@ use crate::repo::Repo;
 pub(crate) struct StackOutputs(BTreeMap<String, String>);
 
 impl StackOutputs {
-    /// From `terraform output -json`; empty where nothing was applied.
-    pub(crate) async fn read(repo: &Repo, state: Option<&Path>) -> Result<Self> {
+    /// From `terraform output -json`; empty where nothing was applied. `weir deploy` gives each environment a workspace; a
+    /// checkout that it never deployed from is asked as it stands.
+    pub(crate) async fn read(repo: &Repo, environment: &str) -> Result<Self> {
         let mut command = Command::new("terraform");
         command.arg(format!("-chdir={}", repo.root.join("terraform").display())).args(["output", "-json"]);
-        if let Some(state) = state {
-            command.arg(format!("-state={}", std::path::absolute(state)?.display()));
+        let data = data_folder(repo, environment);
+        if data.is_dir() {
+            command.env("TF_DATA_DIR", data).env_remove("TF_WORKSPACE");
         }
         command.env("TF_IN_AUTOMATION", "1").env("CHECKPOINT_DISABLE", "1");
         let output = command.output().await.context("terraform output\n  hint: is Terraform installed and on PATH?")?;
@@ -37,8 +36,7 @@ impl StackOutputs {
     /// From a file that `terraform output -json` wrote.
     pub(crate) fn load(file: &PathBuf) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        Self::parse(&bytes)
-            .with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
+        Self::parse(&bytes).with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
     }
 
     fn parse(json: &[u8]) -> Result<Self> {
@@ -60,7 +58,9 @@ impl StackOutputs {
 
     pub(crate) fn need(&self, name: &str) -> Result<&str> {
         self.get(name).with_context(|| {
-            format!("the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?")
+            format!(
+                "the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?"
+            )
         })
     }
 }

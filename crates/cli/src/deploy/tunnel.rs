@@ -24,7 +24,7 @@ const OPEN_POLL: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     child: Child,
-    pub(crate) url: String,
+    pub(crate) address: SocketAddr,
 }
 
 #[derive(Deserialize)]
@@ -51,9 +51,9 @@ struct Container {
 }
 
 impl Tunnel {
-    /// Opens one to the stack's control task on a loopback port; 0 takes a free one.
-    pub(crate) async fn open(outputs: &StackOutputs, port: u16) -> Result<Self> {
-        let port = free(port)?;
+    /// Opens one to the stack's control task on a free loopback port.
+    pub(crate) async fn open(outputs: &StackOutputs) -> Result<Self> {
+        let port = free()?;
         let target = target(outputs).await?;
         let parameters = format!(r#"{{"portNumber":["{API_PORT}"],"localPortNumber":["{port}"]}}"#);
         let mut command = aws_cli::command(outputs);
@@ -64,9 +64,9 @@ impl Tunnel {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let child = command.spawn().context("`aws` cannot be started\n  hint: install the AWS CLI, version 2")?;
-        let mut tunnel = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let mut tunnel = Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
         let begun = Instant::now();
-        while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.is_err() {
+        while TcpStream::connect(tunnel.address).await.is_err() {
             if let Some(status) = tunnel.child.try_wait()? {
                 let said = tunnel.said().await;
                 bail!(
@@ -118,8 +118,7 @@ async fn target(outputs: &StackOutputs) -> Result<String> {
     Ok(format!("ecs:{cluster}_{task}_{runtime}"))
 }
 
-fn free(port: u16) -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("port {port} is in use\n  hint: another one with --port"))?;
-    Ok(listener.local_addr()?.port())
+/// A port that nothing listens on now. It is given up again before the plugin takes it: that can go wrong, and is then said.
+fn free() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?.local_addr()?.port())
 }

@@ -1,0 +1,41 @@
+//! `weir status`: how what is deployed does.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::{UNWELL, place::PlaceOptions, render};
+use crate::{demo::now_millis, repo::Repo};
+
+/// Says how the deployed pipelines do, in plain words
+///
+/// Exit codes: 0 all of them do their work; 1 Arroyo could not be asked; 2 the command line is wrong; 3 one does not do its
+/// work, or none is deployed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  weir status --env prod --json | jq '.pipelines[].problems'")]
+pub(crate) struct StatusCommand {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Prints everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(command: StatusCommand) -> Result<ExitCode> {
+    let repo = Repo::find()?;
+    let place = command.place.connect(&repo).await?;
+    let now = u64::try_from(now_millis()).unwrap_or_default() * 1000;
+    let all = weir_arroyo::status::status(&place.client, &place.environment, now).await?;
+    let newest = place.ledger.list(&place.environment).await?.into_iter().next();
+    if command.json {
+        let said = serde_json::json!({ "pipelines": all, "deployment": newest });
+        println!("{}", serde_json::to_string_pretty(&said)?);
+    } else {
+        print!("{}", render::status(&all, &place.environment));
+        if let Some(newest) = newest {
+            print!("last deployment:\n{}", render::deployments(&[newest]));
+        }
+    }
+    let well = !all.is_empty() && all.iter().all(|one| one.well);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) })
+}

@@ -1,0 +1,46 @@
+//! `weir ui`: Arroyo's own pages, through a tunnel.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::{
+    place::PlaceOptions,
+    proxy::Proxy,
+    tunnel::{API_PORT, Tunnel},
+};
+use crate::{local::interrupted, repo::Repo};
+
+/// Opens a tunnel to Arroyo's UI on a loopback port, until Ctrl-C
+///
+/// Needs the AWS CLI with its Session Manager plugin. Exit codes: 0 ended by Ctrl-C; 1 the tunnel failed; 2 the command line
+/// is wrong.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  weir ui --port 8115\n  then, in another shell: WEIR_ARROYO_URL=http://127.0.0.1:8115 weir status"
+)]
+pub(crate) struct UiCommand {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// The loopback port
+    #[arg(long, default_value_t = API_PORT)]
+    port: u16,
+}
+
+pub(crate) async fn run(command: UiCommand) -> Result<ExitCode> {
+    let repo = Repo::find()?;
+    let outputs = command.place.outputs(&repo).await?;
+    let key = command.place.key(&outputs).await?;
+    let mut tunnel = Tunnel::open(&outputs).await?;
+    let proxy = Proxy::open(command.port, tunnel.address, key).await?;
+    println!("{}", proxy.url());
+    eprintln!(
+        "Arroyo's UI and API are at {}, for this machine only; they need no key there. Ctrl-C ends it.",
+        proxy.url()
+    );
+    tokio::select! {
+        ended = tunnel.ended() => ended.map(|()| ExitCode::SUCCESS),
+        ended = proxy.serve() => ended.map(|()| ExitCode::SUCCESS),
+        _ = interrupted() => Ok(ExitCode::SUCCESS),
+    }
+}
