@@ -48,7 +48,7 @@ fn lines(events: &[Event]) -> Vec<RawRecord> {
 /// Mostly rising times with some disorder, some rows too late, and gaps.
 fn stream() -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![8 => -1500i64..1500, 1 => 5000i64..20_000, 1 => -9000i64..-3000];
-    prop::collection::vec((step, prop::option::weighted(0.9, 0u8..4), 0u8..8), 0..120).prop_map(|steps| {
+    prop::collection::vec((step, prop::option::weighted(0.9, 0u8..4), 0u8..8), 0..300).prop_map(|steps| {
         let mut now = 1_700_000_000_000i64;
         steps
             .into_iter()
