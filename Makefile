@@ -70,7 +70,7 @@ test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO
 	cargo test --workspace --locked --test arroyo --test arroyo_deploy -- --nocapture --test-threads=1
 
 .PHONY: bench
-bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured keys start cores alerter"]
+bench: ## speed and memory beside DuckDB and DataFusion [PEERS=duckdb ARGS="queries unstructured keys start cores alerter"]
 	scripts/bench.sh
 
 .PHONY: fmt

@@ -90,7 +90,11 @@ fn every_program_is_refused_or_gives_its_rows() {
             for part in 1..4 {
                 let folder = tempfile::tempdir().unwrap();
                 let stop_after = Some(input.len() as u64 * part / 4);
-                let mut both = rows(&program, &input, &Run { batch_size: 2, state: Some(folder.path()), stop_after });
+                let mut both = rows(
+                    &program,
+                    &input,
+                    &Run { batch_size: 2, state: Some(folder.path()), stop_after, ..Run::default() },
+                );
                 both.extend(rows(&program, &input, &Run { state: Some(folder.path()), ..Run::default() }));
                 both.sort();
                 if both != whole {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Run, planned, records, run_rows};
 use proptest::prelude::*;
-use weir_engine::RawRecord;
+use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, run};
 
 const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
     t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
@@ -48,7 +48,7 @@ fn lines(events: &[Event]) -> Vec<RawRecord> {
 /// Mostly rising times with some disorder, some rows too late, and gaps.
 fn stream() -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![8 => -1500i64..1500, 1 => 5000i64..20_000, 1 => -9000i64..-3000];
-    prop::collection::vec((step, prop::option::weighted(0.9, 0u8..4), 0u8..8), 0..120).prop_map(|steps| {
+    prop::collection::vec((step, prop::option::weighted(0.9, 0u8..4), 0u8..8), 0..300).prop_map(|steps| {
         let mut now = 1_700_000_000_000i64;
         steps
             .into_iter()
@@ -74,6 +74,8 @@ proptest! {
                 prop_assert_eq!(&rows, &whole, "{} in batches of {}", name, batch_size);
                 prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
             }
+            let (rows, _) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 3, parallelism: 3, ..Run::default() });
+            prop_assert_eq!(&rows, &whole, "{} on three threads", name);
         }
     }
 
@@ -86,7 +88,7 @@ proptest! {
             let mut rows = Vec::new();
             for cut in &cuts {
                 let stop_after = Some((events.len() as f64 * cut / cuts.len() as f64) as u64);
-                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after };
+                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after, ..Run::default() };
                 rows.extend(run_rows(&program, &[("events", lines(&events))], &how).0);
             }
             rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);
@@ -138,6 +140,32 @@ proptest! {
         let program = planned(&format!("{SOURCE}SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM events GROUP BY 1, 2;"));
         let (rows, _) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 10, ..Run::default() });
         prop_assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+/// A thousand rows, each of a key of its own.
+fn many_keys() -> Vec<RawRecord> {
+    let line = |n: i64| format!(r#"{{"ts":{},"k":"key-{n}","v":{n}}}"#, 1_700_000_000_000i64 + n);
+    records(&(0..1000).map(line).collect::<Vec<_>>())
+}
+
+#[test]
+fn window_state_over_its_limit_ends_the_run_with_a_clear_error() {
+    let program =
+        planned(&format!("{SOURCE}SELECT k, tumble(INTERVAL '1 hour') AS w, sum(v) AS s FROM events GROUP BY 1, 2;"));
+    let limited = |state_limit: usize| {
+        let mut options = RunOptions { state_limit, ..RunOptions::default() };
+        options.sources.insert("events".to_owned(), MemorySource::new(many_keys()));
+        for sink in program.sinks() {
+            options.sinks.insert(sink.name.clone(), MemorySink::new());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(&program, options, std::future::pending()))
+    };
+    assert!(limited(1 << 20).is_ok(), "a thousand keys fit a megabyte");
+    match limited(10_000) {
+        Err(RunError::StateLimit { bytes, limit }) => assert!(bytes > limit && limit == 10_000),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -17,7 +17,7 @@ use super::source_task::{Reader, SourceMessage, SourceTask};
 use super::stats::{RunReport, Stats};
 use super::{OperatorKind, RunOptions};
 use crate::connectors::{ConnectorError, open_sink, open_source};
-use crate::plan::{NodeId, Program};
+use crate::plan::{NodeId, Program, Window};
 use crate::state::{Checkpoint, OperatorState, SourceState, StateError, Store};
 
 /// Batches that may wait between a source and the driver, and between the driver and a sink.
@@ -110,6 +110,19 @@ pub async fn run(
     Ok(report)
 }
 
+/// The shortest bin of a program's windows.
+fn shortest_bin(program: &Program) -> Option<i64> {
+    let bin = |operator: &super::Operator| match &operator.kind {
+        OperatorKind::Window(spec) => match spec.window {
+            Window::Tumble { width } => Some(width),
+            Window::Hop { slide, .. } => Some(slide),
+            Window::Session { .. } => None,
+        },
+        _ => None,
+    };
+    program.operators.iter().filter_map(bin).min()
+}
+
 /// The way to a sink's task, and its end.
 type RunningSink = (mpsc::Sender<SinkMessage>, JoinHandle<Result<(), RunError>>);
 
@@ -198,7 +211,8 @@ impl<'a> Driver<'a> {
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
             let stats = Arc::clone(&self.stats);
-            let reader = Reader::new(spec, table, stored.map(|s| &s.watermark), self.options.future_limit, stats)?;
+            let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
+            let reader = Reader::new(spec, table, marks, future, shortest_bin(self.program), stats)?;
             let task = SourceTask {
                 node,
                 source,
@@ -246,15 +260,30 @@ impl<'a> Driver<'a> {
         if self.store.is_some() { self.checkpoint().await } else { self.flush().await }
     }
 
-    /// Pushes one batch through all operators.
+    /// Pushes what a source sent through all operators.
     async fn take(&mut self, message: SourceMessage) -> Result<(), RunError> {
-        let SourceMessage { node, chunk, watermark, state } = message;
+        let SourceMessage { node, mut parts, watermark, state } = message;
         let finished = state.finished;
         match self.sources.iter_mut().find(|s| s.table == state.table) {
             Some(slot) => *slot = state,
             None => self.sources.push(state),
         }
         self.open_sources -= usize::from(finished);
+        let last = parts.pop();
+        for (chunk, watermark) in parts {
+            self.push(node, Some(chunk), watermark).await?;
+        }
+        self.push(node, last.map(|(chunk, _)| chunk), watermark).await?;
+        for source in self.late.take() {
+            if let Some(counters) = self.stats.sources.get(source) {
+                counters.late.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes one batch through all operators, and moves the watermark.
+    async fn push(&mut self, node: NodeId, chunk: Option<Chunk>, watermark: i64) -> Result<(), RunError> {
         for running in &mut self.operators {
             running.output.clear();
             running.changed = false;
@@ -267,11 +296,6 @@ impl<'a> Driver<'a> {
         while self.round().await? {
             for running in &mut self.operators {
                 running.output.clear();
-            }
-        }
-        for source in self.late.take() {
-            if let Some(counters) = self.stats.sources.get(source) {
-                counters.late.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())

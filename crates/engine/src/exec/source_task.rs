@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch, TimestampNanosecondArray};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -32,9 +32,9 @@ const WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct SourceMessage {
     pub(super) node: NodeId,
-    /// New rows; none where only the watermark moved.
-    pub(super) chunk: Option<Chunk>,
-    /// After these rows.
+    /// New rows, each part with the watermark after it; none where only the watermark moved.
+    pub(super) parts: Vec<(Chunk, i64)>,
+    /// After all of them.
     pub(super) watermark: i64,
     /// Where the source is after these rows.
     pub(super) state: SourceState,
@@ -83,8 +83,16 @@ pub(super) struct Reader {
     watermark: SourceWatermark,
     tracker: Tracker,
     future_limit: i64,
+    /// The shortest bin of the program's windows.
+    bin: Option<i64>,
     stats: Arc<Stats>,
 }
+
+/// A batch is handed on in parts where it spans more bins than this: each part ends what the watermark lets it end, so that
+/// the state stays small however much time a batch covers.
+const BINS_OF_A_PART: i64 = 64;
+/// No part but the last has fewer rows.
+const ROWS_OF_A_PART: usize = 128;
 
 impl Decoding {
     fn decode(&self, polled: Polled, now: i64) -> Result<Option<Computed>, RunError> {
@@ -107,6 +115,7 @@ impl Reader {
         table: &TableInfo,
         stored: Option<&Value>,
         future_limit: Duration,
+        bin: Option<i64>,
         stats: Arc<Stats>,
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(Tracker::new);
@@ -123,14 +132,17 @@ impl Reader {
             watermark: spec.watermark,
             tracker,
             future_limit: i64::try_from(future_limit.as_nanos()).unwrap_or(i64::MAX),
+            bin,
             stats,
         })
     }
 
-    /// Takes rows; what they say about time moves the watermark.
-    fn read(&mut self, rows: Computed) -> Chunk {
+    /// Takes rows; what they say about time moves the watermark. Gives each part with the watermark after it.
+    fn read(&mut self, rows: Computed) -> Vec<(Chunk, i64)> {
         let Computed { mut batch, decoded } = rows;
-        let origin = Arc::new(self.observe(&batch, &decoded));
+        let cuts = self.bin.map_or_else(Vec::new, |bin| cuts(batch.column(self.time).as_primitive(), bin));
+        let (origin, mut watermarks) = self.observe(&batch, &decoded, &cuts);
+        let origin = Arc::new(origin);
         if let SourceWatermark::Column(column) = self.watermark {
             batch.remove_column(column);
         }
@@ -140,10 +152,17 @@ impl Reader {
             counters.poison.fetch_add(decoded.poison, Ordering::Relaxed);
             counters.watermark.store(self.tracker.watermark(), Ordering::Relaxed);
         }
-        Chunk { batch, origin: Some(origin) }
+        watermarks.push(self.tracker.watermark());
+        let starts = std::iter::once(0).chain(cuts.iter().copied());
+        let ends = cuts.iter().copied().chain([batch.num_rows()]);
+        let part = |(start, end): (usize, usize)| Chunk {
+            batch: if end - start == batch.num_rows() { batch.clone() } else { batch.slice(start, end - start) },
+            origin: Some(Arc::clone(&origin)),
+        };
+        starts.zip(ends).map(part).zip(watermarks).collect()
     }
 
-    fn observe(&mut self, batch: &RecordBatch, decoded: &Decoded) -> Origin {
+    fn observe(&mut self, batch: &RecordBatch, decoded: &Decoded, cuts: &[usize]) -> (Origin, Vec<i64>) {
         let (marks, lateness) = match self.watermark {
             SourceWatermark::Lateness(lateness) => (None, lateness),
             SourceWatermark::Column(column) => {
@@ -156,13 +175,15 @@ impl Reader {
             lateness,
             arrival: decoded.arrival.as_ref(),
             partitions: &decoded.partitions,
+            cuts,
         };
         let observed = self.tracker.observe(times, self.future_limit);
         if let Some(counters) = self.stats.sources.get(self.index) {
             counters.without_time.fetch_add(observed.without_time.len() as u64, Ordering::Relaxed);
             counters.future.fetch_add(observed.future, Ordering::Relaxed);
         }
-        Origin { source: self.index, before: observed.before, without_time: observed.without_time }
+        let origin = Origin { source: self.index, before: observed.before, without_time: observed.without_time };
+        (origin, observed.at_cuts)
     }
 
     /// What a poll says to the driver; nothing when it brought no rows and time stands still.
@@ -171,9 +192,9 @@ impl Reader {
         let rows = rows.await?;
         let before = self.tracker.watermark();
         self.tracker.set_partitions(partitions);
-        let chunk = rows.map(|rows| self.read(rows));
+        let parts = rows.map(|rows| self.read(rows)).unwrap_or_default();
         let watermark = if finished { i64::MAX } else { self.tracker.watermark() };
-        if chunk.is_none() && watermark == before && !finished {
+        if parts.is_empty() && watermark == before && !finished {
             return Ok(None);
         }
         let state = SourceState {
@@ -182,8 +203,24 @@ impl Reader {
             watermark: serde_json::to_value(&self.tracker).unwrap_or(Value::Null),
             finished,
         };
-        Ok(Some(SourceMessage { node, chunk, watermark, state }))
+        Ok(Some(SourceMessage { node, parts, watermark, state }))
     }
+}
+
+/// The rows before which a batch is cut, so that no part of it spans many bins.
+fn cuts(times: &TimestampNanosecondArray, bin: i64) -> Vec<usize> {
+    let span = bin.saturating_mul(BINS_OF_A_PART);
+    let (mut cuts, mut start, mut least, mut most) = (Vec::new(), 0, i64::MAX, i64::MIN);
+    for (row, time) in times.values().iter().enumerate() {
+        let (low, high) = (least.min(*time), most.max(*time));
+        if row - start >= ROWS_OF_A_PART && high.saturating_sub(low) > span {
+            cuts.push(row);
+            (start, least, most) = (row, *time, *time);
+        } else {
+            (least, most) = (low, high);
+        }
+    }
+    cuts
 }
 
 impl SourceTask {
@@ -284,4 +321,22 @@ impl Polling {
 fn now_nanos() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cuts_of(times: impl IntoIterator<Item = i64>) -> Vec<usize> {
+        cuts(&TimestampNanosecondArray::from_iter_values(times), 10)
+    }
+
+    #[test]
+    fn a_batch_is_cut_where_it_spans_many_bins_but_not_to_shreds() {
+        assert_eq!(cuts_of((0..1000).map(|n| n / 2)), Vec::<usize>::new(), "fifty bins");
+        assert_eq!(cuts_of((0..300).map(|n| n * 10)), [128, 256], "one row a bin");
+        assert_eq!(cuts_of((0..1000).map(|n| n * 2)), [321, 642, 963]);
+        assert_eq!(cuts_of((0..300).map(|n| if n % 2 == 0 { 0 } else { i64::MAX })), [128, 256], "no order at all");
+        assert_eq!(cuts_of([]), Vec::<usize>::new());
+    }
 }

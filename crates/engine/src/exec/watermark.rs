@@ -32,6 +32,8 @@ pub(super) struct Observed {
     pub(super) without_time: Vec<u32>,
     /// Rows whose time lies too far beyond their arrival.
     pub(super) future: u64,
+    /// The watermark at each cut.
+    pub(super) at_cuts: Vec<i64>,
 }
 
 /// The columns of a batch that tell time.
@@ -45,6 +47,8 @@ pub(super) struct Times<'a> {
     pub(super) arrival: Option<&'a TimestampNanosecondArray>,
     /// Each row's shard; all 0 when empty.
     pub(super) partitions: &'a [u32],
+    /// Rows before which the watermark is asked for, in ascending order.
+    pub(super) cuts: &'a [usize],
 }
 
 impl Tracker {
@@ -71,7 +75,11 @@ impl Tracker {
     /// Moves the watermark by a batch; `limit` is how far a time may lie beyond the arrival.
     pub(super) fn observe(&mut self, times: Times<'_>, limit: i64) -> Observed {
         let mut observed = Observed::default();
+        let mut cuts = times.cuts.iter().peekable();
         for row in 0..times.event.len() {
+            if cuts.next_if_eq(&&row).is_some() {
+                observed.at_cuts.push(self.current);
+            }
             let partition = times.partitions.get(row).copied().unwrap_or(0);
             let own = match &self.latest {
                 Some((known, mark)) if *known == partition => *mark,
@@ -155,7 +163,7 @@ mod tests {
 
     fn observe(tracker: &mut Tracker, times: &[i64], partitions: &[u32]) -> Observed {
         let event = TimestampNanosecondArray::from(times.to_vec());
-        tracker.observe(Times { event: &event, marks: None, lateness: 0, arrival: None, partitions }, 1000)
+        tracker.observe(Times { event: &event, marks: None, lateness: 0, arrival: None, partitions, cuts: &[] }, 1000)
     }
 
     #[test]
@@ -190,7 +198,8 @@ mod tests {
         let mut tracker = Tracker::new();
         let event = TimestampNanosecondArray::from(vec![5000, 10]);
         let arrival = TimestampNanosecondArray::from(vec![10, 10]);
-        let times = Times { event: &event, marks: None, lateness: 0, arrival: Some(&arrival), partitions: &[] };
+        let times =
+            Times { event: &event, marks: None, lateness: 0, arrival: Some(&arrival), partitions: &[], cuts: &[] };
         assert_eq!(tracker.observe(times, 1000).future, 1);
         assert_eq!(tracker.watermark(), 10);
     }
@@ -200,9 +209,18 @@ mod tests {
         let mut tracker = Tracker::new();
         let event = TimestampNanosecondArray::from(vec![Some(1), None, Some(7)]);
         let marks = TimestampNanosecondArray::from(vec![Some(999_999), Some(3), Some(6)]);
-        let times = Times { event: &event, marks: Some(&marks), lateness: 0, arrival: None, partitions: &[] };
-        assert_eq!(tracker.observe(times, 1000).without_time, vec![0, 1]);
+        let times =
+            Times { event: &event, marks: Some(&marks), lateness: 0, arrival: None, partitions: &[], cuts: &[1] };
+        let observed = tracker.observe(times, 1000);
+        assert_eq!((observed.without_time, observed.at_cuts), (vec![0, 1], vec![i64::MIN]));
         assert_eq!(tracker.watermark(), 6);
+    }
+
+    #[test]
+    fn cuts_tell_what_a_batch_that_ended_there_would_have_told() {
+        let event = TimestampNanosecondArray::from(vec![5, 3, 9, 8, 20]);
+        let times = Times { event: &event, marks: None, lateness: 1, arrival: None, partitions: &[], cuts: &[1, 2, 4] };
+        assert_eq!(Tracker::new().observe(times, 1000).at_cuts, [4, 4, 8]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) struct Run<'a> {
     pub(crate) batch_size: usize,
     pub(crate) state: Option<&'a Path>,
     pub(crate) stop_after: Option<u64>,
+    /// Batches decoded at the same time, and threads; 0 is 1.
+    pub(crate) parallelism: usize,
 }
 
 /// Plans a program that must be accepted.
@@ -34,6 +36,7 @@ pub(crate) fn run_rows(
         batch_size: if how.batch_size == 0 { 8192 } else { how.batch_size },
         state_dir: how.state.map(Path::to_owned),
         stop_after: how.stop_after,
+        parallelism: how.parallelism.max(1),
         ..RunOptions::default()
     };
     for (name, records) in sources {
@@ -43,7 +46,11 @@ pub(crate) fn run_rows(
     for (table, sink) in program.sinks().iter().zip(&sinks) {
         options.sinks.insert(table.name.clone(), sink.clone());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut builder = match how.parallelism {
+        0 | 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(how.parallelism.max(1)).enable_all().build().unwrap();
     let report = runtime.block_on(run(program, options, std::future::pending())).unwrap_or_else(|e| panic!("{e}"));
     let mut rows: Vec<String> = sinks.iter().flat_map(MemorySink::lines).collect();
     rows.sort();

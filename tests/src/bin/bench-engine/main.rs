@@ -1,6 +1,6 @@
-//! The embedded engine against batch engines and stream engines, as whole processes in one run, interleaved.
+//! The embedded engine against batch engines, as whole processes in one run, interleaved.
 //!
-//! usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [PART…]
+//! usage: bench-engine --weir BINARY [--python PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [PART…]
 //!
 //! Parts: `queries` (Q1 to Q3 beside the peers), `unstructured`, `keys`, `start`, `cores`; all of them when none is named.
 //! Prints Markdown tables. Processor time is user and system time of the whole process, start-up included; of several
@@ -24,7 +24,7 @@ use queries::Query;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|keys|start|cores]…";
+const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|keys|start|cores]…";
 /// What the issue asks: two million events of a thousand devices.
 const EVENTS: u64 = 2_000_000;
 const DEVICES: u64 = 1_000;
@@ -48,7 +48,6 @@ type Part = fn(&Bench) -> Result<(), BoxError>;
 struct Bench {
     weir: PathBuf,
     python: Option<PathBuf>,
-    flink: Option<PathBuf>,
     sql: PathBuf,
     folder: PathBuf,
     events: u64,
@@ -74,7 +73,6 @@ impl Bench {
         Ok(Self {
             weir: path("weir").ok_or(USAGE)?,
             python: path("python"),
-            flink: path("flink"),
             sql: path("sql").unwrap_or_else(|| "sql".into()),
             folder: path("folder").unwrap_or_else(|| ".weir/bench".into()),
             events: number("events", EVENTS)?,
@@ -282,10 +280,6 @@ impl Bench {
             "DataFusion",
             vec![own, "datafusion".to_owned(), sql.to_owned(), text(input), output("DataFusion")],
         ));
-        if let Some(python) = &self.flink {
-            let script = text(&scripts.join("peer_flink.py"));
-            peers.push(("Flink", vec![text(python), script, query.name().to_owned(), text(input), output("Flink")]));
-        }
         Ok(peers)
     }
 }
