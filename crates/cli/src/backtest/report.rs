@@ -278,6 +278,9 @@ impl fmt::Display for Report {
                 let metric = label.metric.as_ref().map_or_else(String::new, |metric| format!("/{metric}"));
                 writeln!(f, "  {} in {}{metric}, {} to {}", label.kind.as_str(), label.source, label.start, label.end)?;
             }
+            if missed.len() > MISSED {
+                writeln!(f, "  … and {} more", missed.len() - MISSED)?;
+            }
         }
         let h = &self.history;
         if h.incomplete > 0 {
