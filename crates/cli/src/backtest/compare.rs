@@ -106,6 +106,7 @@ struct Change {
     /// Anomalies that only the older rules found.
     lost: usize,
     same: usize,
+    /// Alerts count rules on trial as if they were active: that is what a reader wants to know of them.
     alerts_before: usize,
     alerts_after: usize,
     before: Option<RuleRow>,
@@ -254,7 +255,7 @@ fn change(
     gained_examples.truncate(EXAMPLES);
     lost_examples.truncate(EXAMPLES);
     let alerts = |of_side: &BTreeMap<Place<'_>, &Anomaly>| {
-        of_side.iter().filter(|(place, _)| of(place)).filter_map(|(_, a)| Alert::of(a)).collect::<BTreeSet<_>>().len()
+        of_side.iter().filter(|(place, _)| of(place)).map(|(_, a)| Alert::would_be(a)).collect::<BTreeSet<_>>().len()
     };
     Change {
         rule: rule.to_owned(),

@@ -105,6 +105,7 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
         write_anomalies(file, &replayed)?;
     }
     if let Some(file) = &command.plot {
+        eprintln!("drawing: what the rules expected all along");
         let expectations = plot::expectations(&rules, &history).await?;
         plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, command.plot_series)?;
         eprintln!("plot written to {}", file.display());

@@ -14,7 +14,7 @@ use super::{
     cost::{Cost, PRICES},
     history::History,
     replay::{Replayed, grouped},
-    score::{self, Score},
+    score::{self, Alert, Score},
 };
 use crate::data::labels::Label;
 
@@ -63,6 +63,8 @@ pub(super) struct RuleRow {
     pub(super) anomalies: usize,
     /// What people receive: at most one a key and dedup period, none from a rule on trial.
     pub(super) alerts: usize,
+    /// What people would receive if the rule were active.
+    would_be_alerts: usize,
     keys: usize,
     /// Anomalies by day (UTC), days without left out.
     by_day: BTreeMap<String, usize>,
@@ -135,8 +137,14 @@ impl Report {
         text.push_str("|---|--:|--:|--:|");
         text.push_str(if scored { "--:|--:|--:|\n" } else { "\n" });
         for row in self.rules.iter().chain([&self.all]) {
-            let _ =
-                write!(text, "| {} | {} | {} | {} |", row.name(), row.anomalies, row.alerts, self.a_week(row.alerts));
+            let _ = write!(
+                text,
+                "| {} | {} | {} | {} |",
+                row.name(),
+                row.anomalies,
+                row.all_alerts(),
+                self.a_week(row.counted())
+            );
             if scored {
                 let [precision, recall, delay] = row.scores();
                 let _ = write!(text, " {precision} | {recall} | {delay} |");
@@ -205,6 +213,17 @@ impl RuleRow {
         if self.stage == Stage::Shadow { format!("{} (shadow)", self.rule) } else { self.rule.clone() }
     }
 
+    /// The alerts; of a rule on trial, those that it would have sent.
+    fn counted(&self) -> usize {
+        if self.stage == Stage::Shadow { self.would_be_alerts } else { self.alerts }
+    }
+
+    /// The same for people: in brackets where nobody received them.
+    fn all_alerts(&self) -> String {
+        let count = grouped(self.counted());
+        if self.stage == Stage::Shadow { format!("({count})") } else { count }
+    }
+
     /// Precision, recall and delay, for people.
     pub(super) fn scores(&self) -> [String; 3] {
         let Some(score) = &self.score else { return [const { String::new() }; 3] };
@@ -236,8 +255,8 @@ impl fmt::Display for Report {
             let mut cells = vec![
                 row.name(),
                 grouped(row.anomalies),
-                grouped(row.alerts),
-                self.a_week(row.alerts),
+                row.all_alerts(),
+                self.a_week(row.counted()),
                 grouped(row.keys),
             ];
             if scored {
@@ -258,6 +277,9 @@ impl fmt::Display for Report {
             for label in missed.iter().take(MISSED) {
                 let metric = label.metric.as_ref().map_or_else(String::new, |metric| format!("/{metric}"));
                 writeln!(f, "  {} in {}{metric}, {} to {}", label.kind.as_str(), label.source, label.start, label.end)?;
+            }
+            if missed.len() > MISSED {
+                writeln!(f, "  … and {} more", missed.len() - MISSED)?;
             }
         }
         let h = &self.history;
@@ -283,6 +305,7 @@ fn rule_row((rule, stage): (&str, Stage), anomalies: &[&Anomaly], labels: Option
         stage,
         anomalies: anomalies.len(),
         alerts: score::alerts(anomalies.iter().copied()),
+        would_be_alerts: anomalies.iter().map(|anomaly| Alert::would_be(anomaly)).collect::<BTreeSet<_>>().len(),
         keys: anomalies.iter().map(|anomaly| &anomaly.key).collect::<BTreeSet<_>>().len(),
         by_day,
         precision: score.as_ref().and_then(Score::precision),

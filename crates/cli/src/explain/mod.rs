@@ -160,3 +160,30 @@ fn again(stored: &Anomaly, recomputed: &Recomputed) -> String {
         None => "computed again: no anomaly of this key; events may be missing".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anomaly(minute: u32, id: char) -> Anomaly {
+        serde_json::from_value(serde_json::json!({
+            "id": id.to_string().repeat(32), "rule": "high", "rule_version": "000000000000", "severity": "info", "key": "a/x",
+            "timestamp": format!("2026-01-01T00:{minute:02}:00Z"), "window_start": "2026-01-01T00:00:00Z",
+            "window_end": format!("2026-01-01T00:{minute:02}:00Z"), "value": 2.5, "expected": 1.0, "score": 0.5
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn events_of_the_window_are_told_and_whether_the_same_comes_again() {
+        let start = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().nanos();
+        let points = |value: f64| (0..5).map(|i| (start + i * 60_000_000_000, value)).collect::<Vec<_>>();
+        let series =
+            vec![("a/x".to_owned(), "a".to_owned(), points(2.5)), ("b/x".to_owned(), "b".to_owned(), points(1.0))];
+        let recomputed = Recomputed { series, anomalies: vec![anomaly(4, '1'), anomaly(9, '2')] };
+        insta::assert_snapshot!(told(&anomaly(4, '1'), &recomputed, 3));
+        assert!(again(&anomaly(8, '3'), &recomputed).contains("not this one; the nearest is at 2026-01-01T00:09:00Z"));
+        let none = Recomputed { anomalies: Vec::new(), ..recomputed };
+        assert!(again(&anomaly(4, '1'), &none).ends_with("events may be missing"));
+    }
+}

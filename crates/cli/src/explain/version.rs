@@ -88,3 +88,39 @@ fn environments(sql: &Path) -> Vec<(String, Environment)> {
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n-- [parameters.most]\n-- type = \"double\"\n-- default = 1.0\n\nSELECT series AS key, event_time, value, 0.5 AS score FROM events WHERE value > ${most}";
+
+    fn anomaly(version: &str) -> Anomaly {
+        serde_json::from_value(serde_json::json!({
+            "id": "0123456789abcdef0123456789abcdef", "rule": "high", "rule_version": version, "severity": "info",
+            "key": "k", "timestamp": "2026-01-01T00:00:00Z", "score": 0.5
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_version_is_found_in_the_environment_that_gave_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = folder.path();
+        let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
+        fs::copy(tables, sql.join("tables.sql")).unwrap();
+        fs::create_dir_all(sql.join("rules")).unwrap();
+        fs::create_dir_all(sql.join("environments")).unwrap();
+        fs::write(sql.join("rules/high.sql"), RULE).unwrap();
+        fs::write(sql.join("environments/a.toml"), "[rules.high]\nstage = \"off\"\n").unwrap();
+        fs::write(sql.join("environments/b.toml"), "[parameters.high]\nmost = 2.0\n").unwrap();
+        let environment = Environment::parse(Path::new("b.toml"), "[parameters.high]\nmost = 2.0\n").unwrap();
+        let version = compile(&Pack::load(sql).unwrap(), &environment).unwrap().rules.remove(0).version;
+        let found = in_folder(sql, &anomaly(&version), "here").unwrap();
+        assert_eq!((found.environment_name.as_str(), found.place.as_str()), ("b", "here"));
+        assert!(in_folder(sql, &anomaly("000000000000"), "here").is_none());
+        let usual = compile(&Pack::load(sql).unwrap(), &Environment::default()).unwrap().rules.remove(0).version;
+        // Picked by name in an environment where it is off.
+        assert_eq!(in_folder(sql, &anomaly(&usual), "here").unwrap().environment_name, "a");
+    }
+}

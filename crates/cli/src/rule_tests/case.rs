@@ -65,7 +65,7 @@ impl From<anyhow::Error> for Fault {
 }
 
 /// Into so many batches a case's records are cut, to see that batches change nothing: each costs as much as hundreds of records.
-const BATCHES: usize = 24;
+const BATCHES: usize = 8;
 
 /// Runs a case.
 pub(super) async fn test(plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {

@@ -94,3 +94,73 @@ fn json(field: &Field) -> Value {
 fn object(row: &Row) -> Value {
     Value::Object(row.get_column_iter().map(|(name, field)| (name.clone(), json(field))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::{
+        basic::Compression,
+        data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
+        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        schema::parser::parse_message_type,
+    };
+
+    use super::*;
+    use crate::data::TimedEvent;
+
+    /// Two rows, with times in this unit.
+    fn read(unit: &str, times: &[i64], compression: Compression) -> Vec<Result<TimedEvent, BadLine>> {
+        let schema = format!(
+            "message events {{ required int64 timestamp (TIMESTAMP({unit},true)); required double value; optional binary source (UTF8); required int64 batch; }}"
+        );
+        let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
+        let mut writer = SerializedFileWriter::new(file.reopen().unwrap(), schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(times, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<DoubleType>().write_batch(&[1.5, f64::NAN], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        // The second row has no source.
+        column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("pump-1")], Some(&[1, 0]), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+        let mut events = Vec::new();
+        each(file.reopen().unwrap(), Path::new("a.parquet"), "a", &Columns::default(), &mut |event| {
+            events.push(event);
+            Ok(())
+        })
+        .unwrap();
+        events
+    }
+
+    #[test]
+    fn rows_are_events_in_every_unit_of_time_and_compression() {
+        let at = 1_767_225_600;
+        for (unit, each) in [("MILLIS", 1_000), ("MICROS", 1_000_000), ("NANOS", 1_000_000_000)] {
+            for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default())] {
+                let events = read(unit, &[at * each, (at + 1) * each], compression);
+                let first = events[0].as_ref().unwrap();
+                assert_eq!(first.time.to_string(), "2026-01-01T00:00:00Z", "{unit}");
+                assert_eq!((first.series().as_str(), first.event.value), ("pump-1/value", 1.5));
+                assert_eq!(first.event.rest.get("batch"), Some(&Value::from(7)));
+                assert_eq!(events.len(), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_number_is_named_by_its_place() {
+        let events = read("MILLIS", &[0, 1], Compression::UNCOMPRESSED);
+        assert_eq!(events[1].as_ref().unwrap_err().line, 2);
+    }
+}
