@@ -59,6 +59,8 @@ impl Project {
             ("ARROYO__API__AUTH_MODE__TYPE", "static-api-key".to_owned()),
             ("ARROYO__API__AUTH_MODE__API_KEY", KEY.to_owned()),
             ("ARROYO__DEFAULT_CHECKPOINT_INTERVAL", "1s".to_owned()),
+            // A worker process for each pipeline, as in production.
+            ("ARROYO__CONTROLLER__SCHEDULER", "process".to_owned()),
         ];
         let cluster = Cluster::start(binary, &folder.join("arroyo"), &environment).unwrap();
         Self { folder: folder.join("project"), cluster }
