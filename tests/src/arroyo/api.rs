@@ -15,6 +15,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub struct Api {
     port: u16,
+    key: Option<&'static str>,
 }
 
 /// What Arroyo says of the job of a pipeline.
@@ -32,13 +33,36 @@ impl Api {
     /// The API on this loopback port.
     #[must_use]
     pub fn new(port: u16) -> Self {
-        Self { port }
+        Self { port, key: None }
     }
 
-    /// Whether it answers.
+    /// The same, with an API key.
+    #[must_use]
+    pub fn with_key(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn url(self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it answers, be it that it wants a key.
     #[must_use]
     pub fn answers(self) -> bool {
-        self.call("GET", "/ping", None).is_ok()
+        match self.call("GET", "/ping", None) {
+            Ok(_) => true,
+            Err(error) => error.to_string().contains(": 401"),
+        }
+    }
+
+    /// What the ping says.
+    ///
+    /// # Errors
+    /// When Arroyo does not answer, or refuses the key.
+    pub fn ping(self) -> io::Result<()> {
+        self.call("GET", "/ping", None).map(|_| ())
     }
 
     /// What Arroyo's planner finds wrong in a program; nothing when it accepts it.
@@ -103,8 +127,9 @@ impl Api {
         let mut stream = TcpStream::connect_timeout(&address, CALL_TIMEOUT)?;
         stream.set_read_timeout(Some(CALL_TIMEOUT))?;
         // HTTP/1.0: one answer, not chunked, then the connection ends.
+        let key = self.key.map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
         let head = format!(
-            "{method} /api/v1{path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+            "{method} /api/v1{path} HTTP/1.0\r\nHost: localhost\r\n{key}Content-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );

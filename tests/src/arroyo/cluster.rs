@@ -31,6 +31,8 @@ pub struct Cluster {
     folder: PathBuf,
     /// Its API.
     pub api: Api,
+    /// The port that says whether it lives.
+    pub admin_port: u16,
 }
 
 impl Cluster {
@@ -65,7 +67,7 @@ impl Cluster {
             .env("ARROYO__DISABLE_TELEMETRY", "true")
             .envs(environment.iter().map(|(name, value)| (name, value)));
         let api = Api::new(ports[0]);
-        let mut cluster = Self { process: command.spawn()?, folder: folder.to_owned(), api };
+        let mut cluster = Self { process: command.spawn()?, folder: folder.to_owned(), api, admin_port: ports[3] };
         let begun = Instant::now();
         while !api.answers() {
             if let Some(status) = cluster.process.try_wait()? {
