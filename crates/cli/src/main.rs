@@ -66,7 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = |()| ExitCode::SUCCESS;
     match command {
-        Command::Check(command) => commands::check::run(&command).map(done),
+        Command::Check(command) => runtime.block_on(commands::check::run(command)),
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(commands::test::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
