@@ -177,3 +177,68 @@ fn written(program: &Program, error: &PlanError) -> Option<RuleError> {
         hint: error.hint.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at a surprise")]
+
+    use std::fs;
+
+    use weir_arroyo_stand_in::{Options, StandIn};
+    use weir_rules::Rule;
+
+    use super::*;
+
+    fn repo() -> Repo {
+        Repo::find().unwrap()
+    }
+
+    #[test]
+    fn the_rules_of_the_repository_have_no_fault_in_any_environment() {
+        let pack = Pack::load(&repo().sql()).unwrap();
+        for file in fs::read_dir(repo().sql().join("environments")).unwrap() {
+            let file = file.unwrap().path();
+            let environment = Environment::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
+            let findings = lint(&pack, &environment, &LintOptions { root: &repo().root, keys: 1000 });
+            let bad: Vec<String> = findings.iter().filter(|f| f.level > Level::Info).map(ToString::to_string).collect();
+            assert!(bad.is_empty(), "{}", bad.join("\n"));
+        }
+    }
+
+    #[test]
+    fn each_template_is_a_rule_once_it_has_a_name() {
+        let mut seen = 0;
+        for file in fs::read_dir(repo().sql().join("templates")).unwrap() {
+            let file = file.unwrap().path();
+            let text = fs::read_to_string(&file).unwrap().replace("{{name}}", "mine");
+            let rule = Rule::parse(Path::new("mine.sql"), &text).unwrap();
+            let pack = Pack { rules: vec![rule], ..Pack::load(&repo().sql()).unwrap() };
+            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let codes: Vec<&str> = findings.iter().filter(|f| f.level > Level::Info).map(|f| f.code).collect();
+            // What only its author can write.
+            let left: Vec<&&str> = codes.iter().filter(|c| !["no-test", "runbook-not-found"].contains(c)).collect();
+            assert!(left.is_empty(), "{}: {findings:?}", file.display());
+            seen += 1;
+        }
+        assert_eq!(seen, 4);
+    }
+
+    #[tokio::test]
+    async fn an_arroyo_is_asked_with_its_key() {
+        let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n\
+            SELECT source AS key, event_time, value, 1.0 AS score FROM events -- #refused";
+        let good = Rule::parse(Path::new("r.sql"), &text.replace("#refused", "")).unwrap();
+        let bad = Rule::parse(Path::new("r.sql"), text).unwrap();
+        let pack = |rule| Pack { tables_file: "tables.sql".into(), tables: String::new(), rules: vec![rule] };
+        let stand_in = StandIn::start(Options { key: Some("secret".to_owned()), ..Options::default() }).await;
+        let client = |key: &str| Client::new(stand_in.url(), Some(key.to_owned()), Timing::default()).unwrap();
+        let sql = repo().sql();
+
+        let environment = Environment::default();
+        assert_eq!(ask_arroyo(&client("secret"), &sql, &pack(good), &environment).await.unwrap(), []);
+        let findings = ask_arroyo(&client("secret"), &sql, &pack(bad.clone()), &environment).await.unwrap();
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["r.sql: error[refused-by-arroyo]: Error during planning: table 'nothing' not found"]);
+        assert!(ask_arroyo(&client("wrong"), &sql, &pack(bad), &environment).await.is_err());
+    }
+}
