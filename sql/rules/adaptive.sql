@@ -24,6 +24,7 @@
 -- max = 1.0
 -- description = "the least score that is reported; 0.5 stands for 2.5 % of the range beyond it"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- The function looks at all readings of the window, in order of time, and judges the newest (sql/udfs/adaptive_verdict.rs). Its
 -- excess is in units of the range that the window has shown; 0.025 of it scores one half, and no excess ever quite scores 1.
 SELECT

@@ -56,6 +56,7 @@
 -- min = 5
 -- description = "points that each part must hold"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- Both metrics are averaged in the same steps, which pairs them without a join: Arroyo cannot aggregate what a windowed join
 -- gives, so a correlation must be made before one. A metric that stands still correlates with nothing: that is 0.
 SELECT

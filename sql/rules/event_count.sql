@@ -33,6 +33,7 @@
 -- min = 1.0
 -- description = "events more or fewer than usual"
 
+-- weir: allow(division-by-zero) the divisor is the length of a step, and no interval is zero
 -- Steps without events count as zero, from the source's first event in the window on. Counts of independent events deviate by
 -- the square root of their mean at least, however steady they looked.
 SELECT

@@ -49,6 +49,7 @@
 -- min = 0.0
 -- description = "a deviation under this share of the mean counts as this share"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- An exponentially weighted mean (EWMA) of how far each step of the newest season lies from the same step of earlier seasons.
 -- Weights are by age within the window, so nothing is remembered that the window does not hold.
 SELECT

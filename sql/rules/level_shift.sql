@@ -33,6 +33,7 @@
 -- min = 0.0
 -- description = "a deviation under this share of the older mean counts as this share"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- One hop window holds both halves as buckets; grouping the buckets of a window again puts them side by side.
 SELECT
   key,

@@ -28,6 +28,7 @@
 -- max = 1.0
 -- description = "the share of earlier steps in which it must have been sent"
 
+-- weir: allow(division-by-zero) the divisor is the length of a step, and no interval is zero
 -- What is not sent cannot be counted. But a window still holds what was sent before, and time moves on by what others send,
 -- or by the heartbeat when nobody sends. The last step with events lies just before the silence in one window only, so a
 -- silence speaks once.

@@ -35,6 +35,7 @@
 -- max = 1.0
 -- description = "the least score that is reported; 0.5 stands for 1 % of the range beyond it"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- A block has a highest and a lowest reading. Three things are compared with all blocks before, each in units of the range so
 -- far: the highest (above), the lowest (below), and the lowest again (level: a whole block above every block's lowest).
 SELECT

@@ -46,6 +46,7 @@
 -- min = 0.0
 -- description = "a deviation under this share of the mean counts as this share"
 
+-- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- A step has few earlier seasons to be compared with, too few to tell its deviation from. So the deviation is that of all
 -- steps of the window together, each around its own mean.
 SELECT

@@ -80,7 +80,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
     match command {
         Command::New(command) => commands::new::run(&command).map(done),
-        Command::Check(command) => commands::check::run(&command).map(done),
+        Command::Check(command) => runtime.block_on(commands::check::run(command)),
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(rule_tests::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),

@@ -100,7 +100,7 @@ fn closed(text: &str) -> Option<&str> {
 }
 
 /// `interval '5 minutes'` and `interval '5' minute`.
-fn intervals(arguments: &str) -> Vec<Interval> {
+pub(crate) fn intervals(arguments: &str) -> Vec<Interval> {
     arguments
         .split("interval")
         .skip(1)

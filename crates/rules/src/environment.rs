@@ -78,7 +78,8 @@ pub struct Streams {
     pub events: String,
     /// Where anomalies leave.
     pub anomalies: String,
-    /// How long the events stream keeps events: a longer window cannot be filled again. Not checked when absent.
+    /// How long the events stream keeps events: a longer window cannot be filled from it at a start without state. Kinesis's
+    /// 24 hours when absent.
     pub events_retention: Option<Interval>,
 }
 

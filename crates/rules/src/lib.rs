@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod header;
 mod interval;
+pub mod lint;
 mod pack;
 mod parameter;
 mod projection;

@@ -1,60 +1,244 @@
 //! `weir check`: what is wrong with the rules, before anything runs.
 
-use anyhow::{Result, anyhow};
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+use serde_json::json;
+use weir_arroyo::{Client, Timing, api::Udf};
 use weir_engine::{PlanError, plan};
-use weir_rules::{Program, RuleError};
+use weir_rules::{
+    Environment, Pack, Program, RuleError,
+    lint::{Finding, Level, LintOptions, lint},
+};
 
 use crate::{
-    compile::{EnvironmentOptions, check_udfs, joined, load_pack, plan_options},
+    compile::{EnvironmentOptions, check_udfs, plan_options},
     repo::Repo,
 };
 
-/// Reads, compiles and plans every rule, and says what is wrong with file, line and column
+/// Reads, compiles, plans and lints every rule, and says what is wrong with file, line and column
+///
+/// Findings go to stdout, a summary to stderr. docs/check.md says of each code what it means and how to allow it.
+///
+/// Exit codes: 0 nothing is wrong (with --deny warnings: no warning either); 1 something is, or the check itself failed;
+/// 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weir check --env prod")]
+#[command(after_help = "Examples:\n  weir check --env prod\n  weir check --deny warnings --json\n  \
+    WEIR_ARROYO_KEY=… weir check --arroyo http://127.0.0.1:5115")]
 pub(crate) struct CheckCommand {
     #[command(flatten)]
     environment: EnvironmentOptions,
+    /// Fails on warnings too
+    #[arg(long, value_name = "LEVEL")]
+    deny: Option<Deny>,
+    /// One JSON object: findings, and how many of each level
+    #[arg(long)]
+    json: bool,
+    /// Keys (sources, series) that a rule is assumed to see, for the estimate of its state
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    keys: u64,
+    /// Asks this Arroyo's planner too; its API key is taken from WEIR_ARROYO_KEY
+    #[arg(long, value_name = "URL")]
+    arroyo: Option<String>,
 }
 
-pub(crate) fn run(command: &CheckCommand) -> Result<()> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Deny {
+    Warnings,
+}
+
+pub(crate) async fn run(command: CheckCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    let pack = load_pack(&repo.sql())?;
-    check_udfs(&repo.sql())?;
-    let environment = command.environment.load(&repo, &pack)?;
-    let mut errors = Vec::new();
-    // One rule at a time: a program ends at its first fault, a person wants them all.
-    for rule in &pack.rules {
-        let program = weir_rules::compile(&pack.only(&rule.header.name), &environment).map_err(joined)?;
-        if let Err(error) = plan(&program.sql, &plan_options()) {
-            let error = in_rule_file(&program, &error);
-            if !errors.contains(&error) {
-                errors.push(error);
+    let mut findings = Vec::new();
+    let mut rules = 0;
+    match Pack::load(&repo.sql()) {
+        Err(errors) => findings.extend(errors.into_iter().map(|error| Finding::of_error("invalid-rule", error))),
+        Ok(pack) => {
+            rules = pack.rules.len();
+            check_udfs(&repo.sql())?;
+            let environment = command.environment.load(&repo, &pack)?;
+            findings.extend(check(&repo.root, &pack, &environment, command.keys));
+            if let Some(url) = &command.arroyo {
+                let key = std::env::var("WEIR_ARROYO_KEY").ok().filter(|key| !key.is_empty());
+                let client = Client::new(url, key, Timing::default())?;
+                findings.extend(ask_arroyo(&client, &repo.sql(), &pack, &environment).await?);
             }
         }
     }
-    if !errors.is_empty() {
-        return Err(anyhow!(errors.join("\n")));
+    if let Ok(here) = std::env::current_dir() {
+        for finding in &mut findings {
+            if let Ok(nearer) = finding.file.strip_prefix(&here) {
+                finding.file = nearer.to_owned();
+            }
+        }
     }
-    eprintln!("{} rules are fine", pack.rules.len());
-    Ok(())
+    let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings, infos) = (count(Level::Error), count(Level::Warning), count(Level::Info));
+    if command.json {
+        let counts = json!({ "rules": rules, "errors": errors, "warnings": warnings, "infos": infos });
+        println!("{}", json!({ "findings": findings, "counts": counts }));
+    } else {
+        for finding in &findings {
+            println!("{finding}");
+        }
+    }
+    eprintln!("{}", summary(rules, errors, warnings));
+    let failed = errors > 0 || (warnings > 0 && command.deny == Some(Deny::Warnings));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn summary(rules: usize, errors: usize, warnings: usize) -> String {
+    match (errors, warnings) {
+        (0, 0) => format!("{rules} rules are fine"),
+        _ => format!("{rules} rules: errors {errors}, warnings {warnings}"),
+    }
+}
+
+/// What the compiler, the planner and the lints have against a pack.
+fn check(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    // One rule at a time: a program ends at its first fault, a person wants them all.
+    for rule in &pack.rules {
+        match weir_rules::compile(&pack.only(&rule.header.name), environment) {
+            Err(errors) => findings.extend(errors.into_iter().map(|error| Finding::of_error("invalid-rule", error))),
+            Ok(program) => {
+                if let Err(error) = plan(&program.sql, &plan_options()) {
+                    let finding = Finding::of_error("does-not-plan", in_file(&program, pack, &error));
+                    // A fault of the tables is one, not one a rule.
+                    if !findings.contains(&finding) {
+                        findings.push(finding);
+                    }
+                }
+            }
+        }
+    }
+    findings.extend(lint(pack, environment, &LintOptions { root, keys }));
+    findings
+}
+
+/// What an Arroyo's own planner has against each rule.
+async fn ask_arroyo(client: &Client, sql: &Path, pack: &Pack, environment: &Environment) -> Result<Vec<Finding>> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for rule in &pack.rules {
+        // What does not compile was said already.
+        let Ok(program) = weir_rules::compile(&pack.only(&rule.header.name), environment) else { continue };
+        let udfs = weir_rules::udf_definitions(&sql.join("udfs"), &program.sql)?;
+        let udfs: Vec<Udf> =
+            udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
+        for refused in client.validate(&program.sql, &udfs).await? {
+            // Arroyo 0.15 names no place.
+            let number = |n: u64| usize::try_from(n).unwrap_or(0);
+            let origin = refused.place.and_then(|(line, column)| program.map.origin(number(line), number(column)));
+            let (line, column) = origin.as_ref().map_or((0, 0), |origin| (origin.line, origin.column));
+            let error = RuleError {
+                file: origin.map_or_else(|| rule.file.clone(), |origin| origin.file),
+                line,
+                column,
+                message: refused.message,
+                hint: None,
+            };
+            let finding = Finding::of_error("refused-by-arroyo", error);
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    Ok(findings)
 }
 
 /// A refusal with the place in the file that a person wrote, not in the compiled program.
 pub(crate) fn in_rule_file(program: &Program, error: &PlanError) -> String {
-    let hint = error.hint.clone();
-    match program.map.origin(error.line, error.column) {
-        Some(origin) => RuleError {
-            file: origin.file,
-            line: origin.line,
-            column: origin.column,
-            message: error.message.clone(),
-            hint,
-        }
-        .to_string(),
+    match written(program, error) {
+        Some(error) => error.to_string(),
         None => {
-            let hint = hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
+            let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
             format!("{}{hint}", error.message)
         }
+    }
+}
+
+fn in_file(program: &Program, pack: &Pack, error: &PlanError) -> RuleError {
+    written(program, error).unwrap_or_else(|| RuleError {
+        file: pack.tables_file.clone(),
+        line: 0,
+        column: 0,
+        message: error.message.clone(),
+        hint: error.hint.clone(),
+    })
+}
+
+fn written(program: &Program, error: &PlanError) -> Option<RuleError> {
+    let origin = program.map.origin(error.line, error.column)?;
+    Some(RuleError {
+        file: origin.file,
+        line: origin.line,
+        column: origin.column,
+        message: error.message.clone(),
+        hint: error.hint.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at a surprise")]
+
+    use std::fs;
+
+    use weir_arroyo_stand_in::{Options, StandIn};
+    use weir_rules::Rule;
+
+    use super::*;
+
+    fn repo() -> Repo {
+        Repo::find().unwrap()
+    }
+
+    #[test]
+    fn the_rules_of_the_repository_have_no_fault_in_any_environment() {
+        let pack = Pack::load(&repo().sql()).unwrap();
+        for file in fs::read_dir(repo().sql().join("environments")).unwrap() {
+            let file = file.unwrap().path();
+            let environment = Environment::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
+            let findings = lint(&pack, &environment, &LintOptions { root: &repo().root, keys: 1000 });
+            let bad: Vec<String> = findings.iter().filter(|f| f.level > Level::Info).map(ToString::to_string).collect();
+            assert!(bad.is_empty(), "{}", bad.join("\n"));
+        }
+    }
+
+    #[test]
+    fn each_template_is_a_rule_once_it_has_a_name() {
+        let mut seen = 0;
+        let files = fs::read_dir(repo().sql().join("templates")).unwrap().map(|file| file.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|e| e == "sql")) {
+            let text = fs::read_to_string(&file).unwrap().replace("rule_name", "mine");
+            let rule = Rule::parse(Path::new("mine.sql"), &text).unwrap();
+            let pack = Pack { rules: vec![rule], ..Pack::load(&repo().sql()).unwrap() };
+            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let codes: Vec<&str> = findings.iter().filter(|f| f.level > Level::Info).map(|f| f.code).collect();
+            // What only its author can write.
+            let left: Vec<&&str> = codes.iter().filter(|c| !["no-test", "runbook-not-found"].contains(c)).collect();
+            assert!(left.is_empty(), "{}: {findings:?}", file.display());
+            seen += 1;
+        }
+        assert!(seen >= 5, "{seen}");
+    }
+
+    #[tokio::test]
+    async fn an_arroyo_is_asked_with_its_key() {
+        let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n\
+            SELECT source AS key, event_time, value, 1.0 AS score FROM events -- #refused";
+        let good = Rule::parse(Path::new("r.sql"), &text.replace("#refused", "")).unwrap();
+        let bad = Rule::parse(Path::new("r.sql"), text).unwrap();
+        let pack = |rule| Pack { tables_file: "tables.sql".into(), tables: String::new(), rules: vec![rule] };
+        let stand_in = StandIn::start(Options { key: Some("secret".to_owned()), ..Options::default() }).await;
+        let client = |key: &str| Client::new(stand_in.url(), Some(key.to_owned()), Timing::default()).unwrap();
+        let sql = repo().sql();
+
+        let environment = Environment::default();
+        assert_eq!(ask_arroyo(&client("secret"), &sql, &pack(good), &environment).await.unwrap(), []);
+        let findings = ask_arroyo(&client("secret"), &sql, &pack(bad.clone()), &environment).await.unwrap();
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["r.sql: error[refused-by-arroyo]: Error during planning: table 'nothing' not found"]);
+        assert!(ask_arroyo(&client("wrong"), &sql, &pack(bad), &environment).await.is_err());
     }
 }

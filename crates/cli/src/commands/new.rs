@@ -36,6 +36,8 @@ enum Kind {
     Deviation,
     /// The number of events of a source in a window
     Count,
+    /// Events close together, as one session
+    Session,
     /// A source that falls silent
     Silence,
 }
@@ -56,6 +58,7 @@ impl Kind {
             Self::Window => template!("window"),
             Self::Deviation => template!("deviation"),
             Self::Count => template!("count"),
+            Self::Session => template!("session"),
             Self::Silence => template!("silence"),
         }
     }
