@@ -32,6 +32,7 @@ step "build" make --no-print-directory build
 # Always the whole workspace: cargo compiles DataFusion again for every other set of packages. The tests that run real
 # binaries want the machine to themselves and come last.
 step "unit, snapshot and property tests" cargo test --workspace --locked --lib --bins
+step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
 step "shell scripts" bash -n scripts/*.sh .ci/run
 step "terraform format" terraform fmt -check -recursive terraform

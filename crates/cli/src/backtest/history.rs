@@ -39,10 +39,10 @@ pub(super) struct History {
 
 /// One metric of a source.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Series {
-    pub(super) source: String,
+pub(crate) struct Series {
+    pub(crate) source: String,
     /// `(nanoseconds since the epoch, value)` in order of time.
-    pub(super) points: Vec<(i64, f64)>,
+    pub(crate) points: Vec<(i64, f64)>,
 }
 
 /// Lines that were no events: how many, and the first.

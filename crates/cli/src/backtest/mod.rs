@@ -15,6 +15,7 @@ mod score;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -35,6 +36,8 @@ use crate::{
 };
 pub(crate) use compare::{checkout, git};
 use history::History;
+pub(crate) use history::Series;
+
 use replay::{Replayed, Span};
 use report::Report;
 
@@ -134,8 +137,8 @@ fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown
 /// What rules say of events now, for `weir explain`.
 #[derive(Debug)]
 pub(crate) struct Recomputed {
-    /// Name (`source/metric`), source and readings (nanoseconds since the epoch, value) of every series.
-    pub(crate) series: Vec<(String, String, Vec<(i64, f64)>)>,
+    /// By name: `source/metric`.
+    pub(crate) series: BTreeMap<String, Series>,
     pub(crate) anomalies: Vec<Anomaly>,
 }
 
@@ -150,8 +153,7 @@ pub(crate) async fn recompute(
     let rules = Rules::compile(pack, environment, false)?;
     let history = input::read(inputs, columns, target, None).await?;
     let replayed = replay::replay(&rules, &history, Span::default()).await?;
-    let series = history.series.into_iter().map(|(name, series)| (name, series.source, series.points)).collect();
-    Ok(Recomputed { series, anomalies: replayed.anomalies })
+    Ok(Recomputed { series: history.series, anomalies: replayed.anomalies })
 }
 
 /// A pack, ready to be replayed.

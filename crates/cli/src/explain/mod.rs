@@ -121,9 +121,9 @@ fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
         }
     };
     let mut events: Vec<(i64, &str, f64)> = Vec::new();
-    for (name, source, points) in &recomputed.series {
-        if *name == anomaly.key || *source == anomaly.key {
-            let within = points.iter().filter(|(nanos, _)| (from..to).contains(nanos));
+    for (name, series) in &recomputed.series {
+        if *name == anomaly.key || series.source == anomaly.key {
+            let within = series.points.iter().filter(|(nanos, _)| (from..to).contains(nanos));
             events.extend(within.map(|(nanos, value)| (*nanos, name.as_str(), *value)));
         }
     }
@@ -163,7 +163,10 @@ fn again(stored: &Anomaly, recomputed: &Recomputed) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::backtest::Series;
 
     fn anomaly(minute: u32, id: char) -> Anomaly {
         serde_json::from_value(serde_json::json!({
@@ -177,9 +180,11 @@ mod tests {
     #[test]
     fn events_of_the_window_are_told_and_whether_the_same_comes_again() {
         let start = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().nanos();
-        let points = |value: f64| (0..5).map(|i| (start + i * 60_000_000_000, value)).collect::<Vec<_>>();
-        let series =
-            vec![("a/x".to_owned(), "a".to_owned(), points(2.5)), ("b/x".to_owned(), "b".to_owned(), points(1.0))];
+        let series = |source: &str, value: f64| {
+            let points = (0..5).map(|i| (start + i * 60_000_000_000, value)).collect();
+            (format!("{source}/x"), Series { source: source.to_owned(), points })
+        };
+        let series = BTreeMap::from([series("a", 2.5), series("b", 1.0)]);
         let recomputed = Recomputed { series, anomalies: vec![anomaly(4, '1'), anomaly(9, '2')] };
         insta::assert_snapshot!(told(&anomaly(4, '1'), &recomputed, 3));
         assert!(again(&anomaly(8, '3'), &recomputed).contains("not this one; the nearest is at 2026-01-01T00:09:00Z"));
