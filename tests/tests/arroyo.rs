@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use weir_arroyo::local::{Arrival, on_files};
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile};
 use weir_tests::arroyo::{Cluster, adapt, binary};
@@ -236,7 +237,7 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
 
     let out = scratch.path().join("out");
     fs::create_dir_all(&out).unwrap();
-    let sql = on_files(&pack("event"), &input, &out);
+    let sql = on_files(&pack("event"), &input, &out, Arrival::Unused).unwrap();
     let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
     let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
     let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
@@ -275,27 +276,4 @@ fn events() -> String {
         }
     }
     lines
-}
-
-/// The compiled pack with its three stream tables as files.
-fn on_files(sql: &str, input: &Path, out: &Path) -> String {
-    let mut text = String::new();
-    let mut rest = sql;
-    let mut sinks = 0;
-    while let Some((before, after)) = rest.split_once("connector = 'kinesis', type = '") {
-        let (options, tail) = after.split_once("\n)").unwrap();
-        text.push_str(before);
-        if options.starts_with("source") {
-            write!(text, "connector = 'single_file', type = 'source', path = '{}', wait_for_control = 'false', format = 'raw_bytes'", input.display()).unwrap();
-        } else {
-            sinks += 1;
-            let file = out.join(sinks.to_string());
-            write!(text, "connector = 'single_file', type = 'sink', path = '{}', format = 'json'", file.display())
-                .unwrap();
-        }
-        rest = tail;
-        text.push_str("\n)");
-    }
-    assert_eq!(sinks, 2, "the pack has two sinks");
-    text + rest
 }

@@ -11,6 +11,7 @@ mod plot;
 mod replay;
 mod report;
 mod score;
+mod starved;
 #[cfg(test)]
 mod tests;
 
@@ -113,11 +114,11 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
         plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, command.plot_series)?;
         eprintln!("plot written to {}", file.display());
     }
-    let report = Report::new(&rules.pack, &history, &replayed, labels);
+    let report = Report::new(&rules, &history, &replayed, labels);
     if let Some(other) = other {
         let before = replay::replay(&other.rules, &history, span).await?;
         let before =
-            compare::Side { report: Report::new(&other.rules.pack, &history, &before, labels), replayed: before };
+            compare::Side { report: Report::new(&other.rules, &history, &before, labels), replayed: before };
         let after = compare::Side { report, replayed };
         let comparison = compare::Comparison::new(&other.name, &before, &after);
         return print(&comparison, command.json, command.markdown.then(|| comparison.markdown()));

@@ -8,13 +8,15 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Stage};
-use weir_rules::Pack;
+use weir_rules::Rule;
 
 use super::{
+    Rules,
     cost::{Cost, PRICES},
     history::History,
     replay::{Replayed, grouped},
     score::{self, Alert, Score},
+    starved::{Starved, starved},
 };
 use crate::data::labels::Label;
 
@@ -33,6 +35,8 @@ pub(super) struct Report {
     noisiest_keys: Vec<KeyRow>,
     /// Labels that no rule found; `None` without labels.
     missed_labels: Option<Vec<Label>>,
+    /// Rules that found nothing and could not have.
+    starved: Vec<Starved>,
     cost_usd_a_month: Cost,
     prices: &'static str,
     replay_seconds: f64,
@@ -83,17 +87,20 @@ struct KeyRow {
 }
 
 impl Report {
-    pub(super) fn new(pack: &Pack, history: &History, replayed: &Replayed, labels: Option<&[Label]>) -> Self {
-        let compiled = pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off);
+    pub(super) fn new(of: &Rules, history: &History, replayed: &Replayed, labels: Option<&[Label]>) -> Self {
+        let compiled = of.pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off);
         let row = |rule: &str, stage, of: &dyn Fn(&&Anomaly) -> bool| {
             rule_row((rule, stage), &replayed.anomalies.iter().filter(of).collect::<Vec<_>>(), labels, history.sampling)
         };
-        let rules = compiled
+        let rules: Vec<RuleRow> = compiled
+            .clone()
             .map(|rule| {
                 let name = rule.header.name.as_str();
                 row(name, rule.header.stage, &|anomaly: &&Anomaly| anomaly.rule == name)
             })
             .collect();
+        let silent = |rule: &&Rule| !replayed.anomalies.iter().any(|anomaly| anomaly.rule == rule.header.name);
+        let starved = compiled.filter(silent).filter_map(|rule| starved(of, rule, history)).collect();
         let all = row("all", Stage::Active, &|_: &&Anomaly| true);
         let days = history.days();
         #[expect(
@@ -116,6 +123,7 @@ impl Report {
                 days,
             },
             rules,
+            starved,
             noisiest_keys: noisiest(&replayed.anomalies),
             missed_labels: labels.map(|labels| {
                 score::missed(&replayed.anomalies, labels, history.sampling).into_iter().cloned().collect()
@@ -151,7 +159,11 @@ impl Report {
             }
             text.push('\n');
         }
-        let _ = writeln!(text, "\n{}", self.cost());
+        text.push('\n');
+        for starved in &self.starved {
+            let _ = writeln!(text, "{}\n", starved.to_string().replace("\n  hint: ", "; hint: "));
+        }
+        let _ = writeln!(text, "{}", self.cost());
         text
     }
 
@@ -266,6 +278,9 @@ impl fmt::Display for Report {
             table.add_row(cells);
         }
         writeln!(f, "{table}")?;
+        for starved in &self.starved {
+            writeln!(f, "{starved}")?;
+        }
         if !self.noisiest_keys.is_empty() {
             writeln!(f, "noisiest keys:")?;
             for row in &self.noisiest_keys {

@@ -74,13 +74,39 @@ fn labels() -> Vec<Label> {
 async fn side(rules: &Rules, history: &History) -> Side {
     let mut replayed = replay(rules, history, Span::default()).await.unwrap();
     replayed.seconds = 1.0;
-    Side { report: Report::new(&rules.pack, history, &replayed, Some(&labels())), replayed }
+    Side { report: Report::new(rules, history, &replayed, Some(&labels())), replayed }
 }
 
 #[tokio::test]
 async fn a_report_counts_anomalies_alerts_and_labels() {
     let side = side(&rules("1.0"), &history()).await;
     insta::assert_snapshot!(side.report);
+}
+
+/// The same without an anomaly, and with a floor that an hour of readings a minute does not meet.
+#[tokio::test]
+async fn a_rule_whose_windows_never_hold_enough_is_told() {
+    let text = "-- name = \"mean\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+         -- parameters.window = { type = \"interval\", default = \"1 hour\" }\n\
+         -- parameters.least_count = { type = \"integer\", default = 60 }\n\n\
+         SELECT series AS key, window, n AS value, 0.5 AS score\n\
+         FROM (SELECT series, tumble(${window}) AS window, count(*) AS n FROM events GROUP BY series, window) AS w\n\
+         WHERE n > 1000 AND n >= ${least_count}";
+    let report = async |least_count: i64| {
+        let mut environment = Environment::default();
+        let set = environment.parameters.entry("mean".to_owned()).or_default();
+        set.insert("least_count".to_owned(), least_count.into());
+        let rule = Rule::parse(Path::new("mean.sql"), text).unwrap();
+        let pack = Pack { rules: vec![rule], ..rules("1.0").pack };
+        let rules = Rules::compile(pack, environment, false).unwrap();
+        side(&rules, &history()).await.report.to_string()
+    };
+    assert!(!report(60).await.contains("could find nothing"));
+    let said = report(61).await;
+    let expected = "mean could find nothing: 1 hour (its parameter window) held at most 60 of the 61 readings it asks for\n  \
+                    hint: --set 'mean.window=2 hours', or a smaller least_count\n";
+    assert!(said.contains(expected), "{said}");
+    assert!(report(5000).await.contains("hint: more history, or a smaller least_count"));
 }
 
 #[tokio::test]
