@@ -26,22 +26,34 @@ impl Pack {
     /// # Errors
     /// Every fault that was found, so that an author mends them in one go.
     pub fn load(folder: &Path) -> Result<Self, Vec<RuleError>> {
+        match Self::load_readable(folder) {
+            Ok((pack, faults)) if faults.is_empty() => Ok(pack),
+            Ok((_, faults)) => Err(faults),
+            Err(fault) => Err(vec![fault]),
+        }
+    }
+
+    /// The same, with the rules that can be read and what is wrong with the others: one fault a file. A pack with faults is
+    /// for checks, not for running.
+    ///
+    /// # Errors
+    /// When `tables.sql` or the folder cannot be read, or holds no rule.
+    pub fn load_readable(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
         let tables_file = folder.join("tables.sql");
-        let tables = read(&tables_file).map_err(|e| vec![e])?;
+        let tables = read(&tables_file)?;
         let rules_folder = folder.join("rules");
-        let files = sql_files(&rules_folder).map_err(|e| vec![e])?;
         let mut rules = Vec::new();
-        let mut errors = Vec::new();
-        for file in files {
+        let mut faults = Vec::new();
+        for file in sql_files(&rules_folder)? {
             match read(&file).and_then(|text| Rule::parse(&file, &text)) {
                 Ok(rule) => rules.push(rule),
-                Err(error) => errors.push(error),
+                Err(fault) => faults.push(fault),
             }
         }
-        if rules.is_empty() && errors.is_empty() {
-            errors.push(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
+        if rules.is_empty() && faults.is_empty() {
+            return Err(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
         }
-        if errors.is_empty() { Ok(Self { tables_file, tables, rules }) } else { Err(errors) }
+        Ok((Self { tables_file, tables, rules }, faults))
     }
 
     /// The rule of that name.

@@ -6,5 +6,5 @@ mod program;
 
 pub use api::{Api, Job};
 pub use cluster::Cluster;
-pub use weir_arroyo::local::binary;
 pub use program::{adapt, statements};
+pub use weir_arroyo::local::binary;

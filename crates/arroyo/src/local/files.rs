@@ -67,7 +67,8 @@ fn format_of(options: &str) -> Result<String, String> {
 
 /// The table, with the time of arrival as its event time.
 fn with_arrival(name: &str, table: &str) -> Result<String, String> {
-    let columns = table.split_once('(').and_then(|(_, rest)| rest.split_once(") WITH")).map(|(columns, _)| columns.trim());
+    let columns =
+        table.split_once('(').and_then(|(_, rest)| rest.split_once(") WITH")).map(|(columns, _)| columns.trim());
     if columns != Some("value BYTEA NOT NULL") {
         return Err(format!("table {name} has more than bytes, so its records cannot be given a time of arrival"));
     }
@@ -102,6 +103,10 @@ mod tests {
         assert!(sql.contains("CREATE TABLE events_raw (\n  arrival TIMESTAMP NOT NULL,\n"), "{sql}");
         assert!(sql.contains("WATERMARK FOR arrival\n) WITH (\n  connector = 'single_file', type = 'source'"), "{sql}");
         let more = PROGRAM.replace("BYTEA NOT NULL", "BYTEA NOT NULL,\n  t TIMESTAMP");
-        assert!(on_files(&more, Path::new("/in"), Path::new("/out"), Arrival::InFile).unwrap_err().contains("events_raw has more"));
+        assert!(
+            on_files(&more, Path::new("/in"), Path::new("/out"), Arrival::InFile)
+                .unwrap_err()
+                .contains("events_raw has more")
+        );
     }
 }

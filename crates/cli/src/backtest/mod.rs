@@ -45,11 +45,12 @@ use report::Report;
 /// Replays history through the rules at full speed, and says what they would have found
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
+    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input s3://my-bucket/readings/2026/ --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
 )]
 pub(crate) struct BacktestCommand {
-    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, or kinesis://STREAM for what the stream keeps
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|kinesis://STREAM")]
+    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, s3://BUCKET/PREFIX for the same in S3, or
+    /// kinesis://STREAM for what the stream keeps
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
     /// Only these rules: names, or their files
     #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "RULE")]
@@ -117,8 +118,7 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
     let report = Report::new(&rules, &history, &replayed, labels);
     if let Some(other) = other {
         let before = replay::replay(&other.rules, &history, span).await?;
-        let before =
-            compare::Side { report: Report::new(&other.rules, &history, &before, labels), replayed: before };
+        let before = compare::Side { report: Report::new(&other.rules, &history, &before, labels), replayed: before };
         let after = compare::Side { report, replayed };
         let comparison = compare::Comparison::new(&other.name, &before, &after);
         return print(&comparison, command.json, command.markdown.then(|| comparison.markdown()));
@@ -185,7 +185,8 @@ impl Rules {
         let own = sql.join("environments").join(format!("{}.toml", options.environment));
         let environment = match fs::read_to_string(&own) {
             Ok(text) => Environment::parse(&own, &text)?,
-            Err(_) => options.load(repo, &whole)?,
+            // The environment here, which may name rules that they do not have; its own faults were told before.
+            Err(_) => EnvironmentOptions { set: Vec::new(), ..options.clone() }.load_beside(repo, &whole, &[])?.0,
         };
         let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);

@@ -126,7 +126,9 @@ impl Arroyo {
                     }
                     return Ok(Err(anyhow!("Arroyo gave the case up: {said}")));
                 }
-                _ if begun.elapsed() > CASE_TIMEOUT => bail!("Arroyo did not finish within {} s", CASE_TIMEOUT.as_secs()),
+                _ if begun.elapsed() > CASE_TIMEOUT => {
+                    bail!("Arroyo did not finish within {} s", CASE_TIMEOUT.as_secs())
+                }
                 _ => tokio::time::sleep(POLL).await,
             }
         }

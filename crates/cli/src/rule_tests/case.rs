@@ -84,7 +84,9 @@ pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestC
     let here = anomalies(planned, &records, RunOptions::default()).await?;
     match diff::unexpected(&here, &found) {
         None => Ok(()),
-        Some(said) => Err(anyhow!("as expected, but not what the embedded engine finds (expected here):\n{said}").into()),
+        Some(said) => {
+            Err(anyhow!("as expected, but not what the embedded engine finds (expected here):\n{said}").into())
+        }
     }
 }
 
