@@ -1,4 +1,4 @@
-//! Rules that could find nothing, because no window of theirs ever held as many readings as they ask for.
+//! Rules that could find nothing in most of history, because no window of theirs ever held as many readings as they ask for.
 //!
 //! This goes by what the rules of the library have in common: a parameter `least_count`, whose description names the interval
 //! parameter that it is about ("readings that the newest step must hold"), or is about `window`.
@@ -14,7 +14,7 @@ const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A rule whose windows never held enough.
+/// A rule whose windows never held enough, for most of what it looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Starved {
     rule: String,
@@ -22,7 +22,13 @@ pub(super) struct Starved {
     span: String,
     /// How long it is.
     length: String,
-    /// The most readings that any stretch of that length held.
+    /// What is looked at together: `series`, `sources`, or `streams` for all events at once.
+    groups: &'static str,
+    /// How many of them there are.
+    of: usize,
+    /// How many never held enough.
+    starving: usize,
+    /// The most readings that any stretch of that length held in one of those.
     most: usize,
     /// What the rule asks for.
     least_count: usize,
@@ -32,10 +38,11 @@ pub(super) struct Starved {
 
 impl fmt::Display for Starved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, span, length, most, least_count, enough } = self;
+        let Self { rule, span, length, groups, of, starving, most, least_count, enough } = self;
         writeln!(
             f,
-            "{rule} could find nothing: {length} (its parameter {span}) held at most {most} of the {least_count} readings it asks for"
+            "{rule} could find nothing in {starving} of {of} {groups}: {length} (its parameter {span}) held at most {most} of the \
+             {least_count} readings it asks for"
         )?;
         match enough {
             Some(enough) => write!(f, "  hint: --set '{rule}.{span}={enough}', or a smaller least_count"),
@@ -59,19 +66,28 @@ pub(super) fn starved(rules: &Rules, rule: &Rule, history: &History) -> Option<S
     let least_count = usize::try_from(least_count).ok()?;
     let span = span_of(rule);
     let (length, nanos) = interval(span)?;
-    let groups = groups(rule, history);
-    let most = groups.iter().map(|times| most_within(times, nanos)).max().unwrap_or(0);
-    if most >= least_count {
+    let (name, all) = groups(rule, history);
+    let of = all.len();
+    // A burst fills any window: what counts is what most of them can show.
+    let groups: Vec<(usize, Vec<i64>)> = all
+        .into_iter()
+        .map(|times| (most_within(&times, nanos), times))
+        .filter(|(most, _)| *most < least_count)
+        .collect();
+    if groups.len() * 2 <= of {
         return None;
     }
     let step = interval("step").filter(|_| span != "step").map(|(_, nanos)| nanos);
-    let enough = groups.iter().filter_map(|times| usual_length(times, least_count)).min();
+    let enough = groups.iter().filter_map(|(_, times)| usual_length(times, least_count)).min();
     let enough = enough.map(|enough| rounded(enough.saturating_add(history.sampling), step)).filter(|e| *e > nanos);
     Some(Starved {
         rule: rule.header.name.clone(),
         span: span.to_owned(),
         length: length.to_string(),
-        most,
+        groups: name,
+        of,
+        starving: groups.len(),
+        most: groups.iter().map(|(most, _)| *most).max().unwrap_or(0),
         least_count,
         enough: enough
             .and_then(|nanos| u64::try_from(nanos).ok())
@@ -90,23 +106,28 @@ fn span_of(rule: &Rule) -> &str {
     named.unwrap_or("window")
 }
 
-/// The times of the events that a rule looks at together, in order: of a series, of a source, or all.
-fn groups(rule: &Rule, history: &History) -> Vec<Vec<i64>> {
+/// The times of the events that a rule looks at together, in order: of a series, of a source, or all; and which of these.
+fn groups(rule: &Rule, history: &History) -> (&'static str, Vec<Vec<i64>>) {
     let names = |word: &str| rule.body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
+    let by = if names("series") {
+        "series"
+    } else if names("source") {
+        "sources"
+    } else {
+        "streams"
+    };
     let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for (name, series) in &history.series {
-        let group = if names("series") {
-            name.as_str()
-        } else if names("source") {
-            series.source.as_str()
-        } else {
-            ""
+        let group = match by {
+            "series" => name.as_str(),
+            "sources" => series.source.as_str(),
+            _ => "",
         };
         groups.entry(group).or_default().extend(series.points.iter().map(|(nanos, _)| *nanos));
     }
     let mut groups: Vec<Vec<i64>> = groups.into_values().collect();
     groups.iter_mut().for_each(|times| times.sort_unstable());
-    groups
+    (by, groups)
 }
 
 /// The most events in any stretch of that length, whatever it is aligned to.

@@ -83,7 +83,25 @@ async fn a_report_counts_anomalies_alerts_and_labels() {
     insta::assert_snapshot!(side.report);
 }
 
-/// The same without an anomaly, and with a floor that an hour of readings a minute does not meet.
+/// Two series with twelve readings an hour, and a third that is one burst.
+fn sparse() -> History {
+    let mut history = Builder::new(None);
+    let mut take = |metric: &str, time: Timestamp| {
+        let (source, metric) = (Some("pump-1".into()), Some(metric.into()));
+        let timestamp = time.to_string();
+        let event = Event { timestamp, value: 10.0, source, metric, id: None, rest: serde_json::Map::new() };
+        history.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+    };
+    for reading in 0..288 {
+        take("temperature", at(reading * 5));
+        take("pressure", at(reading * 5));
+    }
+    for second in 0..100 {
+        take("burst", Timestamp::from_nanos(at(600).nanos() + second * 1_000_000_000));
+    }
+    history.finish().unwrap()
+}
+
 #[tokio::test]
 async fn a_rule_whose_windows_never_hold_enough_is_told() {
     let text = "-- name = \"mean\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
@@ -99,14 +117,26 @@ async fn a_rule_whose_windows_never_hold_enough_is_told() {
         let rule = Rule::parse(Path::new("mean.sql"), text).unwrap();
         let pack = Pack { rules: vec![rule], ..rules("1.0").pack };
         let rules = Rules::compile(pack, environment, false).unwrap();
-        side(&rules, &history()).await.report.to_string()
+        side(&rules, &sparse()).await.report.to_string()
     };
-    assert!(!report(60).await.contains("could find nothing"));
-    let said = report(61).await;
-    let expected = "mean could find nothing: 1 hour (its parameter window) held at most 60 of the 61 readings it asks for\n  \
-                    hint: --set 'mean.window=2 hours', or a smaller least_count\n";
+    assert!(!report(12).await.contains("could find nothing"));
+    let said = report(30).await;
+    let expected = "mean could find nothing in 2 of 3 series: 1 hour (its parameter window) held at most 12 of the 30 readings it asks \
+                    for\n  hint: --set 'mean.window=3 hours', or a smaller least_count\n";
     assert!(said.contains(expected), "{said}");
-    assert!(report(5000).await.contains("hint: more history, or a smaller least_count"));
+    let said = report(5000).await;
+    assert!(
+        said.contains("in 3 of 3 series") && said.contains("hint: more history, or a smaller least_count"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn of_rules_on_trial_alone_everything_is_counted_as_if_they_were_active() {
+    let mut rules = rules("1.0");
+    rules.pack.rules[0].header.stage = weir_anomaly::Stage::Shadow;
+    let rules = Rules::compile(rules.pack, Environment::default(), false).unwrap();
+    insta::assert_snapshot!(side(&rules, &history()).await.report);
 }
 
 #[tokio::test]

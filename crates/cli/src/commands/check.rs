@@ -23,7 +23,7 @@ use crate::{
 /// Exit codes: 0 nothing is wrong (with --deny warnings: no warning either); 1 something is, or the check itself failed;
 /// 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir check --env prod\n  weir check --deny warnings --json\n  \
+#[command(after_help = "Examples:\n  weir check --env prod --all\n  weir check --deny warnings --json\n  \
     WEIR_ARROYO_KEY=… weir check --arroyo http://127.0.0.1:5115")]
 pub(crate) struct CheckCommand {
     #[command(flatten)]
@@ -31,7 +31,10 @@ pub(crate) struct CheckCommand {
     /// Fails on warnings too
     #[arg(long, value_name = "LEVEL")]
     deny: Option<Deny>,
-    /// One JSON object: findings, and how many of each level
+    /// Shows what is only worth knowing, too: what each rule keeps as state, and the like
+    #[arg(long)]
+    all: bool,
+    /// One JSON object: findings of every level, and how many of each
     #[arg(long)]
     json: bool,
     /// Keys (sources, series) that a rule is assumed to see, for the estimate of its state
@@ -62,11 +65,12 @@ pub(crate) async fn run(command: CheckCommand) -> Result<ExitCode> {
         let counts = json!({ "rules": rules, "errors": errors, "warnings": warnings, "infos": infos });
         println!("{}", json!({ "findings": findings, "counts": counts }));
     } else {
-        for finding in &findings {
+        for finding in findings.iter().filter(|finding| command.all || finding.level > Level::Info) {
             println!("{finding}");
         }
     }
-    eprintln!("{}", summary(rules, errors, warnings));
+    let hidden = if command.all || command.json { 0 } else { infos };
+    eprintln!("{}", summary(rules, (errors, warnings), hidden));
     let failed = errors > 0 || (warnings > 0 && command.deny == Some(Deny::Warnings));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -98,11 +102,12 @@ async fn findings(repo: &Repo, command: &CheckCommand) -> Result<(usize, Vec<Fin
     Ok((rules, findings))
 }
 
-fn summary(rules: usize, errors: usize, warnings: usize) -> String {
-    match (errors, warnings) {
+fn summary(rules: usize, found: (usize, usize), hidden: usize) -> String {
+    let said = match found {
         (0, 0) => format!("{rules} rules are fine"),
-        _ => format!("{rules} rules: errors {errors}, warnings {warnings}"),
-    }
+        (errors, warnings) => format!("{rules} rules: errors {errors}, warnings {warnings}"),
+    };
+    if hidden == 0 { said } else { format!("{said} ({hidden} findings are only worth knowing: --all shows them)") }
 }
 
 /// What the compiler, the planner and the lints have against a pack.
@@ -247,6 +252,7 @@ mod tests {
         let command = CheckCommand {
             environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["broken.x=2".to_owned()] },
             deny: None,
+            all: false,
             json: false,
             keys: 1000,
             arroyo: None,

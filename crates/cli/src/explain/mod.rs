@@ -99,7 +99,7 @@ fn from_file(file: &std::path::Path, id: &str) -> Result<Anomaly> {
 
 /// The rule, with the values that its parameters had.
 fn text(found: &Found) -> String {
-    let mut text = format!("rule text ({}, environment {}):\n", found.place, found.environment_name);
+    let mut text = format!("rule text ({}, environment {}):\n", found.place, found.environment_names.join(", "));
     for rule in &found.pack.rules {
         let set = found.environment.parameters.get(&rule.header.name);
         for (name, parameter) in &rule.header.parameters {
@@ -119,7 +119,7 @@ fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
         (Some(start), Some(end)) => (start.nanos(), end.nanos()),
         _ => {
             let at = anomaly.timestamp.nanos();
-            (at.saturating_sub(AROUND_NANOS), at.saturating_add(AROUND_NANOS + 1))
+            (at.saturating_sub(AROUND_NANOS), at.saturating_add(AROUND_NANOS))
         }
     };
     let mut events: Vec<(i64, &str, f64)> = Vec::new();

@@ -40,11 +40,14 @@ impl EngineKind {
 
     /// Refuses an engine that is not there, before anything is started.
     pub(crate) fn check(self) -> Result<()> {
-        if self == Self::Arroyo && binary().is_none_or(|file| !file.is_file()) {
-            bail!(
-                "no `arroyo` was found\n  hint: put Arroyo 0.15's binary on PATH or name it in ARROYO_BIN, or run the \
-                 rules on the embedded engine: leave out --engine"
-            );
+        if self == Self::Arroyo {
+            const HINT: &str = "put Arroyo 0.15's binary on PATH or name it in ARROYO_BIN, or leave out --engine: the embedded engine \
+                needs nothing";
+            match binary() {
+                Some(file) if file.is_file() => {}
+                Some(file) => bail!("ARROYO_BIN names {}, which is no file\n  hint: {HINT}", file.display()),
+                None => bail!("no `arroyo` was found\n  hint: {HINT}"),
+            }
         }
         Ok(())
     }

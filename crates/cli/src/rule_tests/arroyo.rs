@@ -49,6 +49,7 @@ impl Arroyo {
     pub(super) async fn start(udfs: PathBuf) -> Result<Self> {
         let binary = binary().context("no `arroyo` was found")?;
         let folder = tempfile::tempdir().context("a folder for Arroyo")?;
+        eprintln!("starting {}", binary.display());
         // The embedded engine judges lateness record by record, so Arroyo is made to.
         let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
         let mut cluster = LocalCluster::spawn(&binary, &folder.path().join("arroyo"), &environment)

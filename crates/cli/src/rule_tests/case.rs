@@ -85,7 +85,8 @@ pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestC
     match diff::unexpected(&here, &found) {
         None => Ok(()),
         Some(said) => {
-            Err(anyhow!("as expected, but not what the embedded engine finds (expected here):\n{said}").into())
+            Err(anyhow!("as expected, but not what the embedded engine finds (missing: only it finds that):\n{said}")
+                .into())
         }
     }
 }

@@ -56,7 +56,8 @@ pub(super) async fn read(
     let history = history.finish()?;
     let skipped = &history.skipped;
     if let Some(first) = &skipped.first {
-        eprintln!("{} lines are no events and were left out; the first: {first}", grouped(skipped.count));
+        let lines = if skipped.count == 1 { "line is no event and was" } else { "lines are no events and were" };
+        eprintln!("{} {lines} left out; the first: {first}", grouped(skipped.count));
     }
     Ok(history)
 }

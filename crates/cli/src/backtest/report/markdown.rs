@@ -13,7 +13,7 @@ impl Report {
         text.push_str(if scored { " precision | recall | delay |\n" } else { "\n" });
         text.push_str("|---|--:|--:|--:|");
         text.push_str(if scored { "--:|--:|--:|\n" } else { "\n" });
-        for row in self.rules.iter().chain([&self.all]) {
+        for row in self.rows() {
             let _ = write!(
                 text,
                 "| {} | {} | {} | {} |",

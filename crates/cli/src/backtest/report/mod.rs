@@ -16,7 +16,7 @@ use super::{
     cost::{Cost, PRICES},
     history::History,
     replay::Replayed,
-    score::{self, Alert, Score},
+    score::{self, Score},
     starved::{Starved, starved},
 };
 use crate::data::labels::Label;
@@ -101,7 +101,10 @@ impl Report {
             .collect();
         let silent = |rule: &&Rule| !replayed.anomalies.iter().any(|anomaly| anomaly.rule == rule.header.name);
         let starved = compiled.filter(silent).filter_map(|rule| starved(of, rule, history)).collect();
-        let all = row("all", Stage::Active, &|_: &&Anomaly| true);
+        // Where every rule is on trial, what they would send is what a person wants to know.
+        let trial = !rules.is_empty() && rules.iter().all(|row| row.stage == Stage::Shadow);
+        let stage = if trial { Stage::Shadow } else { Stage::Active };
+        let all = row("all", stage, &|_: &&Anomaly| true);
         let days = history.days();
         #[expect(
             clippy::cast_precision_loss,
@@ -124,11 +127,11 @@ impl Report {
             },
             rules,
             starved,
-            noisiest_keys: noisiest(&replayed.anomalies),
+            noisiest_keys: noisiest(&replayed.anomalies, trial),
             missed_labels: labels.map(|labels| {
                 score::missed(&replayed.anomalies, labels, history.sampling).into_iter().cloned().collect()
             }),
-            cost_usd_a_month: Cost::of(all.anomalies, all.alerts, days),
+            cost_usd_a_month: Cost::of(all.anomalies, all.counted(), days),
             all,
             prices: PRICES,
             replay_seconds: replayed.seconds,
@@ -149,7 +152,7 @@ fn rule_row((rule, stage): (&str, Stage), anomalies: &[&Anomaly], labels: Option
         stage,
         anomalies: anomalies.len(),
         alerts: score::alerts(anomalies.iter().copied()),
-        would_be_alerts: anomalies.iter().map(|anomaly| Alert::would_be(anomaly)).collect::<BTreeSet<_>>().len(),
+        would_be_alerts: score::would_be_alerts(anomalies),
         keys: anomalies.iter().map(|anomaly| &anomaly.key).collect::<BTreeSet<_>>().len(),
         by_day,
         precision: score.as_ref().and_then(Score::precision),
@@ -158,8 +161,8 @@ fn rule_row((rule, stage): (&str, Stage), anomalies: &[&Anomaly], labels: Option
     }
 }
 
-/// The keys with the most alerts, then the most anomalies.
-fn noisiest(anomalies: &[Anomaly]) -> Vec<KeyRow> {
+/// The keys with the most alerts (on trial: with the most that there would be), then the most anomalies.
+fn noisiest(anomalies: &[Anomaly], trial: bool) -> Vec<KeyRow> {
     let mut by_key: BTreeMap<(&str, &str), Vec<&Anomaly>> = BTreeMap::new();
     for anomaly in anomalies {
         by_key.entry((&anomaly.key, &anomaly.rule)).or_default().push(anomaly);
@@ -170,7 +173,7 @@ fn noisiest(anomalies: &[Anomaly]) -> Vec<KeyRow> {
             key: key.to_owned(),
             rule: rule.to_owned(),
             anomalies: of.len(),
-            alerts: score::alerts(of.iter().copied()),
+            alerts: if trial { score::would_be_alerts(&of) } else { score::alerts(of.iter().copied()) },
         })
         .collect();
     rows.sort_by_key(|row| std::cmp::Reverse((row.alerts, row.anomalies)));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 
-use super::{Report, RuleRow};
+use super::{Report, RuleRow, words::counted};
 use crate::backtest::replay::grouped;
 
 /// How many of the missed labels are told.
@@ -22,7 +22,7 @@ impl fmt::Display for Report {
         }
         header.push("anomalies by day");
         let mut table = table(&header);
-        for row in self.rules.iter().chain([&self.all]) {
+        for row in self.rows() {
             let mut cells = vec![
                 row.name(),
                 grouped(row.anomalies),
@@ -43,7 +43,9 @@ impl fmt::Display for Report {
         if !self.noisiest_keys.is_empty() {
             writeln!(f, "noisiest keys:")?;
             for row in &self.noisiest_keys {
-                writeln!(f, "  {} by {}: {} anomalies, {} alerts", row.key, row.rule, row.anomalies, row.alerts)?;
+                let (anomalies, alerts) =
+                    (counted(row.anomalies, "anomaly", "anomalies"), counted(row.alerts, "alert", "alerts"));
+                writeln!(f, "  {} by {}: {anomalies}, {alerts}", row.key, row.rule)?;
             }
         }
         if let Some(missed) = self.missed_labels.as_ref().filter(|missed| !missed.is_empty()) {
@@ -58,7 +60,11 @@ impl fmt::Display for Report {
         }
         let h = &self.history;
         if h.incomplete > 0 {
-            writeln!(f, "{} anomalies of windows that reach past the end of history were left out", h.incomplete)?;
+            writeln!(
+                f,
+                "left out: {} of windows that reach past the end of history",
+                counted(h.incomplete, "anomaly", "anomalies")
+            )?;
         }
         if h.poison > 0 || h.late > 0 {
             writeln!(f, "{} records were poison, {} late", h.poison, h.late)?;

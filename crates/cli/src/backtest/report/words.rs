@@ -6,6 +6,11 @@ use super::{Report, RuleRow};
 use crate::backtest::{cost::PRICES, replay::grouped};
 
 impl Report {
+    /// The rows of the table: one a rule and, of several, all together.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &RuleRow> {
+        self.rules.iter().chain((self.rules.len() != 1).then_some(&self.all))
+    }
+
     /// The history in one sentence.
     pub(in crate::backtest) fn headline(&self) -> String {
         let h = &self.history;
@@ -22,8 +27,13 @@ impl Report {
     pub(super) fn cost(&self) -> String {
         let cost = &self.cost_usd_a_month;
         format!(
-            "about {:.0} alerts a month; USD a month for one subscriber: email {:.2}, SMS {:.2}, HTTP {:.4}; DynamoDB writes {:.4}\n({PRICES})",
-            cost.alerts_a_month, cost.email, cost.sms_us, cost.http, cost.store
+            "about {:.0} alerts a month{}; USD a month for one subscriber: email {:.2}, SMS {:.2}, HTTP {:.4}; DynamoDB writes {:.4}\n({PRICES})",
+            cost.alerts_a_month,
+            if self.all.stage == Stage::Shadow { ", were it not on trial" } else { "" },
+            cost.email,
+            cost.sms_us,
+            cost.http,
+            cost.store
         )
     }
 
@@ -32,6 +42,11 @@ impl Report {
         let a_week = alerts as f64 / self.history.days * 7.0;
         format!("{a_week:.1}")
     }
+}
+
+/// `1 alert`, `2 alerts`.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
 impl RuleRow {
