@@ -21,7 +21,8 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Reads `tables.sql` and `rules/*.sql` below a folder.
+    /// Reads `tables.sql` and every `.sql` file below `rules` in a folder. Folders below `rules` group rules for people: all are
+    /// one pack, and a name is given once.
     ///
     /// # Errors
     /// Every fault that was found, so that an author mends them in one go.
@@ -42,11 +43,17 @@ impl Pack {
         let tables_file = folder.join("tables.sql");
         let tables = read(&tables_file)?;
         let rules_folder = folder.join("rules");
-        let mut rules = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
         let mut faults = Vec::new();
         for file in sql_files(&rules_folder)? {
             match read(&file).and_then(|text| Rule::parse(&file, &text)) {
-                Ok(rule) => rules.push(rule),
+                Ok(rule) => match rules.iter().find(|other| other.header.name == rule.header.name) {
+                    None => rules.push(rule),
+                    Some(other) => faults.push(
+                        RuleError::new(&rule.file, format!("there is a rule of this name in {}", other.file.display()))
+                            .hint("ids, alerts and silences go by the name: give it another"),
+                    ),
+                },
                 Err(fault) => faults.push(fault),
             }
         }
@@ -77,15 +84,22 @@ fn read(file: &Path) -> Result<String, RuleError> {
     fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))
 }
 
+/// Every `.sql` file below a folder, in the order of their names.
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
-    let entries = fs::read_dir(folder).map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?;
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?.path();
-        if path.extension().is_some_and(|extension| extension == "sql") {
-            files.push(path);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fault = |e| RuleError::new(&folder, format!("cannot be read: {e}"));
+        for entry in fs::read_dir(&folder).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let path = entry.path();
+            if entry.file_type().map_err(fault)?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "sql") {
+                files.push(path);
+            }
         }
     }
-    files.sort();
+    files.sort_by(|a, b| a.file_name().cmp(&b.file_name()).then_with(|| a.cmp(b)));
     Ok(files)
 }

@@ -52,7 +52,7 @@ pub(crate) struct BacktestCommand {
     /// kinesis://STREAM for what the stream keeps
     #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
-    /// Only these rules: names, or their files
+    /// Only these rules: names, their files, or folders of them
     #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "RULE")]
     rules: Vec<String>,
     #[command(flatten)]
@@ -188,7 +188,10 @@ impl Rules {
             // The environment here, which may name rules that they do not have; its own faults were told before.
             Err(_) => EnvironmentOptions { set: Vec::new(), ..options.clone() }.load_beside(repo, &whole, &[])?.0,
         };
-        let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
+        // A folder stands for what is in it here.
+        let own = load_pack(&repo.sql())?;
+        let mut wanted: Vec<String> = command.rules.iter().flat_map(|asked| named(&own, asked)).collect();
+        wanted.extend(command.rules.iter().map(|asked| rule_name(asked)));
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
         let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
         Self::compile(Pack { rules, ..whole }, environment, !command.rules.is_empty())
@@ -210,22 +213,32 @@ impl Rules {
     }
 }
 
-/// The rules that were asked for, by name or by file; all without any.
+/// The rules that were asked for, by name, by file or by folder; all without any.
 fn select(pack: Pack, wanted: &[String]) -> Result<Pack> {
     if wanted.is_empty() {
         return Ok(pack);
     }
     let mut names = Vec::new();
     for asked in wanted {
-        let name = rule_name(asked);
-        if pack.rule(&name).is_none() {
+        let found = named(&pack, asked);
+        if found.is_empty() {
             let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
-            bail!("there is no rule `{name}`\n  hint: the rules are {}", known.join(", "));
+            bail!("there is no rule `{}`\n  hint: the rules are {}", rule_name(asked), known.join(", "));
         }
-        names.push(name);
+        names.extend(found);
     }
     let rules = pack.rules.into_iter().filter(|rule| names.contains(&rule.header.name)).collect();
     Ok(Pack { rules, ..pack })
+}
+
+/// The names of the rules that something stands for.
+fn named(pack: &Pack, asked: &str) -> Vec<String> {
+    let name = rule_name(asked);
+    let folder = fs::canonicalize(asked).ok().filter(|path| path.is_dir());
+    let below =
+        |file: &Path| folder.as_ref().is_some_and(|folder| fs::canonicalize(file).is_ok_and(|f| f.starts_with(folder)));
+    let rules = pack.rules.iter().filter(|rule| rule.header.name == name || below(&rule.file));
+    rules.map(|rule| rule.header.name.clone()).collect()
 }
 
 fn rule_name(asked: &str) -> String {

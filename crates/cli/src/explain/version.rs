@@ -32,7 +32,8 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     if let Some(found) = in_folder(&repo.sql(), anomaly, "this checkout") {
         return Ok(Some(found));
     }
-    let file = format!("sql/rules/{}.sql", anomaly.rule);
+    // In whichever folder it was.
+    let file = format!(":(glob)sql/rules/**/{}.sql", anomaly.rule);
     let most = format!("-n{REVISIONS}");
     // Without git there is no history to look through.
     let Ok(log) = git(&repo.root, &["log", &most, "--format=%h %cs", "--", &file, "sql/environments"]) else {
@@ -41,6 +42,7 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     for line in String::from_utf8_lossy(&log).lines() {
         let Some((revision, date)) = line.split_once(' ') else { continue };
         // The commit that removed the rule has none.
+        let Some(file) = file_at(&repo.root, revision, &anomaly.rule) else { continue };
         let Ok(folder) = checkout(&repo.root, revision, &[&file, "sql/tables.sql", "sql/environments"]) else {
             continue;
         };
@@ -50,6 +52,13 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
         }
     }
     Ok(None)
+}
+
+/// Where the rule was at a revision.
+fn file_at(root: &Path, revision: &str, rule: &str) -> Option<String> {
+    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", "sql/rules"]).ok()?;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    listed.lines().find(|file| file.ends_with(&format!("/{rule}.sql"))).map(str::to_owned)
 }
 
 fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
