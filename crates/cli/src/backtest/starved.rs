@@ -1,9 +1,14 @@
-//! Rules that could find nothing in most of history, because no window of theirs ever held as many readings as they ask for.
+//! Rules that could find nothing in most of history: no series has their metric, or no window of theirs ever held as many readings
+//! as they ask for.
 //!
-//! This goes by what the rules of the library have in common: a parameter `least_count`, whose description names the interval
-//! parameter that it is about ("readings that the newest step must hold"), or is about `window`.
+//! This goes by what the rules of the library have in common: a parameter `metric`, and a parameter `least_count`, whose description
+//! names the interval parameter that it is about ("readings that the newest step must hold"), or is about `window`.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::Serialize;
 use weir_rules::{Interval, ParameterType, ParameterValue, Rule};
@@ -13,41 +18,20 @@ use super::{Rules, history::History};
 const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
+/// How many of the metrics that there are are named.
+const METRICS: usize = 8;
 
-/// A rule whose windows never held enough, for most of what it looks at.
+/// Why a rule was silent, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Starved {
     rule: String,
-    /// The parameter that sets how long a window is.
-    span: String,
-    /// How long it is.
-    length: String,
-    /// What is looked at together: `series`, `sources`, or `streams` for all events at once.
-    groups: &'static str,
-    /// How many of them there are.
-    of: usize,
-    /// How many never held enough.
-    starving: usize,
-    /// The most readings that any stretch of that length held in one of those.
-    most: usize,
-    /// What the rule asks for.
-    least_count: usize,
-    /// A length that usually holds enough, when history shows one.
-    enough: Option<String>,
+    message: String,
+    hint: String,
 }
 
 impl fmt::Display for Starved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, span, length, groups, of, starving, most, least_count, enough } = self;
-        writeln!(
-            f,
-            "{rule} could find nothing in {starving} of {of} {groups}: {length} (its parameter {span}) held at most {most} of the \
-             {least_count} readings it asks for"
-        )?;
-        match enough {
-            Some(enough) => write!(f, "  hint: --set '{rule}.{span}={enough}', or a smaller least_count"),
-            None => write!(f, "  hint: more history, or a smaller least_count"),
-        }
+        write!(f, "{} could find nothing{}\n  hint: {}", self.rule, self.message, self.hint)
     }
 }
 
@@ -58,6 +42,20 @@ pub(super) fn starved(rules: &Rules, rule: &Rule, history: &History) -> Option<S
         let set = rules.environment.parameters.get(&rule.header.name).and_then(|values| values.get(name));
         parameter.check(set.unwrap_or(&parameter.default)).ok()
     };
+    let name = &rule.header.name;
+    let said = |message: String, hint: String| Some(Starved { rule: name.clone(), message, hint });
+    let metric = match value("metric") {
+        Some(ParameterValue::Text(metric)) => Some(metric),
+        _ => None,
+    };
+    let known: BTreeSet<&str> = history.series.iter().map(|(name, series)| series.metric(name)).collect();
+    if let Some(metric) = metric.as_deref().filter(|metric| !known.contains(metric)) {
+        let known = known.into_iter().take(METRICS).collect::<Vec<_>>().join(", ");
+        return said(
+            format!(": no series has the metric `{metric}` (its parameter metric)"),
+            format!("--set '{name}.metric=NAME'; there are {known}"),
+        );
+    }
     let interval = |name: &str| match value(name)? {
         ParameterValue::Interval(interval) => i64::try_from(interval.duration().as_nanos()).ok().map(|n| (interval, n)),
         _ => None,
@@ -66,33 +64,32 @@ pub(super) fn starved(rules: &Rules, rule: &Rule, history: &History) -> Option<S
     let least_count = usize::try_from(least_count).ok()?;
     let span = span_of(rule);
     let (length, nanos) = interval(span)?;
-    let (name, all) = groups(rule, history);
+    let (what, all) = groups(rule, metric.as_deref(), history);
     let of = all.len();
     // A burst fills any window: what counts is what most of them can show.
-    let groups: Vec<(usize, Vec<i64>)> = all
+    let starving: Vec<(usize, Vec<i64>)> = all
         .into_iter()
         .map(|times| (most_within(&times, nanos), times))
         .filter(|(most, _)| *most < least_count)
         .collect();
-    if groups.len() * 2 <= of {
+    if starving.len() * 2 <= of {
         return None;
     }
+    let most = starving.iter().map(|(most, _)| *most).max().unwrap_or(0);
     let step = interval("step").filter(|_| span != "step").map(|(_, nanos)| nanos);
-    let enough = groups.iter().filter_map(|(_, times)| usual_length(times, least_count)).min();
+    let enough = starving.iter().filter_map(|(_, times)| usual_length(times, least_count)).min();
     let enough = enough.map(|enough| rounded(enough.saturating_add(history.sampling), step)).filter(|e| *e > nanos);
-    Some(Starved {
-        rule: rule.header.name.clone(),
-        span: span.to_owned(),
-        length: length.to_string(),
-        groups: name,
-        of,
-        starving: groups.len(),
-        most: groups.iter().map(|(most, _)| *most).max().unwrap_or(0),
-        least_count,
-        enough: enough
-            .and_then(|nanos| u64::try_from(nanos).ok())
-            .map(|nanos| Interval::from_duration(Duration::from_nanos(nanos)).to_string()),
-    })
+    let enough = enough.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
+    said(
+        format!(
+            " in {} of {of} {what}: {length} (its parameter {span}) held at most {most} of the {least_count} readings it asks for",
+            starving.len()
+        ),
+        match enough.map(Interval::from_duration) {
+            Some(enough) => format!("--set '{name}.{span}={enough}', or a smaller least_count"),
+            None => "more history, or a smaller least_count".to_owned(),
+        },
+    )
 }
 
 /// The interval parameter that `least_count` is about.
@@ -107,7 +104,7 @@ fn span_of(rule: &Rule) -> &str {
 }
 
 /// The times of the events that a rule looks at together, in order: of a series, of a source, or all; and which of these.
-fn groups(rule: &Rule, history: &History) -> (&'static str, Vec<Vec<i64>>) {
+fn groups(rule: &Rule, metric: Option<&str>, history: &History) -> (&'static str, Vec<Vec<i64>>) {
     let names = |word: &str| rule.body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
     let by = if names("series") {
         "series"
@@ -117,7 +114,8 @@ fn groups(rule: &Rule, history: &History) -> (&'static str, Vec<Vec<i64>>) {
         "streams"
     };
     let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for (name, series) in &history.series {
+    let of_metric = history.series.iter().filter(|(name, series)| metric.is_none_or(|m| series.metric(name) == m));
+    for (name, series) in of_metric {
         let group = match by {
             "series" => name.as_str(),
             "sources" => series.source.as_str(),

@@ -132,6 +132,19 @@ async fn a_rule_whose_windows_never_hold_enough_is_told() {
 }
 
 #[tokio::test]
+async fn a_rule_for_a_metric_that_nobody_sends_is_told() {
+    let text = "-- name = \"hot\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+         -- parameters.metric = { type = \"text\", default = \"humidity\" }\n\n\
+         SELECT series AS key, event_time, value, 0.5 AS score FROM events WHERE metric = ${metric}";
+    let rule = Rule::parse(Path::new("hot.sql"), text).unwrap();
+    let rules = Rules::compile(Pack { rules: vec![rule], ..rules("1.0").pack }, Environment::default(), false).unwrap();
+    let said = side(&rules, &sparse()).await.report.to_string();
+    let expected = "hot could find nothing: no series has the metric `humidity` (its parameter metric)\n  \
+                    hint: --set 'hot.metric=NAME'; there are burst, pressure, temperature\n";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[tokio::test]
 async fn of_rules_on_trial_alone_everything_is_counted_as_if_they_were_active() {
     let mut rules = rules("1.0");
     rules.pack.rules[0].header.stage = weir_anomaly::Stage::Shadow;
