@@ -37,7 +37,7 @@
 -- min = 0.0
 -- description = "a smaller standard deviation counts as this: a flat series is no reason to alert on a hair"
 
--- A hop window looks at the last hour each minute. The newest reading is taken out of the mean and the deviation that it is
+-- A hop window looks back over `window` at each `step`. The newest reading is taken out of the mean and the deviation that it is
 -- judged by. `deviation` and the parameter `deviations` give the band that `weir backtest --plot` draws.
 SELECT
   key,

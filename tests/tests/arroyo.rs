@@ -15,9 +15,11 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
+use weir_arroyo::local::{Arrival, on_files};
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile};
 use weir_tests::arroyo::{Cluster, adapt, binary};
@@ -236,7 +238,7 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
 
     let out = scratch.path().join("out");
     fs::create_dir_all(&out).unwrap();
-    let sql = on_files(&pack("event"), &input, &out);
+    let sql = on_files(&pack("event"), &input, &out, Arrival::Unused).unwrap();
     let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
     let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
     let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
@@ -277,25 +279,66 @@ fn events() -> String {
     lines
 }
 
-/// The compiled pack with its three stream tables as files.
-fn on_files(sql: &str, input: &Path, out: &Path) -> String {
-    let mut text = String::new();
-    let mut rest = sql;
-    let mut sinks = 0;
-    while let Some((before, after)) = rest.split_once("connector = 'kinesis', type = '") {
-        let (options, tail) = after.split_once("\n)").unwrap();
-        text.push_str(before);
-        if options.starts_with("source") {
-            write!(text, "connector = 'single_file', type = 'source', path = '{}', wait_for_control = 'false', format = 'raw_bytes'", input.display()).unwrap();
-        } else {
-            sinks += 1;
-            let file = out.join(sinks.to_string());
-            write!(text, "connector = 'single_file', type = 'sink', path = '{}', format = 'json'", file.display())
-                .unwrap();
-        }
-        rest = tail;
-        text.push_str("\n)");
+const RULE: &str = "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n\
+    SELECT series AS key, window, most AS value, 10.0 AS expected, 0.5 AS score FROM (\n  \
+    SELECT series, tumble(INTERVAL '5 minutes') AS window, max(value) AS most FROM events GROUP BY series, window\n) AS w WHERE most > 10.0";
+
+/// A case by each clock, one that is silent, and one that expects what does not come.
+const CASES: &str = r#"
+[[case]]
+name = "fires"
+series = [{ values = "10x7 11 10x7" }]
+expect = [{ key = "pump-1/temperature", value = 11.0, window_end = "2026-01-01T00:10:00" }]
+
+[[case]]
+name = "fires by time of arrival"
+time = "arrival"
+series = [{ values = "10x7 11 10x7" }]
+events = ["no event", '{"timestamp":"2026-01-01T00:20:00Z","value":"eleven"}']
+expect = [{ key = "pump-1/temperature", value = 11.0, window_end = "2026-01-01T00:10:00" }]
+
+[[case]]
+name = "is silent"
+series = [{ values = "10x20" }]
+expect = []
+
+[[case]]
+name = "is wrong"
+series = [{ values = "10x7 11 10x7" }]
+expect = [{ value = 12.0 }]
+"#;
+
+/// The command as `make build` leaves it, next to this test's own binary.
+fn weir_test(project: &Path, arroyo: &Path) -> (Option<i32>, String) {
+    let test = std::env::current_exe().unwrap();
+    let weir = test.parent().and_then(Path::parent).unwrap().join("weir");
+    assert!(weir.exists(), "{} is missing: run `make build` first", weir.display());
+    let mut command = Command::new(weir);
+    command.args(["test", "--engine", "arroyo"]).current_dir(project).env("ARROYO_BIN", arroyo);
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_tests_of_rules_are_run_on_arroyo() {
+    let project = tempfile::tempdir().unwrap();
+    let sql = project.path().join("sql");
+    for part in ["rules", "tests"] {
+        fs::create_dir_all(sql.join(part)).unwrap();
     }
-    assert_eq!(sinks, 2, "the pack has two sinks");
-    text + rest
+    fs::copy(repo().join("sql/tables.sql"), sql.join("tables.sql")).unwrap();
+    fs::write(sql.join("rules/high.sql"), RULE).unwrap();
+    fs::write(sql.join("tests/high.toml"), CASES).unwrap();
+
+    let (code, said) = weir_test(project.path(), Path::new("/no/arroyo"));
+    assert!(code == Some(1) && said.contains("ARROYO_BIN names /no/arroyo, which is no file\n  hint: "), "{said}");
+
+    let Some(binary) = arroyo("the tests of rules on Arroyo") else { return };
+    let (code, said) = weir_test(project.path(), &binary);
+    for line in ["ok      high: fires\n", "ok      high: fires by time of arrival\n", "ok      high: is silent\n"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let wrong = "FAILED  high: is wrong\n        - missing   value = 12.0\n";
+    assert!(code == Some(1) && said.contains(wrong) && said.contains("3 passed; 1 failed"), "{said}");
 }

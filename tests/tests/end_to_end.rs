@@ -5,8 +5,8 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -168,8 +168,53 @@ fn poison_on_either_stream_ends_in_quarantine_and_can_be_sent_again() {
     );
     let anomalies = stack.weir_until(&["tail", "--oldest", "--json"], "static_threshold");
     assert!(anomalies.contains("\"key\":\"pump-1/temperature\""), "the event among the poison arrived: {anomalies}");
+    let found: Value = serde_json::from_str(&anomalies).unwrap();
+    what_a_stack_keeps_can_be_replayed_and_explained(&stack, &port, found["id"].as_str().unwrap());
     drop(stack);
     assert_clean("e2e-poison", &port);
+}
+
+/// The stream's one event (its poison is told and left out), the same in S3, and the anomaly in the table.
+fn what_a_stack_keeps_can_be_replayed_and_explained(stack: &Stack, port: &str, id: &str) {
+    for object in ["/history", "/history/2026/pump-1.csv"] {
+        let body = "timestamp,metric,value\n2026-01-01T00:00:00Z,temperature,99\n";
+        let mut s3 = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        let length = if object == "/history" { 0 } else { body.len() };
+        write!(
+            s3,
+            "PUT {object} HTTP/1.1\r\nhost: s3.localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        s3.write_all(&body.as_bytes()[..length]).unwrap();
+        let mut answer = String::new();
+        s3.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{object}: {answer}");
+    }
+    for (input, skipped) in [("kinesis://weir-e2e-poison-events", 3), ("s3://history/2026", 0)] {
+        let report = stack.weir(&["backtest", "--rules", "static_threshold", "--json", "--input", input]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(
+            (&report["history"]["events"], &report["history"]["skipped"]),
+            (&json!(1), &json!(skipped)),
+            "{report}"
+        );
+        assert_eq!(report["rules"][0]["anomalies"], 1, "{report}");
+    }
+
+    // The stream has it a moment before the table does.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !weir(&["show", id, "--stack", stack.0]).output().unwrap().status.success() {
+        assert!(Instant::now() < deadline, "the anomaly {id} is not stored");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    for input in [&[][..], &["--input", "s3://history/2026/pump-1.csv"]] {
+        let explained = stack.weir(&[&["explain", id][..], input].concat());
+        for line in
+            ["${high} = 90.0", "2026-01-01T00:00:00Z  pump-1/temperature  99", "computed again: the same anomaly"]
+        {
+            assert!(explained.contains(line), "{line}: {explained}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What the rules say of generated data: of clean ones every anomaly is a false alarm, of the others each fault must be found.
+//! And that nothing is missing that a person needs to use one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
 
@@ -6,9 +7,9 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Comma
 
 use serde_json::Value;
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
-use weir_rules::{Environment, Pack, compile};
+use weir_rules::{Environment, Pack, compile, testfile::TestFile};
 
-/// Days of event time and sources of one seed. `WEIR_CLEAN_SEEDS` sets the number of seeds; docs/rules.md has more.
+/// Days of event time and sources of one seed. `WEIR_CLEAN_SEEDS` sets the number of seeds; docs/library.md has more.
 const DAYS: &str = "14";
 const SOURCES: &str = "3";
 const SEEDS: u64 = 2;
@@ -105,5 +106,31 @@ fn clean_data_raise_no_alarm() {
     if seeds == SEEDS {
         // The figures are deterministic: a change is a change of a rule.
         assert!(by_rule.is_empty(), "{by_rule:?}");
+    }
+}
+
+/// The words of a section (`## NAME`) of a page.
+fn words(page: &str, name: &str) -> usize {
+    let section = page.split("\n## ").find_map(|section| section.strip_prefix(name)?.strip_prefix('\n'));
+    section.map_or(0, |text| text.split_whitespace().count())
+}
+
+#[test]
+fn each_rule_has_an_owner_a_runbook_tests_and_a_paragraph_on_when_to_use_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = |name: &str| fs::read_to_string(root.join("docs").join(name)).unwrap();
+    let (library, runbooks) = (page("library.md"), page("runbooks.md"));
+    let pack = Pack::load(&root.join("sql")).unwrap();
+    assert!(pack.rules.len() >= 14, "{}", pack.rules.len());
+    for rule in &pack.rules {
+        let name = rule.header.name.as_str();
+        assert!(!rule.header.owner.trim().is_empty(), "{name}");
+        assert_eq!(rule.header.runbook, format!("docs/runbooks.md#{name}"));
+        assert!(words(&runbooks, name) >= 30, "docs/runbooks.md says too little of {name}");
+        assert!(words(&library, name) >= 40, "docs/library.md says too little of {name}");
+        let file = root.join("sql/tests").join(format!("{name}.toml"));
+        let tests = TestFile::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
+        let silent = tests.cases.iter().filter(|case| case.expect.is_empty()).count();
+        assert!(silent > 0 && silent < tests.cases.len(), "{}", file.display());
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod cluster;
 mod error;
 pub mod history;
+pub mod local;
 mod pack;
 pub mod parallelism;
 mod plan;

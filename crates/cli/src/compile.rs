@@ -1,8 +1,12 @@
 //! From a folder of rules to a program, for every command that needs one.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use weir_engine::PlanOptions;
 use weir_rules::{Environment, Pack, Program, RuleError, compile};
 
@@ -22,23 +26,46 @@ pub(crate) struct EnvironmentOptions {
 impl EnvironmentOptions {
     /// Reads the environment, with what `--set` changes in it.
     pub(crate) fn load(&self, repo: &Repo, pack: &Pack) -> Result<Environment> {
+        let (environment, faults) = self.load_beside(repo, pack, &[])?;
+        if faults.is_empty() { Ok(environment) } else { Err(joined(faults)) }
+    }
+
+    /// The same, with its faults beside it, where some rules of the pack could not be read: what is set of those is neither
+    /// right nor wrong.
+    pub(crate) fn load_beside(
+        &self,
+        repo: &Repo,
+        pack: &Pack,
+        unread: &[RuleError],
+    ) -> Result<(Environment, Vec<RuleError>)> {
         let file = repo.sql().join("environments").join(format!("{}.toml", self.environment));
         let text = fs::read_to_string(&file).with_context(|| {
             format!("{} cannot be read\n  hint: --env names a file below sql/environments", file.display())
         })?;
-        let mut environment = Environment::parse(&file, &text)?;
-        for rule in environment.parameters.keys() {
-            if pack.rule(rule).is_none() {
-                bail!(
-                    "{}: there is no rule `{rule}`\n  hint: [parameters.RULE] names a file below sql/rules",
-                    file.display()
-                );
+        let unread = |rule: &str| unread.iter().any(|fault| fault.file.file_stem().is_some_and(|name| name == rule));
+        let (mut environment, mut faults) = match Environment::parse(&file, &text) {
+            Ok(environment) => (environment, Vec::new()),
+            Err(fault) => (Environment::default(), vec![fault]),
+        };
+        let sections = [
+            ("parameters", environment.parameters.keys().collect::<Vec<_>>()),
+            ("rules", environment.rules.keys().collect()),
+        ];
+        for (section, rules) in sections {
+            for rule in rules.into_iter().filter(|rule| pack.rule(rule).is_none() && !unread(rule)) {
+                faults.push(RuleError {
+                    file: file.clone(),
+                    line: 0,
+                    column: 0,
+                    message: format!("there is no rule `{rule}`"),
+                    hint: Some(format!("[{section}.RULE] names a file below sql/rules")),
+                });
             }
         }
-        for assignment in &self.set {
+        for assignment in self.set.iter().filter(|set| !set.split('.').next().is_some_and(&unread)) {
             set(&mut environment, pack, assignment)?;
         }
-        Ok(environment)
+        Ok((environment, faults))
     }
 }
 
@@ -76,13 +103,22 @@ pub(crate) fn plan_options() -> PlanOptions {
 
 /// Refuses to go on when a function of `sql/udfs` is not, or not as it stands there, in this build of `weir`.
 pub(crate) fn check_udfs(sql: &Path) -> Result<()> {
-    match weir_udfs::not_compiled_in(&sql.join("udfs")).first() {
-        None => Ok(()),
-        Some(file) => bail!(
-            "{}: this weir was built without it, or from another text\n  hint: functions are compiled in: build weir again",
-            file.display()
-        ),
+    match udf_faults(sql) {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(joined(faults)),
     }
+}
+
+/// The functions of `sql/udfs` that are not, or not as they stand there, in this build.
+pub(crate) fn udf_faults(sql: &Path) -> Vec<RuleError> {
+    let fault = |file: PathBuf| RuleError {
+        file,
+        line: 0,
+        column: 0,
+        message: "this weir was built without it, or from another text".to_owned(),
+        hint: Some("functions are compiled in: build weir again".to_owned()),
+    };
+    weir_udfs::not_compiled_in(&sql.join("udfs")).into_iter().map(fault).collect()
 }
 
 /// Every fault in one message, as an author wants to see them.

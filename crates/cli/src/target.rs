@@ -16,12 +16,16 @@ pub(crate) struct Target {
 impl Target {
     /// Clients for the target and, for a local stack, the names of its parts.
     pub(crate) async fn connect(&self) -> Result<(Clients, Option<Connection>)> {
-        match &self.stack {
-            Some(name) => {
-                let connection = Connection::load(&Repo::find()?, name)?;
-                Ok((Clients::at(&connection.endpoint).await, Some(connection)))
-            }
-            None => Ok((Clients::from_env().await, None)),
-        }
+        let connection = self.local()?;
+        let clients = match &connection {
+            Some(connection) => Clients::at(&connection.endpoint).await,
+            None => Clients::from_env().await,
+        };
+        Ok((clients, connection))
+    }
+
+    /// The local stack's names and addresses; none on AWS.
+    pub(crate) fn local(&self) -> Result<Option<Connection>> {
+        self.stack.as_ref().map(|name| Connection::load(&Repo::find()?, name)).transpose()
     }
 }

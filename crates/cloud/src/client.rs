@@ -1,6 +1,6 @@
 //! One set of clients for a command.
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -9,11 +9,11 @@ use aws_smithy_http_client::{
 use std::time::Duration;
 
 /// Tries for one call, the first included. The SDK's standard mode backs off up to 20 s between them.
-const ATTEMPTS: u32 = 6;
+pub(crate) const ATTEMPTS: u32 = 6;
 /// A connection that takes longer will not come.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One try of one call. SQS long polls for at most 20 s.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where the local emulator makes its resources.
 const EMULATOR_REGION: &str = "us-east-1";
 
@@ -24,6 +24,8 @@ pub struct Clients {
     pub(crate) kinesis: aws_sdk_kinesis::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
+    /// For what has no client of its own.
+    pub(crate) config: SdkConfig,
 }
 
 impl Clients {
@@ -65,6 +67,7 @@ impl Clients {
             kinesis: aws_sdk_kinesis::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
+            config,
         }
     }
 }

@@ -19,6 +19,18 @@ impl CloudError {
         Self { action: action.into(), cause: cause.into(), hint: None }
     }
 
+    /// With the hint that its cause has.
+    pub(crate) fn of(action: impl Into<String>, cause: impl Into<String>) -> Self {
+        let cause = cause.into();
+        let hint = hint(&cause);
+        Self { action: action.into(), cause, hint }
+    }
+
+    /// From an error and its causes.
+    pub(crate) fn from_chain(action: impl Into<String>, error: &dyn std::error::Error) -> Self {
+        Self::of(action, chain(error))
+    }
+
     /// From an SDK's error.
     pub(crate) fn from_sdk<E>(action: impl Into<String>, error: E) -> Self
     where
@@ -30,8 +42,7 @@ impl CloudError {
             // Nothing was answered: the chain of causes says why (connection refused, no credentials, time-out).
             _ => chain(&error),
         };
-        let hint = hint(&cause);
-        Self { action: action.into(), cause, hint }
+        Self::of(action, cause)
     }
 }
 
@@ -57,9 +68,16 @@ fn hint(cause: &str) -> Option<&'static str> {
         Some("no AWS region was found: set AWS_REGION")
     } else if has(&["Connection refused", "dispatch failure", "dns error"]) {
         Some("nothing answers there: is the local stack up (`make up`), and does AWS_ENDPOINT_URL point to it?")
-    } else if has(&["ResourceNotFound", "NonExistentQueue", "QueueDoesNotExist"]) {
+    } else if has(&["ResourceNotFound", "NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket"]) {
         Some("no such resource in this account and region: check AWS_REGION and the name (`terraform output`)")
-    } else if has(&["AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken"]) {
+    } else if has(&[
+        "AccessDenied",
+        "UnrecognizedClient",
+        "InvalidSignature",
+        "SignatureDoesNotMatch",
+        "InvalidAccessKeyId",
+        "ExpiredToken",
+    ]) {
         Some("these credentials may not do this: check AWS_PROFILE and the role's policy")
     } else {
         None

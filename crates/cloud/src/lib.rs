@@ -1,10 +1,11 @@
-//! Thin AWS adapters of the command line: streams, store, inbox and quarantine.
+//! Thin AWS adapters of the command line: streams, store, inbox, quarantine and objects.
 //!
 //! Nothing here decides anything: each function is one call, its paging and its retries, and an error that says what to do.
 
 mod client;
 mod error;
 pub mod lease;
+pub mod object;
 pub mod queue;
 pub mod store;
 pub mod stream;

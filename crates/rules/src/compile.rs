@@ -68,7 +68,7 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     let version = rule.version(&body.text);
 
     let file = rule.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    out.generated(&format!("\n-- rule {} ({file}), version {version}", rule.header.name));
+    out.generated(&format!("\n-- rule {} ({file}:{}), version {version}", rule.header.name, rule.body_line));
     out.generated(&before_body(rule, &version));
     out.written(&rule.file, rule.body_line, &rule.body, &values)?;
     out.generated(after_body(&rule.projection));

@@ -70,7 +70,7 @@ fn finish(rules: &mut [RuleSummary], body: &mut String) {
     body.clear();
 }
 
-/// `-- rule NAME (FILE), version VERSION`, as the compiler writes it above each rule.
+/// `-- rule NAME (FILE:LINE), version VERSION`, as the compiler writes it above each rule.
 fn heading(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.strip_prefix("-- rule ")?.split_once(" (")?;
     Some((name, rest.split_once("), version ")?.1.trim()))

@@ -21,27 +21,46 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Reads `tables.sql` and `rules/*.sql` below a folder.
+    /// Reads `tables.sql` and every `.sql` file below `rules` in a folder. Folders below `rules` group rules for people: all are
+    /// one pack, and a name is given once.
     ///
     /// # Errors
     /// Every fault that was found, so that an author mends them in one go.
     pub fn load(folder: &Path) -> Result<Self, Vec<RuleError>> {
+        match Self::load_readable(folder) {
+            Ok((pack, faults)) if faults.is_empty() => Ok(pack),
+            Ok((_, faults)) => Err(faults),
+            Err(fault) => Err(vec![fault]),
+        }
+    }
+
+    /// The same, with the rules that can be read and what is wrong with the others: one fault a file. A pack with faults is
+    /// for checks, not for running.
+    ///
+    /// # Errors
+    /// When `tables.sql` or the folder cannot be read, or holds no rule.
+    pub fn load_readable(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
         let tables_file = folder.join("tables.sql");
-        let tables = read(&tables_file).map_err(|e| vec![e])?;
+        let tables = read(&tables_file)?;
         let rules_folder = folder.join("rules");
-        let files = sql_files(&rules_folder).map_err(|e| vec![e])?;
-        let mut rules = Vec::new();
-        let mut errors = Vec::new();
-        for file in files {
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut faults = Vec::new();
+        for file in sql_files(&rules_folder)? {
             match read(&file).and_then(|text| Rule::parse(&file, &text)) {
-                Ok(rule) => rules.push(rule),
-                Err(error) => errors.push(error),
+                Ok(rule) => match rules.iter().find(|other| other.header.name == rule.header.name) {
+                    None => rules.push(rule),
+                    Some(other) => faults.push(
+                        RuleError::new(&rule.file, format!("there is a rule of this name in {}", other.file.display()))
+                            .hint("ids, alerts and silences go by the name: give it another"),
+                    ),
+                },
+                Err(fault) => faults.push(fault),
             }
         }
-        if rules.is_empty() && errors.is_empty() {
-            errors.push(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
+        if rules.is_empty() && faults.is_empty() {
+            return Err(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
         }
-        if errors.is_empty() { Ok(Self { tables_file, tables, rules }) } else { Err(errors) }
+        Ok((Self { tables_file, tables, rules }, faults))
     }
 
     /// The rule of that name.
@@ -65,15 +84,22 @@ fn read(file: &Path) -> Result<String, RuleError> {
     fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))
 }
 
+/// Every `.sql` file below a folder, in the order of their names.
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
-    let entries = fs::read_dir(folder).map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?;
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| RuleError::new(folder, format!("cannot be read: {e}")))?.path();
-        if path.extension().is_some_and(|extension| extension == "sql") {
-            files.push(path);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fault = |e| RuleError::new(&folder, format!("cannot be read: {e}"));
+        for entry in fs::read_dir(&folder).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let path = entry.path();
+            if entry.file_type().map_err(fault)?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "sql") {
+                files.push(path);
+            }
         }
     }
-    files.sort();
+    files.sort_by(|a, b| a.file_name().cmp(&b.file_name()).then_with(|| a.cmp(b)));
     Ok(files)
 }

@@ -73,7 +73,9 @@ impl TestFile {
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
         })?;
         for case in &tests.cases {
-            case.records().map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
+            for series in &case.series {
+                series.readings().map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
+            }
         }
         Ok(tests)
     }
@@ -87,13 +89,7 @@ impl TestCase {
     pub fn records(&self) -> Result<Vec<(i64, Vec<u8>)>, String> {
         let mut records = Vec::new();
         for series in &self.series {
-            let start: Timestamp = series.start.parse()?;
-            let step = i64::try_from(series.step.duration().as_nanos()).map_err(|_| "the step is too long")?;
-            for (index, value) in values(&series.values)?.into_iter().enumerate() {
-                let Some(value) = value else { continue };
-                let index = i64::try_from(index).map_err(|_| "too many values")?;
-                let nanos =
-                    index.checked_mul(step).and_then(|o| o.checked_add(start.nanos())).ok_or("time overflow")?;
+            for (nanos, value) in series.readings()? {
                 let event = json!({
                     "timestamp": Timestamp::from_nanos(nanos).to_string(),
                     "source": series.source, "metric": series.metric, "value": value,
@@ -120,6 +116,22 @@ impl TestCase {
                 _ => Map::new(),
             })
             .collect()
+    }
+}
+
+impl Series {
+    /// Times (nanoseconds since the epoch) and values, gaps left out.
+    fn readings(&self) -> Result<Vec<(i64, f64)>, String> {
+        let start: Timestamp = self.start.parse()?;
+        let step = i64::try_from(self.step.duration().as_nanos()).map_err(|_| "the step is too long")?;
+        let mut readings = Vec::new();
+        for (index, value) in values(&self.values)?.into_iter().enumerate() {
+            let Some(value) = value else { continue };
+            let index = i64::try_from(index).map_err(|_| "too many values")?;
+            let nanos = index.checked_mul(step).and_then(|o| o.checked_add(start.nanos())).ok_or("time overflow")?;
+            readings.push((nanos, value));
+        }
+        Ok(readings)
     }
 }
 

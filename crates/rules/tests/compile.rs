@@ -129,3 +129,28 @@ fn a_program_tells_its_rules_columns_and_windows_again() {
     assert_eq!(burst.columns, ["least_value"]);
     assert!(burst.longest_window.is_some(), "{burst:?}");
 }
+
+#[test]
+fn rules_in_folders_are_one_pack_and_a_name_is_given_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pack");
+    fs::copy(here.join("tables.sql"), folder.path().join("tables.sql")).unwrap();
+    let rule = fs::read_to_string(here.join("rules/burst.sql")).unwrap();
+    let write = |file: &str, name: &str| {
+        let file = folder.path().join("rules").join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, rule.replace("\"burst\"", &format!("\"{name}\""))).unwrap();
+    };
+    write("fleet/a.sql", "a");
+    write("b.sql", "b");
+    write("pumps/c.sql", "c");
+    let pack = Pack::load(folder.path()).unwrap();
+    let names: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    write("pumps/a.sql", "a");
+    let faults = Pack::load(folder.path()).unwrap_err();
+    assert!(
+        faults.len() == 1 && faults[0].to_string().contains("pumps/a.sql: there is a rule of this name in"),
+        "{faults:?}"
+    );
+}

@@ -137,6 +137,11 @@ impl Comparison {
         Self { with: with.to_owned(), history: after.report.headline(), rules, all }
     }
 
+    /// The rows of the table: one a rule and, of several, all together.
+    fn rows(&self) -> impl Iterator<Item = &Change> {
+        self.rules.iter().chain((self.rules.len() != 1).then_some(&self.all))
+    }
+
     /// As Markdown: a table, and what was gained and lost folded away below it.
     pub(super) fn markdown(&self) -> String {
         let mut text = format!("### Backtest against `{}`\n\n{}\n\n", self.with, self.history);
@@ -145,7 +150,7 @@ impl Comparison {
         text.push_str(if scored { " precision | recall |\n" } else { "\n" });
         text.push_str("|---|--:|--:|--:|--:|");
         text.push_str(if scored { "--:|--:|\n" } else { "\n" });
-        for change in self.rules.iter().chain([&self.all]) {
+        for change in self.rows() {
             let cells = change.cells(scored);
             let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
@@ -213,7 +218,7 @@ impl fmt::Display for Comparison {
             header.extend(["precision", "recall"]);
         }
         let mut table = table(&header);
-        for change in self.rules.iter().chain([&self.all]) {
+        for change in self.rows() {
             table.add_row(change.cells(scored));
         }
         write!(f, "{table}")?;

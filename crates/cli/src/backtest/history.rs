@@ -45,6 +45,13 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(i64, f64)>,
 }
 
+impl Series {
+    /// The metric in the series' name (`source/metric`).
+    pub(super) fn metric<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(&self.source).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name)
+    }
+}
+
 /// Lines that were no events: how many, and the first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Skipped {

@@ -11,6 +11,7 @@ mod plot;
 mod replay;
 mod report;
 mod score;
+mod starved;
 #[cfg(test)]
 mod tests;
 
@@ -44,13 +45,14 @@ use report::Report;
 /// Replays history through the rules at full speed, and says what they would have found
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
+    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input s3://my-bucket/readings/2026/ --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
 )]
 pub(crate) struct BacktestCommand {
-    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, or kinesis://STREAM for what the stream keeps
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|kinesis://STREAM")]
+    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, s3://BUCKET/PREFIX for the same in S3, or
+    /// kinesis://STREAM for what the stream keeps
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
-    /// Only these rules: names, or their files
+    /// Only these rules: names, their files, or folders of them
     #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "RULE")]
     rules: Vec<String>,
     #[command(flatten)]
@@ -113,11 +115,10 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
         plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, command.plot_series)?;
         eprintln!("plot written to {}", file.display());
     }
-    let report = Report::new(&rules.pack, &history, &replayed, labels);
+    let report = Report::new(&rules, &history, &replayed, labels);
     if let Some(other) = other {
         let before = replay::replay(&other.rules, &history, span).await?;
-        let before =
-            compare::Side { report: Report::new(&other.rules.pack, &history, &before, labels), replayed: before };
+        let before = compare::Side { report: Report::new(&other.rules, &history, &before, labels), replayed: before };
         let after = compare::Side { report, replayed };
         let comparison = compare::Comparison::new(&other.name, &before, &after);
         return print(&comparison, command.json, command.markdown.then(|| comparison.markdown()));
@@ -184,9 +185,13 @@ impl Rules {
         let own = sql.join("environments").join(format!("{}.toml", options.environment));
         let environment = match fs::read_to_string(&own) {
             Ok(text) => Environment::parse(&own, &text)?,
-            Err(_) => options.load(repo, &whole)?,
+            // The environment here, which may name rules that they do not have; its own faults were told before.
+            Err(_) => EnvironmentOptions { set: Vec::new(), ..options.clone() }.load_beside(repo, &whole, &[])?.0,
         };
-        let wanted: Vec<String> = command.rules.iter().map(|asked| rule_name(asked)).collect();
+        // A folder stands for what is in it here.
+        let own = load_pack(&repo.sql())?;
+        let mut wanted: Vec<String> = command.rules.iter().flat_map(|asked| named(&own, asked)).collect();
+        wanted.extend(command.rules.iter().map(|asked| rule_name(asked)));
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
         let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
         Self::compile(Pack { rules, ..whole }, environment, !command.rules.is_empty())
@@ -208,22 +213,32 @@ impl Rules {
     }
 }
 
-/// The rules that were asked for, by name or by file; all without any.
+/// The rules that were asked for, by name, by file or by folder; all without any.
 fn select(pack: Pack, wanted: &[String]) -> Result<Pack> {
     if wanted.is_empty() {
         return Ok(pack);
     }
     let mut names = Vec::new();
     for asked in wanted {
-        let name = rule_name(asked);
-        if pack.rule(&name).is_none() {
+        let found = named(&pack, asked);
+        if found.is_empty() {
             let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
-            bail!("there is no rule `{name}`\n  hint: the rules are {}", known.join(", "));
+            bail!("there is no rule `{}`\n  hint: the rules are {}", rule_name(asked), known.join(", "));
         }
-        names.push(name);
+        names.extend(found);
     }
     let rules = pack.rules.into_iter().filter(|rule| names.contains(&rule.header.name)).collect();
     Ok(Pack { rules, ..pack })
+}
+
+/// The names of the rules that something stands for.
+fn named(pack: &Pack, asked: &str) -> Vec<String> {
+    let name = rule_name(asked);
+    let folder = fs::canonicalize(asked).ok().filter(|path| path.is_dir());
+    let below =
+        |file: &Path| folder.as_ref().is_some_and(|folder| fs::canonicalize(file).is_ok_and(|f| f.starts_with(folder)));
+    let rules = pack.rules.iter().filter(|rule| rule.header.name == name || below(&rule.file));
+    rules.map(|rule| rule.header.name.clone()).collect()
 }
 
 fn rule_name(asked: &str) -> String {

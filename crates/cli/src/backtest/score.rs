@@ -97,6 +97,11 @@ pub(super) fn alerts<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> usize 
     anomalies.filter_map(Alert::of).collect::<BTreeSet<_>>().len()
 }
 
+/// How many people would get if every rule were active.
+pub(super) fn would_be_alerts(anomalies: &[&Anomaly]) -> usize {
+    anomalies.iter().map(|anomaly| Alert::would_be(anomaly)).collect::<BTreeSet<_>>().len()
+}
+
 fn share(part: usize, whole: usize) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a share for people")]
     let share = part as f64 / whole as f64;

@@ -74,13 +74,82 @@ fn labels() -> Vec<Label> {
 async fn side(rules: &Rules, history: &History) -> Side {
     let mut replayed = replay(rules, history, Span::default()).await.unwrap();
     replayed.seconds = 1.0;
-    Side { report: Report::new(&rules.pack, history, &replayed, Some(&labels())), replayed }
+    Side { report: Report::new(rules, history, &replayed, Some(&labels())), replayed }
 }
 
 #[tokio::test]
 async fn a_report_counts_anomalies_alerts_and_labels() {
     let side = side(&rules("1.0"), &history()).await;
     insta::assert_snapshot!(side.report);
+}
+
+/// Two series with twelve readings an hour, and a third that is one burst.
+fn sparse() -> History {
+    let mut history = Builder::new(None);
+    let mut take = |metric: &str, time: Timestamp| {
+        let (source, metric) = (Some("pump-1".into()), Some(metric.into()));
+        let timestamp = time.to_string();
+        let event = Event { timestamp, value: 10.0, source, metric, id: None, rest: serde_json::Map::new() };
+        history.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+    };
+    for reading in 0..288 {
+        take("temperature", at(reading * 5));
+        take("pressure", at(reading * 5));
+    }
+    for second in 0..100 {
+        take("burst", Timestamp::from_nanos(at(600).nanos() + second * 1_000_000_000));
+    }
+    history.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_rule_whose_windows_never_hold_enough_is_told() {
+    let text = "-- name = \"mean\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+         -- parameters.window = { type = \"interval\", default = \"1 hour\" }\n\
+         -- parameters.least_count = { type = \"integer\", default = 60 }\n\n\
+         SELECT series AS key, window, n AS value, 0.5 AS score\n\
+         FROM (SELECT series, tumble(${window}) AS window, count(*) AS n FROM events GROUP BY series, window) AS w\n\
+         WHERE n > 1000 AND n >= ${least_count}";
+    let report = async |least_count: i64| {
+        let mut environment = Environment::default();
+        let set = environment.parameters.entry("mean".to_owned()).or_default();
+        set.insert("least_count".to_owned(), least_count.into());
+        let rule = Rule::parse(Path::new("mean.sql"), text).unwrap();
+        let pack = Pack { rules: vec![rule], ..rules("1.0").pack };
+        let rules = Rules::compile(pack, environment, false).unwrap();
+        side(&rules, &sparse()).await.report.to_string()
+    };
+    assert!(!report(12).await.contains("could find nothing"));
+    let said = report(30).await;
+    let expected = "mean could find nothing in 2 of 3 series: 1 hour (its parameter window) held at most 12 of the 30 readings it asks \
+                    for\n  hint: --set 'mean.window=3 hours', or a smaller least_count\n";
+    assert!(said.contains(expected), "{said}");
+    let said = report(5000).await;
+    assert!(
+        said.contains("in 3 of 3 series") && said.contains("hint: more history, or a smaller least_count"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_rule_for_a_metric_that_nobody_sends_is_told() {
+    let text = "-- name = \"hot\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+         -- parameters.metric = { type = \"text\", default = \"humidity\" }\n\n\
+         SELECT series AS key, event_time, value, 0.5 AS score FROM events WHERE metric = ${metric}";
+    let rule = Rule::parse(Path::new("hot.sql"), text).unwrap();
+    let rules = Rules::compile(Pack { rules: vec![rule], ..rules("1.0").pack }, Environment::default(), false).unwrap();
+    let said = side(&rules, &sparse()).await.report.to_string();
+    let expected = "hot could find nothing: no series has the metric `humidity` (its parameter metric)\n  \
+                    hint: --set 'hot.metric=NAME'; there are burst, pressure, temperature\n";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[tokio::test]
+async fn of_rules_on_trial_alone_everything_is_counted_as_if_they_were_active() {
+    let mut rules = rules("1.0");
+    rules.pack.rules[0].header.stage = weir_anomaly::Stage::Shadow;
+    let rules = Rules::compile(rules.pack, Environment::default(), false).unwrap();
+    insta::assert_snapshot!(side(&rules, &history()).await.report);
 }
 
 #[tokio::test]

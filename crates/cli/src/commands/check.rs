@@ -12,7 +12,7 @@ use weir_rules::{
 };
 
 use crate::{
-    compile::{EnvironmentOptions, check_udfs, plan_options},
+    compile::{EnvironmentOptions, plan_options, udf_faults},
     repo::Repo,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 /// Exit codes: 0 nothing is wrong (with --deny warnings: no warning either); 1 something is, or the check itself failed;
 /// 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir check --env prod\n  weir check --deny warnings --json\n  \
+#[command(after_help = "Examples:\n  weir check --env prod --all\n  weir check --deny warnings --json\n  \
     WEIR_ARROYO_KEY=… weir check --arroyo http://127.0.0.1:5115")]
 pub(crate) struct CheckCommand {
     #[command(flatten)]
@@ -31,7 +31,10 @@ pub(crate) struct CheckCommand {
     /// Fails on warnings too
     #[arg(long, value_name = "LEVEL")]
     deny: Option<Deny>,
-    /// One JSON object: findings, and how many of each level
+    /// Shows what is only worth knowing, too: what each rule keeps as state, and the like
+    #[arg(long)]
+    all: bool,
+    /// One JSON object: findings of every level, and how many of each
     #[arg(long)]
     json: bool,
     /// Keys (sources, series) that a rule is assumed to see, for the estimate of its state
@@ -48,23 +51,7 @@ enum Deny {
 }
 
 pub(crate) async fn run(command: CheckCommand) -> Result<ExitCode> {
-    let repo = Repo::find()?;
-    let mut findings = Vec::new();
-    let mut rules = 0;
-    match Pack::load(&repo.sql()) {
-        Err(errors) => findings.extend(errors.into_iter().map(|error| Finding::of_error("invalid-rule", error))),
-        Ok(pack) => {
-            rules = pack.rules.len();
-            check_udfs(&repo.sql())?;
-            let environment = command.environment.load(&repo, &pack)?;
-            findings.extend(check(&repo.root, &pack, &environment, command.keys));
-            if let Some(url) = &command.arroyo {
-                let key = std::env::var("WEIR_ARROYO_KEY").ok().filter(|key| !key.is_empty());
-                let client = Client::new(url, key, Timing::default())?;
-                findings.extend(ask_arroyo(&client, &repo.sql(), &pack, &environment).await?);
-            }
-        }
-    }
+    let (rules, mut findings) = findings(&Repo::find()?, &command).await?;
     if let Ok(here) = std::env::current_dir() {
         for finding in &mut findings {
             if let Ok(nearer) = finding.file.strip_prefix(&here) {
@@ -78,20 +65,49 @@ pub(crate) async fn run(command: CheckCommand) -> Result<ExitCode> {
         let counts = json!({ "rules": rules, "errors": errors, "warnings": warnings, "infos": infos });
         println!("{}", json!({ "findings": findings, "counts": counts }));
     } else {
-        for finding in &findings {
+        for finding in findings.iter().filter(|finding| command.all || finding.level > Level::Info) {
             println!("{finding}");
         }
     }
-    eprintln!("{}", summary(rules, errors, warnings));
+    let hidden = if command.all || command.json { 0 } else { infos };
+    eprintln!("{}", summary(rules, (errors, warnings), hidden));
     let failed = errors > 0 || (warnings > 0 && command.deny == Some(Deny::Warnings));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn summary(rules: usize, errors: usize, warnings: usize) -> String {
-    match (errors, warnings) {
-        (0, 0) => format!("{rules} rules are fine"),
-        _ => format!("{rules} rules: errors {errors}, warnings {warnings}"),
+/// How many rules there are, and everything that is wrong with them.
+async fn findings(repo: &Repo, command: &CheckCommand) -> Result<(usize, Vec<Finding>)> {
+    let mut findings = Vec::new();
+    let mut rules = 0;
+    let mut faults = |code, errors: Vec<RuleError>| {
+        findings.extend(errors.into_iter().map(|error| Finding::of_error(code, error)));
+    };
+    match Pack::load_readable(&repo.sql()) {
+        Err(fault) => faults("invalid-rule", vec![fault]),
+        // A rule that cannot be read hides nothing of the others.
+        Ok((pack, unread)) => {
+            rules = pack.rules.len() + unread.len();
+            let (environment, unfit) = command.environment.load_beside(repo, &pack, &unread)?;
+            faults("invalid-rule", unread);
+            faults("invalid-rule", unfit);
+            faults("does-not-plan", udf_faults(&repo.sql()));
+            findings.extend(check(&repo.root, &pack, &environment, command.keys));
+            if let Some(url) = &command.arroyo {
+                let key = std::env::var("WEIR_ARROYO_KEY").ok().filter(|key| !key.is_empty());
+                let client = Client::new(url, key, Timing::default())?;
+                findings.extend(ask_arroyo(&client, &repo.sql(), &pack, &environment).await?);
+            }
+        }
     }
+    Ok((rules, findings))
+}
+
+fn summary(rules: usize, found: (usize, usize), hidden: usize) -> String {
+    let said = match found {
+        (0, 0) => format!("{rules} rules are fine"),
+        (errors, warnings) => format!("{rules} rules: errors {errors}, warnings {warnings}"),
+    };
+    if hidden == 0 { said } else { format!("{said} ({hidden} findings are only worth knowing: --all shows them)") }
 }
 
 /// What the compiler, the planner and the lints have against a pack.
@@ -203,6 +219,56 @@ mod tests {
             let bad: Vec<String> = findings.iter().filter(|f| f.level > Level::Info).map(ToString::to_string).collect();
             assert!(bad.is_empty(), "{}", bad.join("\n"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_cannot_be_read_hides_nothing_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = folder.path().join("sql");
+        for part in ["rules", "environments"] {
+            fs::create_dir_all(sql.join(part)).unwrap();
+        }
+        fs::copy(repo().sql().join("tables.sql"), sql.join("tables.sql")).unwrap();
+        let header = |name: &str| {
+            format!(
+                "-- name = \"{name}\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n"
+            )
+        };
+        let rules = [
+            ("broken", "-- name = \"broken\"\n\nSELECT 1".to_owned()),
+            ("no_select", header("no_select")),
+            (
+                "unplanned",
+                header("unplanned") + "SELECT series AS key, event_time, nothing AS value, 0.5 AS score FROM events",
+            ),
+            ("untested", header("untested") + "SELECT series AS key, event_time, value, 0.5 AS score FROM events"),
+        ];
+        for (name, text) in rules {
+            fs::write(sql.join("rules").join(format!("{name}.sql")), text).unwrap();
+        }
+        // Of a rule that cannot be read, nobody knows what may be set.
+        fs::write(sql.join("environments/local.toml"), "[parameters.broken]\nx = 1\n[rules.gone]\nstage = \"off\"\n")
+            .unwrap();
+        let command = CheckCommand {
+            environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["broken.x=2".to_owned()] },
+            deny: None,
+            all: false,
+            json: false,
+            keys: 1000,
+            arroyo: None,
+        };
+        let repo = Repo { root: folder.path().to_owned() };
+        let (rules, found) = findings(&repo, &command).await.unwrap();
+        let name = |finding: &Finding| finding.file.file_name().unwrap().to_string_lossy().into_owned();
+        let errors: Vec<_> = found.iter().filter(|f| f.level == Level::Error).map(|f| (f.code, name(f))).collect();
+        let expected = [
+            ("invalid-rule", "broken.sql"),
+            ("invalid-rule", "no_select.sql"),
+            ("invalid-rule", "local.toml"),
+            ("does-not-plan", "unplanned.sql"),
+        ];
+        assert_eq!((rules, errors), (4, expected.map(|(code, file)| (code, file.to_owned())).to_vec()));
+        assert!(found.iter().any(|f| f.code == "no-test" && name(f) == "untested.sql"), "{found:?}");
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl Kind {
 pub(crate) fn run(command: &NewCommand) -> Result<()> {
     let sql = Repo::find()?.sql();
     let (rule, tests) = write(&sql, &command.name, command.kind)?;
-    eprintln!("wrote {} and {}", rule.display(), tests.display());
+    let here = std::env::current_dir().unwrap_or_default();
+    let near = |file: &Path| file.strip_prefix(&here).unwrap_or(file).display().to_string();
+    eprintln!("wrote {} and {}", near(&rule), near(&tests));
     eprintln!("next: weir check; weir test {0}; weir backtest --rules {0} --input FILE --plot plot.svg", command.name);
     Ok(())
 }

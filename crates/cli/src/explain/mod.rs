@@ -31,8 +31,8 @@ const AROUND_NANOS: i64 = 300_000_000_000;
 pub(crate) struct ExplainCommand {
     /// The anomaly's id, as its alert gives it
     id: String,
-    /// Where its events are: files, folders, or kinesis://STREAM [default: what the events stream keeps]
-    #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|kinesis://STREAM")]
+    /// Where its events are: files, folders, s3://BUCKET/PREFIX, or kinesis://STREAM [default: what the events stream keeps]
+    #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
     /// Takes the anomaly from this file, as `weir backtest --out` writes it, and not from the table
     #[arg(long, value_name = "FILE.jsonl", requires = "input")]
@@ -64,7 +64,9 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
     };
     println!("\n{}", text(&found));
     let inputs = if command.input.is_empty() {
-        vec![format!("kinesis://{}", found.environment.streams.events)]
+        // A local stack has streams of its own, whatever its environment calls them.
+        let stream = command.target.local()?.map(|stack| stack.events_stream);
+        vec![format!("kinesis://{}", stream.unwrap_or_else(|| found.environment.streams.events.clone()))]
     } else {
         command.input.clone()
     };
@@ -97,7 +99,7 @@ fn from_file(file: &std::path::Path, id: &str) -> Result<Anomaly> {
 
 /// The rule, with the values that its parameters had.
 fn text(found: &Found) -> String {
-    let mut text = format!("rule text ({}, environment {}):\n", found.place, found.environment_name);
+    let mut text = format!("rule text ({}, environment {}):\n", found.place, found.environment_names.join(", "));
     for rule in &found.pack.rules {
         let set = found.environment.parameters.get(&rule.header.name);
         for (name, parameter) in &rule.header.parameters {
@@ -117,7 +119,7 @@ fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
         (Some(start), Some(end)) => (start.nanos(), end.nanos()),
         _ => {
             let at = anomaly.timestamp.nanos();
-            (at.saturating_sub(AROUND_NANOS), at.saturating_add(AROUND_NANOS + 1))
+            (at.saturating_sub(AROUND_NANOS), at.saturating_add(AROUND_NANOS))
         }
     };
     let mut events: Vec<(i64, &str, f64)> = Vec::new();

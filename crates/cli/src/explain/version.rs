@@ -13,13 +13,16 @@ use crate::{
 
 /// Revisions of the rule that are looked at, the newest first.
 const REVISIONS: usize = 100;
+/// In place of an environment's name.
+const NONE: &str = "(none)";
 
 /// A rule at the version that was asked for.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) pack: Pack,
     pub(super) environment: Environment,
-    pub(super) environment_name: String,
+    /// Every environment that gives this version; `environment` is the first of them.
+    pub(super) environment_names: Vec<String>,
     /// Where it was found, for a person.
     pub(super) place: String,
 }
@@ -29,7 +32,8 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     if let Some(found) = in_folder(&repo.sql(), anomaly, "this checkout") {
         return Ok(Some(found));
     }
-    let file = format!("sql/rules/{}.sql", anomaly.rule);
+    // In whichever folder it was.
+    let file = format!(":(glob)sql/rules/**/{}.sql", anomaly.rule);
     let most = format!("-n{REVISIONS}");
     // Without git there is no history to look through.
     let Ok(log) = git(&repo.root, &["log", &most, "--format=%h %cs", "--", &file, "sql/environments"]) else {
@@ -38,6 +42,7 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     for line in String::from_utf8_lossy(&log).lines() {
         let Some((revision, date)) = line.split_once(' ') else { continue };
         // The commit that removed the rule has none.
+        let Some(file) = file_at(&repo.root, revision, &anomaly.rule) else { continue };
         let Ok(folder) = checkout(&repo.root, revision, &[&file, "sql/tables.sql", "sql/environments"]) else {
             continue;
         };
@@ -49,13 +54,21 @@ pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     Ok(None)
 }
 
+/// Where the rule was at a revision.
+fn file_at(root: &Path, revision: &str, rule: &str) -> Option<String> {
+    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", "sql/rules"]).ok()?;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    listed.lines().find(|file| file.ends_with(&format!("/{rule}.sql"))).map(str::to_owned)
+}
+
 fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
-    let pack = Pack::load(sql).ok()?;
+    let (pack, _) = Pack::load_readable(sql).ok()?;
     let rules: Vec<_> = pack.rules.into_iter().filter(|rule| rule.header.name == anomaly.rule).collect();
     let pack = Pack { rules, ..pack };
     let mut environments = environments(sql);
-    environments.push(("(none)".to_owned(), Environment::default()));
-    for (environment_name, environment) in environments {
+    environments.push((NONE.to_owned(), Environment::default()));
+    let mut same: Vec<(String, Environment, Pack)> = Vec::new();
+    for (name, environment) in environments {
         // A command may have picked a rule that is off, which made it active.
         for picked in [None, Some(Stage::Active)] {
             let mut pack = pack.clone();
@@ -65,11 +78,18 @@ fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
             let environment = Environment { rules: std::collections::BTreeMap::new(), ..environment.clone() };
             let version = compile(&pack, &environment).ok().and_then(|program| program.rules.into_iter().next());
             if version.is_some_and(|rule| rule.version == anomaly.rule_version) {
-                return Some(Found { pack, environment, environment_name, place: place.to_owned() });
+                same.push((name, environment, pack));
+                break;
             }
         }
     }
-    None
+    // That none is needed says nothing where one has the same values.
+    if same.len() > 1 {
+        same.retain(|(name, ..)| name != NONE);
+    }
+    let environment_names = same.iter().map(|(name, ..)| name.clone()).collect();
+    let (_, environment, pack) = same.into_iter().next()?;
+    Some(Found { pack, environment, environment_names, place: place.to_owned() })
 }
 
 /// By name.
@@ -117,10 +137,10 @@ mod tests {
         let environment = Environment::parse(Path::new("b.toml"), "[parameters.high]\nmost = 2.0\n").unwrap();
         let version = compile(&Pack::load(sql).unwrap(), &environment).unwrap().rules.remove(0).version;
         let found = in_folder(sql, &anomaly(&version), "here").unwrap();
-        assert_eq!((found.environment_name.as_str(), found.place.as_str()), ("b", "here"));
+        assert_eq!((found.environment_names.join(", "), found.place.as_str()), ("b".to_owned(), "here"));
         assert!(in_folder(sql, &anomaly("000000000000"), "here").is_none());
         let usual = compile(&Pack::load(sql).unwrap(), &Environment::default()).unwrap().rules.remove(0).version;
         // Picked by name in an environment where it is off.
-        assert_eq!(in_folder(sql, &anomaly(&usual), "here").unwrap().environment_name, "a");
+        assert_eq!(in_folder(sql, &anomaly(&usual), "here").unwrap().environment_names, ["a"]);
     }
 }

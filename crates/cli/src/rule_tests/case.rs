@@ -1,4 +1,5 @@
 //! Runs one case of a rule's tests: what it finds, and that neither batches, a restart nor the order of arrival change that.
+//! On Arroyo: that it finds the same there.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,11 +7,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 use weir_engine::{MemorySource, RawRecord, RunOptions};
 use weir_rules::{
-    Environment, Pack, TimeMode,
+    Environment, Pack, Program, TimeMode,
     testfile::{TestCase, TestFile},
 };
 
-use super::diff::{self, Fields};
+use super::{
+    arroyo::Arroyo,
+    diff::{self, Fields},
+};
 use crate::{compile::joined, embedded::Planned};
 
 /// The rule's programs: planning takes longer than running a case, so cases with the same parameters share one.
@@ -18,7 +22,7 @@ pub(super) struct Plans<'a> {
     pack: Pack,
     rule: &'a str,
     tests: &'a TestFile,
-    planned: BTreeMap<String, Planned>,
+    planned: BTreeMap<String, (Program, Planned)>,
 }
 
 impl<'a> Plans<'a> {
@@ -26,7 +30,7 @@ impl<'a> Plans<'a> {
         Self { pack: pack.only(rule), rule, tests, planned: BTreeMap::new() }
     }
 
-    fn of(&mut self, case: &TestCase) -> Result<&Planned> {
+    fn of(&mut self, case: &TestCase) -> Result<&(Program, Planned)> {
         let mut environment = Environment { time: case.time, ..Environment::default() };
         let parameters = environment.parameters.entry(self.rule.to_owned()).or_default();
         parameters.extend(self.tests.parameters.clone());
@@ -34,7 +38,8 @@ impl<'a> Plans<'a> {
         let name = format!("{:?} {parameters:?}", case.time);
         if !self.planned.contains_key(&name) {
             let program = weir_rules::compile(&self.pack, &environment).map_err(joined)?;
-            self.planned.insert(name.clone(), Planned::new(&program)?);
+            let planned = Planned::new(&program)?;
+            self.planned.insert(name.clone(), (program, planned));
         }
         self.planned.get(&name).context("a program that was just planned")
     }
@@ -67,9 +72,28 @@ impl From<anyhow::Error> for Fault {
 /// Into so many batches a case's records are cut, to see that batches change nothing: each costs as much as hundreds of records.
 const BATCHES: usize = 8;
 
+/// Runs a case on Arroyo: it must find there what is expected, and all that it finds must be what the embedded engine finds.
+pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
+    let (program, planned) = plans.of(case)?;
+    let records = records(case)?;
+    let mut found = arroyo.anomalies(program, case.time, &records).await?;
+    sort(&mut found);
+    if let Some(said) = diff::unexpected(&case.expected(), &found) {
+        return Err(Fault::Unexpected { found, said });
+    }
+    let here = anomalies(planned, &records, RunOptions::default()).await?;
+    match diff::unexpected(&here, &found) {
+        None => Ok(()),
+        Some(said) => {
+            Err(anyhow!("as expected, but not what the embedded engine finds (missing: only it finds that):\n{said}")
+                .into())
+        }
+    }
+}
+
 /// Runs a case.
 pub(super) async fn test(plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
-    let planned = plans.of(case)?;
+    let (_, planned) = plans.of(case)?;
     let records = records(case)?;
     let found = anomalies(planned, &records, RunOptions::default()).await?;
     if let Some(said) = diff::unexpected(&case.expected(), &found) {

@@ -36,7 +36,7 @@ pub(super) fn unexpected(expected: &[Fields], found: &[Fields]) -> Option<String
     }
     let mut text = String::new();
     for wanted in missing {
-        let _ = writeln!(text, "- expected  {}", listed(wanted, wanted.keys().map(String::as_str)));
+        let _ = writeln!(text, "- missing   {}", listed(wanted, wanted.keys().map(String::as_str)));
         if let Some(differences) = closest(wanted, &left) {
             let _ = writeln!(text, "  closest   {differences}");
         }

@@ -1,8 +1,9 @@
-//! `weir test`: the rules' own tests, on the embedded engine.
+//! `weir test`: the rules' own tests, on the embedded engine or on a real Arroyo.
 //!
-//! [`case`] runs one case, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
+//! [`case`] runs one case, [`arroyo`] has the Arroyo to run it on, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
 //! [`update`] rewrites what a test file expects.
 
+mod arroyo;
 mod case;
 mod diff;
 mod junit;
@@ -24,17 +25,20 @@ use weir_rules::{Pack, testfile::TestFile};
 
 use crate::{
     compile::{check_udfs, load_pack},
+    local::EngineKind,
     repo::Repo,
 };
+use arroyo::Arroyo;
 use case::{Fault, Plans};
 
 /// Runs the test file of every rule; exit code 1 when a case fails
 ///
 /// Each case is run as it is; then again in small batches with a restart in the middle, and with its records in another
-/// order within the watermark's delay: neither may change what is found.
+/// order within the watermark's delay: neither may change what is found. With --engine arroyo each case is run once, on Arroyo,
+/// and must find there what is expected and what the embedded engine finds.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir test zscore\n  weir test --filter zscore --update\n  weir test --junit target/rules.xml"
+    after_help = "Examples:\n  weir test zscore\n  weir test --filter zscore --update\n  weir test --junit target/rules.xml\n  ARROYO_BIN=/opt/arroyo weir test --engine arroyo"
 )]
 pub(crate) struct TestCommand {
     /// Runs only rules and cases whose name holds this
@@ -46,9 +50,22 @@ pub(crate) struct TestCommand {
     /// Writes the result as JUnit's XML, for CI systems
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// What runs the cases
+    #[arg(long, value_enum, default_value_t = EngineKind::Embedded)]
+    engine: EngineKind,
     /// Writes what is found now into the test files as what is expected; look at the difference before you keep it
     #[arg(long)]
     update: bool,
+}
+
+/// How cases are run.
+#[derive(Debug, Clone, Default)]
+struct Run {
+    /// Only rules and cases with this in their name.
+    filter: Option<Arc<str>>,
+    update: bool,
+    /// On this one, not on the embedded engine.
+    arroyo: Option<Arc<Arroyo>>,
 }
 
 /// How one case ended.
@@ -78,7 +95,15 @@ pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
     let sql = repo.sql();
     let pack = Arc::new(load_pack(&sql)?);
     check_udfs(&sql)?;
-    let filter: Option<Arc<str>> = command.filter.or(command.part).map(Into::into);
+    if command.update && command.engine == EngineKind::Arroyo {
+        bail!("expectations are written by the embedded engine\n  hint: leave out --update or --engine");
+    }
+    command.engine.check()?;
+    let arroyo = match command.engine {
+        EngineKind::Embedded => None,
+        EngineKind::Arroyo => Some(Arc::new(Arroyo::start(sql.join("udfs")).await?)),
+    };
+    let how = Run { filter: command.filter.or(command.part).map(Into::into), update: command.update, arroyo };
     let begun = Instant::now();
     // Rules side by side, told in their order.
     let running: Vec<JoinHandle<Vec<Outcome>>> = pack
@@ -87,7 +112,7 @@ pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
         .map(|rule| {
             let rule = rule.header.name.clone();
             let file = sql.join("tests").join(format!("{rule}.toml"));
-            tokio::spawn(test_rule(Arc::clone(&pack), rule, file, filter.clone(), command.update))
+            tokio::spawn(test_rule(Arc::clone(&pack), rule, file, how.clone()))
         })
         .collect();
     let mut outcomes = Vec::new();
@@ -123,13 +148,8 @@ fn tell(outcome: &Outcome) {
 }
 
 /// All cases of a rule that the filter lets through.
-async fn test_rule(
-    pack: Arc<Pack>,
-    rule: String,
-    file: PathBuf,
-    filter: Option<Arc<str>>,
-    update: bool,
-) -> Vec<Outcome> {
+async fn test_rule(pack: Arc<Pack>, rule: String, file: PathBuf, how: Run) -> Vec<Outcome> {
+    let Run { filter, update, arroyo } = how;
     let wanted = |case: &str| filter.as_ref().is_none_or(|part| format!("{rule}: {case}").contains(part.as_ref()));
     let outcome = |case: &str, began: Instant, result| Outcome {
         rule: rule.clone(),
@@ -148,7 +168,11 @@ async fn test_rule(
     let mut found_anew = Vec::new();
     for (index, case) in tests.cases.iter().enumerate().filter(|(_, case)| wanted(&case.name)) {
         let began = Instant::now();
-        let result = match case::test(&mut plans, case).await {
+        let tested = match &arroyo {
+            None => case::test(&mut plans, case).await,
+            Some(arroyo) => case::test_on(arroyo, &mut plans, case).await,
+        };
+        let result = match tested {
             Ok(()) => Ok(Passed::AsExpected),
             Err(Fault::Unexpected { found, .. }) if update => {
                 found_anew.push((index, found));
@@ -198,6 +222,6 @@ fn shows_both(file: &Path, tests: &TestFile) -> Result<()> {
 /// What fails of a rule's tests.
 #[cfg(test)]
 pub(crate) async fn failures(pack: Pack, rule: &str, file: PathBuf) -> Vec<String> {
-    let outcomes = test_rule(Arc::new(pack), rule.to_owned(), file, None, false).await;
+    let outcomes = test_rule(Arc::new(pack), rule.to_owned(), file, Run::default()).await;
     outcomes.into_iter().filter_map(|outcome| outcome.result.err()).collect()
 }

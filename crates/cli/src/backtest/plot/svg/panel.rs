@@ -1,167 +1,42 @@
-//! The picture, as SVG.
+//! One panel: a series with what was expected of it, what was found in it and what was labelled.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
 
-use weir_anomaly::{Anomaly, Timestamp};
+use weir_anomaly::Anomaly;
 
 use super::{
-    Expectation, Panel,
-    scale::{self, Scale},
+    LEFT, PANEL_PLOT, RIGHT, escape,
+    look::{Look, PLAIN, mark},
 };
-use crate::backtest::{history::History, replay::grouped};
+use crate::backtest::{
+    history::History,
+    plot::{
+        Expectation, Panel,
+        scale::{self, Scale},
+    },
+    replay::grouped,
+};
 
-const WIDTH: f64 = 1200.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 1184.0;
-/// Above the first panel: title and legend.
-const TOP: f64 = 76.0;
-/// A panel's name, its plot, and the times below it.
-const PANEL_NAME: f64 = 24.0;
-const PANEL_PLOT: f64 = 150.0;
-const PANEL_TIMES: f64 = 30.0;
-const PANEL: f64 = PANEL_NAME + PANEL_PLOT + PANEL_TIMES;
 /// A label of one reading must still be seen.
 const LABEL_LEAST: f64 = 4.0;
-/// Colours that colour-blind people can tell apart (Okabe and Ito), by rule.
-const COLOURS: [&str; 7] = ["#d55e00", "#0072b2", "#cc79a7", "#009e73", "#e69f00", "#7b3ff2", "#56b4e9"];
-/// The legend's first line, and the height of each.
-const LEGEND_Y: f64 = 54.0;
-const LEGEND_LINE: f64 = 20.0;
-
-/// How a rule's marks look: where there are more rules than colours, the shape tells them apart.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    colour: &'static str,
-    shape: Shape,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    Circle,
-    Square,
-    Diamond,
-}
-
-impl Look {
-    fn of(index: usize) -> Self {
-        let shape = match index / COLOURS.len() % 3 {
-            0 => Shape::Circle,
-            1 => Shape::Square,
-            _ => Shape::Diamond,
-        };
-        Self { colour: COLOURS.get(index % COLOURS.len()).copied().unwrap_or("#555"), shape }
-    }
-}
-
-/// A rule that has no look of its own, and labels in the legend.
-const PLAIN: Look = Look { colour: "#555", shape: Shape::Circle };
-
-/// Draws the panels below each other on one axis of time.
-pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, labelled: bool) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a place on the picture")]
-    let time = Scale::new((history.first.nanos() as f64, history.last.nanos() as f64), (LEFT, RIGHT));
-    let rules: BTreeSet<&str> = panels
-        .iter()
-        .flat_map(|panel| panel.anomalies.iter().map(|a| a.rule.as_str()).chain(panel.expectations.keys().copied()))
-        .collect();
-    let looks: BTreeMap<&str, Look> = rules.iter().copied().zip((0..).map(Look::of)).collect();
-    let (legend, legend_lines) = legend(&looks, labelled, panels);
-    let first = TOP + LEGEND_LINE * (legend_lines - 1.0);
-    #[expect(clippy::cast_precision_loss, reason = "a place on the picture")]
-    let height = first + PANEL * panels.len() as f64 + if left_out > 0 { 20.0 } else { 0.0 };
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif\" font-size=\"12\" fill=\"#333\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
-    );
-    let span = |time: Timestamp| time.to_rfc3339_millis().chars().take(16).collect::<String>().replace('T', " ");
-    let _ = writeln!(
-        out,
-        "<text x=\"{LEFT}\" y=\"26\" font-size=\"17\" font-weight=\"600\" fill=\"#111\">Backtest</text>\n\
-         <text x=\"{RIGHT}\" y=\"26\" text-anchor=\"end\" fill=\"#666\">{} events, {} to {} UTC</text>",
-        grouped(history.events),
-        span(history.first),
-        span(history.last)
-    );
-    out.push_str(&legend);
-    for (index, panel) in panels.iter().enumerate() {
-        #[expect(clippy::cast_precision_loss, reason = "a place on the picture")]
-        let top = first + PANEL * index as f64;
-        Drawing { out: &mut out, panel, history, time, looks: &looks, labelled, top: top + PANEL_NAME }.draw();
-    }
-    if left_out > 0 {
-        let _ = writeln!(
-            out,
-            "<text x=\"{LEFT}\" y=\"{}\" fill=\"#666\">{left_out} more series are not drawn: --plot-series shows more</text>",
-            height - 8.0
-        );
-    }
-    out.push_str("</svg>\n");
-    out
-}
-
-/// Draws an entry's mark at a place.
-type Drawn = Box<dyn Fn(f64, f64) -> String>;
-
-/// The legend, and how many lines it takes.
-fn legend(looks: &BTreeMap<&str, Look>, labelled: bool, panels: &[Panel<'_>]) -> (String, f64) {
-    let mut entries: Vec<(Drawn, &str)> = Vec::new();
-    for (rule, look) in looks {
-        let look = *look;
-        entries.push((Box::new(move |x, y| mark((x + 7.0, y), look, true, None)), rule));
-    }
-    let swatch = |colour: &'static str, opacity: &'static str| -> Drawn {
-        Box::new(move |x, y| {
-            format!(
-                "<rect x=\"{x:.0}\" y=\"{:.0}\" width=\"14\" height=\"12\" fill=\"{colour}\" fill-opacity=\"{opacity}\"/>",
-                y - 6.0
-            )
-        })
-    };
-    if panels.iter().any(|panel| panel.expectations.values().any(|rows| rows.iter().any(|row| row.band.is_some()))) {
-        entries.push((swatch("#888", ".22"), "expected band, in its rule's colour"));
-    }
-    if panels.iter().any(|panel| panel.anomalies.iter().any(|a| a.key != panel.name)) {
-        let triangle = |x: f64, y: f64| format!("<path d=\"M{:.1} {:.1}l-5 -8h10z\" fill=\"#555\"/>", x + 7.0, y + 4.0);
-        entries.push((Box::new(triangle), "of the whole source"));
-    }
-    if labelled {
-        entries.push((swatch("#ffd54d", ".6"), "labelled"));
-        entries.push((Box::new(|x, y| mark((x + 7.0, y), PLAIN, false, None)), "outside every label"));
-    }
-    let mut out = String::new();
-    let (mut x, mut y, mut lines) = (LEFT, LEGEND_Y, 1.0);
-    for (drawn, text) in entries {
-        #[expect(clippy::cast_precision_loss, reason = "a width")]
-        let width = text.chars().count() as f64 * 6.8 + 34.0;
-        if x > LEFT && x + width > RIGHT {
-            (x, y, lines) = (LEFT, y + LEGEND_LINE, lines + 1.0);
-        }
-        let _ = writeln!(out, "{}<text x=\"{:.0}\" y=\"{y}\">{}</text>", drawn(x, y - 4.0), x + 18.0, escape(text));
-        x += width;
-    }
-    (out, lines)
-}
 
 /// One panel under way.
-struct Drawing<'a> {
-    out: &'a mut String,
-    panel: &'a Panel<'a>,
-    history: &'a History,
-    time: Scale,
-    looks: &'a BTreeMap<&'a str, Look>,
+pub(super) struct Drawing<'a> {
+    pub(super) out: &'a mut String,
+    pub(super) panel: &'a Panel<'a>,
+    pub(super) history: &'a History,
+    pub(super) time: Scale,
+    pub(super) looks: &'a BTreeMap<&'a str, Look>,
     /// Whether anything is labelled, in this panel or another: without, nobody knows what is right.
-    labelled: bool,
-    top: f64,
+    pub(super) labelled: bool,
+    pub(super) top: f64,
 }
 
 impl Drawing<'_> {
-    fn draw(mut self) {
+    pub(super) fn draw(mut self) {
         let value = self.value_scale();
         self.frame(value);
         self.labels();
@@ -377,22 +252,6 @@ impl Drawing<'_> {
     }
 }
 
-/// Filled where it is right, or nobody knows; an outline where it lies outside every label.
-fn mark((x, y): (f64, f64), look: Look, filled: bool, title: Option<&str>) -> String {
-    let (fill, stroke) = if filled { (look.colour, "#fff") } else { ("#fff", look.colour) };
-    let width = if filled { 0.8 } else { 1.8 };
-    let (element, place) = match look.shape {
-        Shape::Circle => ("circle", format!("cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"")),
-        Shape::Square => ("path", format!("d=\"M{:.1} {:.1}h7.4v7.4h-7.4z\"", x - 3.7, y - 3.7)),
-        Shape::Diamond => ("path", format!("d=\"M{x:.1} {:.1}l5 5l-5 5l-5 -5z\"", y - 5.0)),
-    };
-    let style = format!("class=\"mark\" {place} fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"{width}\"");
-    match title {
-        Some(title) => format!("<{element} {style}><title>{title}</title></{element}>"),
-        None => format!("<{element} {style}/>"),
-    }
-}
-
 fn title(a: &Anomaly) -> String {
     let number = |n: Option<f64>| n.map_or_else(|| "–".to_owned(), scale::number);
     escape(&format!(
@@ -411,8 +270,4 @@ fn pixel(x: f64) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "a column of the picture")]
     let column = x as i64;
     column
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

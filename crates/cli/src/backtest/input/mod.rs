@@ -1,4 +1,6 @@
-//! Where history comes from: files, folders, and what a stream keeps.
+//! Where history comes from: files, folders, what lies in S3, and what a stream keeps.
+
+mod objects;
 
 use std::{
     fs,
@@ -21,6 +23,10 @@ use crate::{
 
 /// Names a stream in place of a file.
 const KINESIS: &str = "kinesis://";
+/// Names an object, or a prefix of objects.
+const S3: &str = "s3://";
+/// Bytes that may take more than a moment to fetch.
+const LARGE_OBJECT: u64 = 32 << 20;
 /// How many events are read between two looks at the clock.
 const LOOK_EACH: usize = 8192;
 
@@ -37,27 +43,38 @@ pub(super) async fn read(
     for input in inputs {
         if let Some(stream) = input.strip_prefix(KINESIS) {
             read_stream(stream, target, &mut history, &mut progress).await?;
+        } else if let Some(place) = input.strip_prefix(S3) {
+            objects::read(place, columns, target, &mut history, &mut progress).await?;
         } else if input.contains("://") {
-            bail!(
-                "{input} cannot be read\n  hint: a file, a folder, or kinesis://STREAM; copy from S3 with `aws s3 sync`"
-            );
+            bail!("{input} cannot be read\n  hint: a file, a folder, s3://BUCKET/PREFIX, or kinesis://STREAM");
         } else {
             for file in files(Path::new(input))? {
-                let name = file.display().to_string();
-                read::each(&file, columns, &mut |event| {
-                    history.take(&name, event)?;
-                    progress.look(&history);
-                    Ok(())
-                })?;
+                each_event(&file, &file.display().to_string(), columns, &mut history, &mut progress)?;
             }
         }
     }
     let history = history.finish()?;
     let skipped = &history.skipped;
     if let Some(first) = &skipped.first {
-        eprintln!("{} lines are no events and were left out; the first: {first}", grouped(skipped.count));
+        let lines = if skipped.count == 1 { "line is no event and was" } else { "lines are no events and were" };
+        eprintln!("{} {lines} left out; the first: {first}", grouped(skipped.count));
     }
     Ok(history)
+}
+
+/// Takes every event of a file; `name` is what a person knows it by.
+fn each_event(
+    file: &Path,
+    name: &str,
+    columns: &Columns,
+    history: &mut Builder,
+    progress: &mut Progress,
+) -> Result<()> {
+    read::each(file, columns, &mut |event| {
+        history.take(name, event)?;
+        progress.look(history);
+        Ok(())
+    })
 }
 
 /// What the stream keeps, from its oldest record to its tip.
@@ -134,6 +151,14 @@ impl Progress {
         if events.is_multiple_of(LOOK_EACH) && self.said.elapsed() >= PROGRESS_INTERVAL {
             self.said = Instant::now();
             eprintln!("  reading: {} events in {:.0} s", grouped(events), self.begun.elapsed().as_secs_f64());
+        }
+    }
+
+    /// Before an object is fetched: where that is the last thing that happens for a while, a person knows what is waited for.
+    fn object(&mut self, name: &str, size: u64, (index, of): (usize, usize)) {
+        if self.said.elapsed() >= PROGRESS_INTERVAL || size >= LARGE_OBJECT {
+            self.said = Instant::now();
+            eprintln!("  fetching: {name} ({index} of {of}, {} MB)", size.div_ceil(1_000_000));
         }
     }
 }

@@ -1,0 +1,182 @@
+//! The same cases on a real Arroyo: one cluster for all of them, and one pipeline a case, over files.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use weir_arroyo::{
+    Client, Timing,
+    api::{JobState, NewPipeline, Udf},
+    local::{Arrival, LocalCluster, binary, on_files, sink_file},
+};
+use weir_engine::RawRecord;
+use weir_rules::{Program, TimeMode};
+
+use super::diff::Fields;
+
+/// Arroyo is up within a second or two; a debug build on a busy machine gets two minutes.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// A case of some thousand events ends within seconds; a function in Rust is compiled first.
+const CASE_TIMEOUT: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(50);
+/// A source that ends while the job still starts can panic Arroyo's worker: such a case is tried again.
+const ATTEMPTS: u32 = 4;
+/// Pipelines at a time: each starts threads of its own, and more of them are no faster.
+const AT_A_TIME: usize = 3;
+
+/// A real Arroyo, which ends with this value.
+#[derive(Debug)]
+pub(super) struct Arroyo {
+    client: Client,
+    // Before the folder: the process ends first.
+    _cluster: LocalCluster,
+    folder: TempDir,
+    udfs: PathBuf,
+    runs: AtomicUsize,
+    free: Semaphore,
+}
+
+impl Arroyo {
+    /// Starts one. `udfs` is the folder with functions in Rust.
+    pub(super) async fn start(udfs: PathBuf) -> Result<Self> {
+        let binary = binary().context("no `arroyo` was found")?;
+        let folder = tempfile::tempdir().context("a folder for Arroyo")?;
+        eprintln!("starting {}", binary.display());
+        // The embedded engine judges lateness record by record, so Arroyo is made to.
+        let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
+        let mut cluster = LocalCluster::spawn(&binary, &folder.path().join("arroyo"), &environment)
+            .with_context(|| format!("{} cannot be started", binary.display()))?;
+        let once = Timing { attempts: 1, ..Timing::default() };
+        let waiting = Client::new(&cluster.url(), None, once)?;
+        let begun = Instant::now();
+        while let Err(error) = waiting.ping().await {
+            if let Some(status) = cluster.exited()? {
+                bail!("arroyo ended with {status}: {}", cluster.log());
+            }
+            if begun.elapsed() > START_TIMEOUT {
+                bail!("arroyo does not answer: {error}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        let client = Client::new(&cluster.url(), None, Timing::default())?;
+        let (runs, free) = (AtomicUsize::new(0), Semaphore::new(AT_A_TIME));
+        Ok(Self { client, _cluster: cluster, folder, udfs, runs, free })
+    }
+
+    /// What the program writes to `anomalies` on Arroyo when its source ends after these records.
+    pub(super) async fn anomalies(
+        &self,
+        program: &Program,
+        time: TimeMode,
+        records: &[RawRecord],
+    ) -> Result<Vec<Fields>> {
+        let _turn = self.free.acquire().await?;
+        let arrival = match time {
+            TimeMode::Event => Arrival::Unused,
+            TimeMode::Arrival => Arrival::InFile,
+        };
+        let udfs = weir_rules::udf_definitions(&self.udfs, &program.sql)?;
+        let udfs: Vec<Udf> =
+            udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
+        let lines = lines(records, arrival)?;
+        let mut last = anyhow!("it was never run");
+        for _ in 0..ATTEMPTS {
+            let folder = self.folder.path().join(self.runs.fetch_add(1, Ordering::Relaxed).to_string());
+            fs::create_dir(&folder).context("a folder for a case")?;
+            let input = folder.join("records");
+            fs::write(&input, &lines).context("a case's records")?;
+            let query = on_files(&program.sql, &input, &folder, arrival).map_err(|e| anyhow!(e))?;
+            match self.run(query, udfs.clone()).await? {
+                Ok(()) => return read(&folder),
+                Err(failed) => last = failed,
+            }
+        }
+        Err(last.context(format!("it failed {ATTEMPTS} times on Arroyo")))
+    }
+
+    /// Runs a program to its end. What failed while it ran may succeed another time.
+    async fn run(&self, query: String, udfs: Vec<Udf>) -> Result<Result<()>> {
+        let refused = self.client.validate(&query, &udfs).await?;
+        if !refused.is_empty() {
+            let refused: Vec<String> = refused.into_iter().map(|diagnostic| diagnostic.message).collect();
+            bail!("Arroyo refuses it: {}", refused.join("; "));
+        }
+        let pipeline =
+            NewPipeline { name: "case".into(), query, udfs, parallelism: 1, checkpoint_interval_micros: None };
+        let pipeline = self.client.create(&pipeline).await?.id;
+        let begun = Instant::now();
+        loop {
+            // A pipeline has no job for a moment after it was created.
+            let job = self.client.job(&pipeline).await?;
+            match job.as_ref().map(|job| &job.state) {
+                Some(JobState::Finished) => break,
+                Some(JobState::Failed) => {
+                    let id = job.as_ref().map_or("", |job| job.id.as_str());
+                    let errors = self.client.errors(&pipeline, id, 3).await.unwrap_or_default();
+                    let mut said = job.as_ref().and_then(|job| job.failure()).unwrap_or_default();
+                    for error in errors {
+                        let _ = write!(said, "; {}: {}", error.message, error.details);
+                    }
+                    return Ok(Err(anyhow!("Arroyo gave the case up: {said}")));
+                }
+                _ if begun.elapsed() > CASE_TIMEOUT => {
+                    bail!("Arroyo did not finish within {} s", CASE_TIMEOUT.as_secs())
+                }
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+        self.client.delete(&pipeline).await?;
+        Ok(Ok(()))
+    }
+}
+
+/// The file that the source reads.
+fn lines(records: &[RawRecord], arrival: Arrival) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for record in records {
+        match arrival {
+            Arrival::Unused if record.payload.contains(&b'\n') => {
+                bail!("a record with a line break in it cannot be put into a file for Arroyo");
+            }
+            Arrival::Unused => lines.extend_from_slice(&record.payload),
+            Arrival::InFile => {
+                let mut raw = String::with_capacity(record.payload.len() * 2);
+                for byte in &record.payload {
+                    let _ = write!(raw, "{byte:02x}");
+                }
+                let line = json!({ "arrival": record.arrival_nanos.unwrap_or(0), "raw": raw });
+                lines.extend_from_slice(line.to_string().as_bytes());
+            }
+        }
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+/// What the sink wrote, as the embedded engine gives it: Arroyo writes JSON that was computed as text, and the alerter reads both.
+fn read(folder: &std::path::Path) -> Result<Vec<Fields>> {
+    let text = match fs::read_to_string(sink_file(folder, "anomalies")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.context("what Arroyo wrote")?,
+    };
+    let parse = |line: &str| {
+        let mut fields: Fields = serde_json::from_str(line).with_context(|| format!("no JSON object: {line}"))?;
+        for name in ["details", "rule_meta"] {
+            if let Some(column) = fields.get_mut(name)
+                && let Some(nested) = column.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok())
+            {
+                *column = nested;
+            }
+        }
+        Ok(fields)
+    };
+    text.lines().map(parse).collect()
+}

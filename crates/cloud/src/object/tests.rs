@@ -1,0 +1,126 @@
+//! Against a server that answers what it is told to.
+
+use std::{
+    io::{Read as _, Seek as _},
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
+};
+
+use super::*;
+
+/// Answers one connection after the other, and keeps the requests' heads.
+async fn server(answers: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    tokio::spawn(async move {
+        for answer in answers {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while stream.read_line(&mut head).await.unwrap() > 2 {}
+            kept.lock().unwrap().push(head);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (address, heads)
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
+}
+
+fn listing(keys: &[&str], next: Option<&str>) -> String {
+    let objects: String =
+        keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>3</Size></Contents>")).collect();
+    let next = next.map_or_else(
+        || "<IsTruncated>false</IsTruncated>".to_owned(),
+        |token| format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"),
+    );
+    let body =
+        format!("<?xml version=\"1.0\"?>\n<ListBucketResult><Name>history</Name>{objects}{next}</ListBucketResult>");
+    answer("200 OK", "", &body)
+}
+
+async fn bucket(address: &str) -> Bucket {
+    Bucket::new(&Clients::at(address).await, "history").unwrap()
+}
+
+fn keys(objects: &[Object]) -> Vec<&str> {
+    objects.iter().map(|object| object.key.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_page_by_page_with_signed_requests() {
+    let pages = vec![
+        listing(&["logs-old/a.csv"], None),
+        listing(&["logs/a &amp; b.csv"], Some("t/1+")),
+        listing(&["logs/c.csv"], None),
+    ];
+    let (address, heads) = server(pages).await;
+    let found = bucket(&address).await.find("logs").await.unwrap();
+    assert_eq!(keys(&found), ["logs/a & b.csv", "logs/c.csv"]);
+    assert_eq!(found[0].size, 3);
+    let heads = heads.lock().unwrap();
+    assert!(heads[0].starts_with("GET /history/?list-type=2&max-keys=1&prefix=logs HTTP/1.1\r\n"), "{}", heads[0]);
+    assert!(heads[2].contains("prefix=logs%2F&continuation-token=t%2F1%2B "), "{}", heads[2]);
+    for head in heads.iter() {
+        let signed = "AWS4-HMAC-SHA256 Credential=test/";
+        assert!(head.contains(signed) && head.contains("/us-east-1/s3/aws4_request"), "{head}");
+        // The hash of no bytes.
+        assert!(head.contains("x-amz-content-sha256: e3b0c442"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_there_is_one_object() {
+    let (address, heads) = server(vec![listing(&["a.csv"], Some("more"))]).await;
+    assert_eq!(keys(&bucket(&address).await.find("a.csv").await.unwrap()), ["a.csv"]);
+    assert_eq!(heads.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_download_goes_to_the_buckets_region_and_begins_again_where_it_broke_off() {
+    let whole = answer("200 OK", "", "abcdef");
+    let answers = vec![
+        answer("301 Moved", "x-amz-bucket-region: eu-west-1\r\n", ""),
+        answer("503 Slow Down", "", "<Error><Code>SlowDown</Code></Error>"),
+        whole.replace("def", ""),
+        whole,
+    ];
+    let (address, heads) = server(answers).await;
+    let mut file = tempfile::tempfile().unwrap();
+    bucket(&address).await.download("2026/a+b.csv", &mut file).await.unwrap();
+    let mut text = String::new();
+    assert_eq!(file.stream_position().unwrap(), 0);
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "abcdef");
+    let heads = heads.lock().unwrap();
+    assert!(heads[0].starts_with("GET /history/2026/a%2Bb.csv HTTP/1.1\r\n"), "{}", heads[0]);
+    assert!(heads[0].contains("/us-east-1/s3/") && heads[1].contains("/eu-west-1/s3/"), "{heads:?}");
+    assert_eq!(heads.len(), 4);
+}
+
+#[tokio::test]
+async fn what_s3_refuses_is_said_once() {
+    let no = answer("403 Forbidden", "", "<Error><Code>AccessDenied</Code><Message>Not yours</Message></Error>");
+    let (address, heads) = server(vec![no]).await;
+    let said = bucket(&address).await.find("").await.unwrap_err().to_string();
+    assert!(said.starts_with("list bucket history: AccessDenied: Not yours\n  hint: these credentials"), "{said}");
+    assert_eq!(heads.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn aws_is_asked_by_host_name_unless_its_certificate_does_not_hold_for_it() {
+    let mut bucket = bucket("http://127.0.0.1:1").await;
+    bucket.endpoint = None;
+    assert_eq!(bucket.address("a/ü.csv", &[]), "https://history.s3.us-east-1.amazonaws.com/a/%C3%BC.csv");
+    bucket.name = "my.history".to_owned();
+    assert_eq!(bucket.address("", &[]), "https://s3.us-east-1.amazonaws.com/my.history/");
+    assert!(Bucket::new(&Clients::at("http://127.0.0.1:1").await, "no/bucket").is_err());
+}
