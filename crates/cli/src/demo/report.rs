@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Timestamp, store::attr};
 use weir_rules::Interval;
@@ -236,9 +236,13 @@ fn injected_rows(seen: &Seen, labels: &[Label], sampling: i64) -> Vec<InjectedRo
     rows.into_values().collect()
 }
 
+/// Columns of a terminal that a table may fill; longer cells wrap.
+const TABLE_WIDTH: u16 = 100;
+
 fn table(header: &[&str], left: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_BORDERS_ONLY).set_header(header);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(TABLE_WIDTH);
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
