@@ -20,9 +20,17 @@ use crate::{
 /// More silences than this at once are no silences but a rule that should be in shadow.
 const MAX_SILENCES: usize = 1000;
 
+/// The records of a batch: as they came, and taken apart.
+struct Batch<'a> {
+    raw: &'a [&'a RawValue],
+    decoded: Vec<Decoded>,
+}
+
 /// An anomaly of the batch, once, with the records that carry it.
 struct Unique {
     anomaly: Anomaly,
+    /// Where it stood first: record, and entry in the record.
+    first: (usize, usize),
     records: BTreeSet<usize>,
     times: i64,
 }
@@ -40,9 +48,10 @@ impl Alerter {
         counters: &mut Counters,
     ) -> Result<Vec<String>, PayloadError> {
         let budget = Budget::until(deadline, self.clock.as_ref());
-        let mut decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
-        counters.records += decoded.len() as u64;
-        let (unique, bodies) = self.sort_out(&mut decoded, counters);
+        let decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
+        let mut batch = Batch { raw: records, decoded };
+        counters.records += records.len() as u64;
+        let (unique, bodies) = self.sort_out(&mut batch, counters);
         let mut failed = BTreeSet::new();
 
         let (quarantined, silences) =
@@ -68,26 +77,27 @@ impl Alerter {
                 failed.extend(probe.records);
             }
         }
-        let safe = self.store_all(unique, &silences, &decoded, &budget, counters, &mut failed).await;
+        let safe = self.store_all(unique, &silences, &batch, &budget, counters, &mut failed).await;
         self.alert_groups(safe, &budget, counters, &mut failed).await;
 
         counters.failed += failed.len() as u64;
-        let sequence_number = |index: &usize| decoded.get(*index).map(|d| d.origin.sequence_number.clone());
+        let sequence_number = |index: &usize| batch.decoded.get(*index).map(|d| d.origin.sequence_number.clone());
         Ok(failed.iter().filter_map(sequence_number).collect())
     }
 
     /// Merges what came twice and takes out what is no anomaly.
-    fn sort_out(&self, decoded: &mut [Decoded], counters: &mut Counters) -> (Vec<Unique>, Vec<(usize, String)>) {
+    fn sort_out(&self, batch: &mut Batch<'_>, counters: &mut Counters) -> (Vec<Unique>, Vec<(usize, String)>) {
         let now = self.clock.now();
         let mut unique: BTreeMap<AnomalyId, Unique> = BTreeMap::new();
         let mut bodies = Vec::new();
-        for (index, record) in decoded.iter_mut().enumerate() {
+        for (index, record) in batch.decoded.iter_mut().enumerate() {
             for (at, entry) in std::mem::take(&mut record.entries).into_iter().enumerate() {
                 let parts = match entry {
                     Entry::Anomaly(anomaly) => {
                         counters.received += 1;
                         let slot = unique.entry(anomaly.id.clone()).or_insert_with(|| Unique {
                             anomaly: *anomaly,
+                            first: (index, at),
                             records: BTreeSet::new(),
                             times: 0,
                         });
@@ -95,7 +105,10 @@ impl Alerter {
                         slot.times += 1;
                         continue;
                     }
-                    Entry::Poison(poison) => quarantine::poison(&record.origin, at, &poison, now),
+                    Entry::Poison(poison) => {
+                        let envelope = || raw_bytes(batch.raw, (index, at));
+                        quarantine::poison(&record.origin, at, &poison, envelope, now)
+                    }
                     Entry::Invalid { raw, error } => {
                         quarantine::invalid(&record.origin, at, &raw, error.reason(), &error.to_string(), now)
                     }
@@ -146,7 +159,7 @@ impl Alerter {
         &self,
         unique: Vec<Unique>,
         silences: &[Silence],
-        decoded: &[Decoded],
+        batch: &Batch<'_>,
         budget: &Budget<'_>,
         counters: &mut Counters,
         failed: &mut BTreeSet<usize>,
@@ -197,7 +210,7 @@ impl Alerter {
                 }
                 Err(Fault::Poison(reason)) => {
                     counters.fault("store", &reason);
-                    self.refused(&u, &reason, decoded, budget, counters, failed).await;
+                    self.refused(&u, &reason, batch, budget, counters, failed).await;
                     continue;
                 }
                 Err(fault) => {
@@ -222,15 +235,15 @@ impl Alerter {
         &self,
         u: &Unique,
         reason: &str,
-        decoded: &[Decoded],
+        batch: &Batch<'_>,
         budget: &Budget<'_>,
         counters: &mut Counters,
         failed: &mut BTreeSet<usize>,
     ) {
-        let raw = serde_json::to_vec(&u.anomaly).unwrap_or_default();
-        let origin =
-            u.records.first().and_then(|index| decoded.get(*index)).map(|d| d.origin.clone()).unwrap_or_default();
-        let bodies = quarantine::invalid(&origin, 0, &raw, "store_refused", reason, self.clock.now());
+        let (index, at) = u.first;
+        let origin = batch.decoded.get(index).map(|d| d.origin.clone()).unwrap_or_default();
+        let raw = raw_bytes(batch.raw, u.first);
+        let bodies = quarantine::invalid(&origin, at, &raw, "store_refused", reason, self.clock.now());
         let answers = budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await;
         if answers.iter().all(Result::is_ok) {
             counters.quarantined += 1;
@@ -307,6 +320,11 @@ impl Alerter {
         Counters::latency(&mut counters.probe_ms, sent_at, now);
         Ok(())
     }
+}
+
+/// The bytes of an entry, as they came.
+fn raw_bytes(records: &[&RawValue], (index, at): (usize, usize)) -> Vec<u8> {
+    records.get(index).and_then(|raw| decode::bytes_of(raw, at)).unwrap_or_default()
 }
 
 #[derive(Default)]

@@ -55,7 +55,8 @@ pub(crate) fn poison(rng: &mut Rng, n: usize) -> (Vec<u8>, Vec<u8>) {
         3..8 => poison.raw.push('!'),
         _ => return (envelope(&poison), raw),
     }
-    (envelope(&poison), serde_json::to_vec(&poison).unwrap())
+    let data = envelope(&poison);
+    (data.clone(), data)
 }
 
 fn envelope(poison: &Poison) -> Vec<u8> {

@@ -13,6 +13,14 @@ use super::rng::Rng;
 /// 2026-11-23T05:00:00Z.
 pub(crate) const START_MILLIS: i64 = 1_795_410_000_000;
 
+/// The store refuses anomalies of keys that begin so, as DynamoDB does with an item that breaks one of its limits.
+pub(crate) const REFUSED: &str = "refused-";
+
+/// Whether the store refuses anomalies of this key.
+pub(crate) fn refuses(key: &str) -> bool {
+    key.starts_with(REFUSED)
+}
+
 /// How one call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
