@@ -226,14 +226,14 @@ impl World {
             let (_, item) = self.lag.pop_front().unwrap();
             self.index.insert(item.id().to_owned(), item);
         }
-        let mut items: Vec<Item> = self
+        let mut items: Vec<(&str, &Item)> = self
             .index
             .values()
-            .filter(|item| item.text(partition) == Some(value) && item.get(attr::TIMESTAMP).is_some())
-            .cloned()
+            .filter(|item| item.text(partition) == Some(value))
+            .filter_map(|item| Some((item.text(attr::TIMESTAMP)?, item)))
             .collect();
-        items.sort_by_key(|item| (item.text(attr::TIMESTAMP).unwrap().to_owned(), item.id().to_owned()));
-        items
+        items.sort_by_key(|(timestamp, item)| (*timestamp, item.id()));
+        items.into_iter().map(|(_, item)| item.clone()).collect()
     }
 
     /// Whether anything waits for a sweep, ever.
