@@ -9,6 +9,7 @@ use weir_anomaly::{
 
 use crate::{
     config::Config,
+    memory::Memory,
     ports::{Clock, Fault, Notifier, Quarantine, Store, Update, one},
     retry::Budget,
 };
@@ -16,7 +17,7 @@ use crate::{
 const SECONDS_PER_DAY: i64 = 24 * 3600;
 const NANOS: i64 = 1_000_000_000;
 
-/// The alerter. It keeps nothing between invocations but its clients.
+/// The alerter. It keeps nothing between invocations but its clients, and what spares it calls.
 pub struct Alerter {
     /// The table.
     pub store: Arc<dyn Store>,
@@ -26,6 +27,8 @@ pub struct Alerter {
     pub quarantine: Arc<dyn Quarantine>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What this process remembers.
+    pub memory: Arc<Memory>,
     /// What it is told from outside.
     pub config: Config,
 }

@@ -1,6 +1,9 @@
 //! A batch in, the sequence numbers that failed out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::value::RawValue;
 use weir_anomaly::{
@@ -69,7 +72,7 @@ impl Alerter {
                 failed.extend(unique.drain(..).flat_map(|u| u.records));
             }
             // Nothing but a change by somebody helps: rather one alert too many than one too few.
-            Vec::new()
+            Arc::default()
         });
         for probe in probes {
             if let Err(fault) = self.note_probe(&probe.anomaly, &budget, counters).await {
@@ -135,12 +138,18 @@ impl Alerter {
     }
 
     /// The silences in force, asked for only when there is something to be silent about.
-    async fn silences(&self, unique: &[Unique], budget: &Budget<'_>) -> Result<Vec<Silence>, Fault> {
+    async fn silences(&self, unique: &[Unique], budget: &Budget<'_>) -> Result<Arc<[Silence]>, Fault> {
         if !unique.iter().any(|u| !u.anomaly.is_probe() && self.may_alert(&u.anomaly).is_none()) {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
+        }
+        let now = self.clock.now();
+        if let Some(silences) = self.memory.silences(now) {
+            return Ok(silences);
         }
         let items = budget.one(async || self.store.by_rule(store::SILENCE, None, MAX_SILENCES).await).await?;
-        Ok(items.iter().filter_map(|item| Silence::from_item(item).ok()).collect())
+        let silences = items.iter().filter_map(|item| Silence::from_item(item).ok()).collect();
+        self.memory.keep_silences(&silences, now);
+        Ok(silences)
     }
 
     /// `None` when people may hear of it, else why not.
@@ -262,6 +271,9 @@ impl Alerter {
         failed: &mut BTreeSet<usize>,
     ) {
         let now = self.clock.now();
+        let (known, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            groups.into_iter().partition(|(id, _)| self.memory.knows_alert(id, now));
+        counters.suppressed += known.values().map(|group| group.len() as u64).sum::<u64>();
         let mut alerts = Vec::with_capacity(groups.len());
         for group in groups.values() {
             let Some(first) = group.iter().map(|u| &u.anomaly).min_by_key(|a| (a.timestamp, a.id.clone())) else {
@@ -285,7 +297,10 @@ impl Alerter {
         let items: Vec<Item> = alerts.iter().map(Alert::to_item).collect();
         let answers = budget.each(items, async |items: &[Item]| self.store.insert(items).await).await;
         let mut mine = Vec::new();
-        for ((alert, group), answer) in alerts.into_iter().zip(groups.into_values()).zip(answers) {
+        for ((alert, (id, group)), answer) in alerts.into_iter().zip(groups).zip(answers) {
+            if answer.is_ok() {
+                self.memory.keep_alert(id, now);
+            }
             match answer {
                 Ok(Inserted::New) => {
                     counters.suppressed += group.len() as u64 - 1;

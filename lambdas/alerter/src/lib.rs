@@ -11,6 +11,7 @@ mod batch;
 pub mod config;
 pub mod decode;
 pub mod handler;
+pub mod memory;
 pub mod message;
 pub mod metrics;
 mod outbox;

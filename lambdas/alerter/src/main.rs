@@ -36,6 +36,7 @@ async fn run() -> Result<(), Error> {
         notifier: Arc::new(notifier),
         quarantine: Arc::new(quarantine),
         clock: Arc::new(System),
+        memory: Arc::default(),
         config,
     };
     handler::serve(&alerter).await

@@ -86,6 +86,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         notifier: Arc::new(notifier),
         quarantine: Arc::new(quarantine),
         clock: Arc::new(System),
+        memory: Arc::default(),
         config,
     };
     handler::serve(&alerter).await
