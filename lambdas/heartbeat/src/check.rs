@@ -86,8 +86,10 @@ impl Wait {
     fn failed(&self, part: &'static str, hint: &'static str) -> impl FnOnce(Fault) -> CheckError {
         let begun = self.begun;
         move |fault| {
-            let denied = matches!(fault, Fault::Denied(_));
-            let waited = denied.then(|| format!(" (still, after {} s)", begun.elapsed().as_secs())).unwrap_or_default();
+            let waited = match fault {
+                Fault::Denied(_) => format!(" (still, after {} s)", begun.elapsed().as_secs()),
+                _ => String::new(),
+            };
             CheckError { part, fault, waited, hint }
         }
     }

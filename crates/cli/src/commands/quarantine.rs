@@ -80,7 +80,11 @@ pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
             }
         }
     }
-    eprintln!("{count} records in quarantine{}", if command.send_again { ", sent again" } else { "" });
+    if command.send_again {
+        eprintln!("{} of {count} records in quarantine were sent again", count - stayed);
+    } else {
+        eprintln!("{count} records in quarantine");
+    }
     if strays > 0 {
         eprintln!(
             "{strays} messages of the queue are no records of Weir's: they have the reason `stray` and stay there"
