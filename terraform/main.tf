@@ -72,6 +72,7 @@ module "heartbeat" {
   source = "./modules/lambda"
 
   architecture         = var.lambda_architecture
+  check_input          = jsonencode({ weir = "check" })
   description          = "Keeps event time moving and probes the path end to end."
   kms_key_arn          = local.kms_key_arn
   log_retention_days   = var.log_retention_days

@@ -12,11 +12,14 @@ const VISIBILITY_SECONDS: i32 = 30;
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// The queue's own id of it, the same however often it is received.
+    pub id: String,
     /// The body.
     pub body: String,
     /// When the queue took it, milliseconds since the epoch.
     pub sent_millis: Option<i64>,
-    receipt: String,
+    /// By what it is deleted.
+    pub receipt: String,
 }
 
 /// Up to ten messages, waiting at most `wait_seconds` (0 to 20) for the first.
@@ -36,6 +39,7 @@ pub async fn receive(clients: &Clients, queue_url: &str, wait_seconds: i32) -> R
         .await
         .map_err(|e| CloudError::from_sdk(format!("receive from queue {queue_url}"), e))?;
     let messages = answer.messages().iter().map(|message| Message {
+        id: message.message_id().unwrap_or_default().to_owned(),
         body: message.body().unwrap_or_default().to_owned(),
         sent_millis: message
             .attributes()

@@ -9,6 +9,7 @@ use weir_anomaly::{
 
 use crate::{
     config::Config,
+    memory::Memory,
     ports::{Clock, Fault, Notifier, Quarantine, Store, Update, one},
     retry::Budget,
 };
@@ -16,7 +17,7 @@ use crate::{
 const SECONDS_PER_DAY: i64 = 24 * 3600;
 const NANOS: i64 = 1_000_000_000;
 
-/// The alerter. It keeps nothing between invocations but its clients.
+/// The alerter. It keeps nothing between invocations but its clients, and what spares it calls.
 pub struct Alerter {
     /// The table.
     pub store: Arc<dyn Store>,
@@ -26,6 +27,8 @@ pub struct Alerter {
     pub quarantine: Arc<dyn Quarantine>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What this process remembers.
+    pub memory: Arc<Memory>,
     /// What it is told from outside.
     pub config: Config,
 }
@@ -42,8 +45,6 @@ pub struct CheckError {
 
 /// The check's one item. It lies in no index, so nothing ever comes upon it.
 const CHECK_ITEM: &str = "weir#check";
-/// A new role's permissions reach every service within seconds, now and then within half a minute.
-const PERMISSIONS_WITHIN_SECONDS: i64 = 30;
 
 impl Alerter {
     /// Makes every call that disturbs nobody, so that a wrong name or a missing permission stops the deploy and not the first
@@ -54,7 +55,7 @@ impl Alerter {
     /// When the table, an index, the topic or the queue does not answer, or does not allow a call within half a minute.
     pub async fn check(&self, deadline: Timestamp) -> Result<(), CheckError> {
         let (begun, budget) = (self.clock.now(), Budget::until(deadline, self.clock.as_ref()));
-        let until = after(begun, PERMISSIONS_WITHIN_SECONDS);
+        let until = after(begun, i64::try_from(weir_lambda::PERMISSIONS_WITHIN.as_secs()).unwrap_or_default());
         let failed = |part, hint| {
             move |fault| {
                 let seconds = (self.clock.now().millis() - begun.millis()) / 1000;

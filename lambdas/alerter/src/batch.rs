@@ -1,6 +1,9 @@
 //! A batch in, the sequence numbers that failed out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::value::RawValue;
 use weir_anomaly::{
@@ -20,9 +23,17 @@ use crate::{
 /// More silences than this at once are no silences but a rule that should be in shadow.
 const MAX_SILENCES: usize = 1000;
 
+/// The records of a batch: as they came, and taken apart.
+struct Batch<'a> {
+    raw: &'a [&'a RawValue],
+    decoded: Vec<Decoded>,
+}
+
 /// An anomaly of the batch, once, with the records that carry it.
 struct Unique {
     anomaly: Anomaly,
+    /// Where it stood first: record, and entry in the record.
+    first: (usize, usize),
     records: BTreeSet<usize>,
     times: i64,
 }
@@ -40,9 +51,10 @@ impl Alerter {
         counters: &mut Counters,
     ) -> Result<Vec<String>, PayloadError> {
         let budget = Budget::until(deadline, self.clock.as_ref());
-        let mut decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
-        counters.records += decoded.len() as u64;
-        let (unique, bodies) = self.sort_out(&mut decoded, counters);
+        let decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
+        let mut batch = Batch { raw: records, decoded };
+        counters.records += records.len() as u64;
+        let (unique, bodies) = self.sort_out(&mut batch, counters);
         let mut failed = BTreeSet::new();
 
         let (quarantined, silences) =
@@ -60,7 +72,7 @@ impl Alerter {
                 failed.extend(unique.drain(..).flat_map(|u| u.records));
             }
             // Nothing but a change by somebody helps: rather one alert too many than one too few.
-            Vec::new()
+            Arc::default()
         });
         for probe in probes {
             if let Err(fault) = self.note_probe(&probe.anomaly, &budget, counters).await {
@@ -68,26 +80,27 @@ impl Alerter {
                 failed.extend(probe.records);
             }
         }
-        let safe = self.store_all(unique, &silences, &decoded, &budget, counters, &mut failed).await;
+        let safe = self.store_all(unique, &silences, &batch, &budget, counters, &mut failed).await;
         self.alert_groups(safe, &budget, counters, &mut failed).await;
 
         counters.failed += failed.len() as u64;
-        let sequence_number = |index: &usize| decoded.get(*index).map(|d| d.origin.sequence_number.clone());
+        let sequence_number = |index: &usize| batch.decoded.get(*index).map(|d| d.origin.sequence_number.clone());
         Ok(failed.iter().filter_map(sequence_number).collect())
     }
 
     /// Merges what came twice and takes out what is no anomaly.
-    fn sort_out(&self, decoded: &mut [Decoded], counters: &mut Counters) -> (Vec<Unique>, Vec<(usize, String)>) {
+    fn sort_out(&self, batch: &mut Batch<'_>, counters: &mut Counters) -> (Vec<Unique>, Vec<(usize, String)>) {
         let now = self.clock.now();
         let mut unique: BTreeMap<AnomalyId, Unique> = BTreeMap::new();
         let mut bodies = Vec::new();
-        for (index, record) in decoded.iter_mut().enumerate() {
+        for (index, record) in batch.decoded.iter_mut().enumerate() {
             for (at, entry) in std::mem::take(&mut record.entries).into_iter().enumerate() {
                 let parts = match entry {
                     Entry::Anomaly(anomaly) => {
                         counters.received += 1;
                         let slot = unique.entry(anomaly.id.clone()).or_insert_with(|| Unique {
                             anomaly: *anomaly,
+                            first: (index, at),
                             records: BTreeSet::new(),
                             times: 0,
                         });
@@ -95,7 +108,10 @@ impl Alerter {
                         slot.times += 1;
                         continue;
                     }
-                    Entry::Poison(poison) => quarantine::poison(&record.origin, at, &poison, now),
+                    Entry::Poison(poison) => {
+                        let envelope = || raw_bytes(batch.raw, (index, at));
+                        quarantine::poison(&record.origin, at, &poison, envelope, now)
+                    }
                     Entry::Invalid { raw, error } => {
                         quarantine::invalid(&record.origin, at, &raw, error.reason(), &error.to_string(), now)
                     }
@@ -122,12 +138,18 @@ impl Alerter {
     }
 
     /// The silences in force, asked for only when there is something to be silent about.
-    async fn silences(&self, unique: &[Unique], budget: &Budget<'_>) -> Result<Vec<Silence>, Fault> {
+    async fn silences(&self, unique: &[Unique], budget: &Budget<'_>) -> Result<Arc<[Silence]>, Fault> {
         if !unique.iter().any(|u| !u.anomaly.is_probe() && self.may_alert(&u.anomaly).is_none()) {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
+        }
+        let now = self.clock.now();
+        if let Some(silences) = self.memory.silences(now) {
+            return Ok(silences);
         }
         let items = budget.one(async || self.store.by_rule(store::SILENCE, None, MAX_SILENCES).await).await?;
-        Ok(items.iter().filter_map(|item| Silence::from_item(item).ok()).collect())
+        let silences = items.iter().filter_map(|item| Silence::from_item(item).ok()).collect();
+        self.memory.keep_silences(&silences, now);
+        Ok(silences)
     }
 
     /// `None` when people may hear of it, else why not.
@@ -146,7 +168,7 @@ impl Alerter {
         &self,
         unique: Vec<Unique>,
         silences: &[Silence],
-        decoded: &[Decoded],
+        batch: &Batch<'_>,
         budget: &Budget<'_>,
         counters: &mut Counters,
         failed: &mut BTreeSet<usize>,
@@ -197,7 +219,7 @@ impl Alerter {
                 }
                 Err(Fault::Poison(reason)) => {
                     counters.fault("store", &reason);
-                    self.refused(&u, &reason, decoded, budget, counters, failed).await;
+                    self.refused(&u, &reason, batch, budget, counters, failed).await;
                     continue;
                 }
                 Err(fault) => {
@@ -222,15 +244,15 @@ impl Alerter {
         &self,
         u: &Unique,
         reason: &str,
-        decoded: &[Decoded],
+        batch: &Batch<'_>,
         budget: &Budget<'_>,
         counters: &mut Counters,
         failed: &mut BTreeSet<usize>,
     ) {
-        let raw = serde_json::to_vec(&u.anomaly).unwrap_or_default();
-        let origin =
-            u.records.first().and_then(|index| decoded.get(*index)).map(|d| d.origin.clone()).unwrap_or_default();
-        let bodies = quarantine::invalid(&origin, 0, &raw, "store_refused", reason, self.clock.now());
+        let (index, at) = u.first;
+        let origin = batch.decoded.get(index).map(|d| d.origin.clone()).unwrap_or_default();
+        let raw = raw_bytes(batch.raw, u.first);
+        let bodies = quarantine::invalid(&origin, at, &raw, "store_refused", reason, self.clock.now());
         let answers = budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await;
         if answers.iter().all(Result::is_ok) {
             counters.quarantined += 1;
@@ -249,6 +271,9 @@ impl Alerter {
         failed: &mut BTreeSet<usize>,
     ) {
         let now = self.clock.now();
+        let (known, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            groups.into_iter().partition(|(id, _)| self.memory.knows_alert(id, now));
+        counters.suppressed += known.values().map(|group| group.len() as u64).sum::<u64>();
         let mut alerts = Vec::with_capacity(groups.len());
         for group in groups.values() {
             let Some(first) = group.iter().map(|u| &u.anomaly).min_by_key(|a| (a.timestamp, a.id.clone())) else {
@@ -272,7 +297,10 @@ impl Alerter {
         let items: Vec<Item> = alerts.iter().map(Alert::to_item).collect();
         let answers = budget.each(items, async |items: &[Item]| self.store.insert(items).await).await;
         let mut mine = Vec::new();
-        for ((alert, group), answer) in alerts.into_iter().zip(groups.into_values()).zip(answers) {
+        for ((alert, (id, group)), answer) in alerts.into_iter().zip(groups).zip(answers) {
+            if answer.is_ok() {
+                self.memory.keep_alert(id, now);
+            }
             match answer {
                 Ok(Inserted::New) => {
                     counters.suppressed += group.len() as u64 - 1;
@@ -307,6 +335,11 @@ impl Alerter {
         Counters::latency(&mut counters.probe_ms, sent_at, now);
         Ok(())
     }
+}
+
+/// The bytes of an entry, as they came.
+fn raw_bytes(records: &[&RawValue], (index, at): (usize, usize)) -> Vec<u8> {
+    records.get(index).and_then(|raw| decode::bytes_of(raw, at)).unwrap_or_default()
 }
 
 #[derive(Default)]

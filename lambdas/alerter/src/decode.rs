@@ -131,6 +131,18 @@ pub fn record(raw: &RawValue) -> Result<Decoded, PayloadError> {
     })
 }
 
+/// The bytes of one entry of a record, as its producer wrote them: for what turns out later to belong into quarantine. Taken
+/// apart again, so that nothing is kept for the many that never need it.
+#[must_use]
+pub fn bytes_of(raw: &RawValue, entry: usize) -> Option<Vec<u8>> {
+    let event: KinesisEventRecord<'_> = serde_json::from_str(raw.get()).ok()?;
+    let bytes = STANDARD.decode(event.kinesis.data.as_bytes()).ok()?;
+    match kpl::deaggregate(&bytes) {
+        Some(records) => records.get(entry).map(|record| record.data.to_vec()),
+        None => (entry == 0).then_some(bytes),
+    }
+}
+
 fn entries(bytes: &[u8]) -> Vec<Entry> {
     match kpl::deaggregate(bytes) {
         Some(records) => records.iter().map(|record| entry(record.data)).collect(),
@@ -194,6 +206,8 @@ mod tests {
             })
             .collect();
         assert_eq!(raws, [b"{}".to_vec(), b"[]".to_vec()]);
+        let raw = RawValue::from_string(event(&STANDARD.encode(&bytes))).unwrap();
+        assert_eq!([0, 1, 2].map(|at| bytes_of(&raw, at)), [Some(b"{}".to_vec()), Some(b"[]".to_vec()), None]);
     }
 
     #[test]

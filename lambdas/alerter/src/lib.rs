@@ -10,6 +10,8 @@ pub mod aws;
 mod batch;
 pub mod config;
 pub mod decode;
+pub mod handler;
+pub mod memory;
 pub mod message;
 pub mod metrics;
 mod outbox;

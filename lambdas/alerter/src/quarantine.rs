@@ -71,9 +71,16 @@ pub(crate) fn invalid(
 
 /// Message bodies for an event that the program found to be none. Its `stream` is the events stream; shard and sequence
 /// number are where its envelope lay. An envelope that was cut into parts before stays in those parts. One that no program
-/// of ours writes (its raw bytes are none, or its fields would not fit into a message) is itself what goes to quarantine.
+/// of ours writes (its raw bytes are none, or its fields would not fit into a message) is itself what goes to quarantine:
+/// `envelope` gives its bytes.
 #[must_use]
-pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timestamp) -> Vec<String> {
+pub(crate) fn poison(
+    origin: &Origin,
+    entry: usize,
+    poison: &Poison,
+    envelope: impl FnOnce() -> Vec<u8>,
+    now: Timestamp,
+) -> Vec<String> {
     let reason = poison.reason.as_str();
     let own_text = poison.stream.len() + poison.record_id.len() + poison.arrival_time.as_ref().map_or(0, String::len);
     let error = match poison.raw_bytes() {
@@ -100,8 +107,7 @@ pub(crate) fn poison(origin: &Origin, entry: usize, poison: &Poison, now: Timest
         }
         Err(error) => error.to_string(),
     };
-    let raw = serde_json::to_vec(poison).unwrap_or_default();
-    invalid(origin, entry, &raw, "invalid_field", &format!("a poison record, but {error}"), now)
+    invalid(origin, entry, &envelope(), "invalid_field", &format!("a poison record, but {error}"), now)
 }
 
 fn arrival(origin: &Origin) -> Option<String> {
@@ -129,7 +135,9 @@ mod tests {
         }
     }
 
-    use super::poison as poison_bodies;
+    fn poison_bodies(poison: &Poison) -> Vec<String> {
+        super::poison(&origin(), 0, poison, || serde_json::to_vec(poison).unwrap(), Timestamp::from_nanos(0))
+    }
 
     fn envelope(change: impl Fn(&mut Poison)) -> Poison {
         let mut poison = Poison {
@@ -156,7 +164,7 @@ mod tests {
         ];
         for change in broken {
             let poison = envelope(change);
-            let bodies = poison_bodies(&origin(), 0, &poison, Timestamp::from_nanos(0));
+            let bodies = poison_bodies(&poison);
             let mut found = Vec::new();
             for body in &bodies {
                 assert!(body.len() <= MAX_BODY_BYTES && !body.contains(['\u{FFFE}', '\u{FFFF}']));
@@ -171,12 +179,12 @@ mod tests {
     #[test]
     fn an_event_goes_back_to_its_own_stream_and_keeps_its_parts() {
         let part = envelope(|p| (p.part, p.parts) = (2, 3));
-        let bodies = poison_bodies(&origin(), 0, &part, Timestamp::from_nanos(0));
+        let bodies = poison_bodies(&part);
         let body: Value = serde_json::from_str(&bodies[0]).unwrap();
         assert_eq!((bodies.len(), &body["part"], &body["parts"]), (1, &2.into(), &3.into()));
         assert_eq!((&body["stream"], &body["record_id"]), (&"weir-events".into(), &"c0ffee".into()));
         let whole = envelope(|p| p.raw = "AAAA".repeat(100_000));
-        let bodies = poison_bodies(&origin(), 0, &whole, Timestamp::from_nanos(0));
+        let bodies = poison_bodies(&whole);
         assert_eq!(bodies.len(), 2, "300,000 bytes");
         assert!(bodies.iter().all(|body| body.contains("\"stream\":\"weir-events\"")));
     }

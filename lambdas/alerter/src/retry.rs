@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use weir_anomaly::Timestamp;
+use weir_lambda::{PERMISSION_PAUSE, RESERVE};
 
 use crate::ports::{Clock, Fault};
 
@@ -12,10 +13,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// After so many attempts the record goes back to the stream, which tries again by itself.
 const MAX_ATTEMPTS: u32 = 8;
-/// Between two questions whether a call is allowed by now.
-const PERMISSION_PAUSE: Duration = Duration::from_secs(1);
-/// Kept free for the answer and the log line. One call more is at most [`weir_lambda::ATTEMPT_TIMEOUT`].
-const RESERVE: Duration = Duration::from_millis(1500);
 
 /// The time that this invocation may use.
 #[derive(Clone, Copy)]

@@ -52,25 +52,30 @@ fn replay_changes_nothing(driver: &mut sim::driver::Driver) {
     assert!(more.is_empty(), "a replay sent {more:?}");
 }
 
+/// Plays all seeds, on every processor.
+fn play_all(fault_rate: u64) {
+    let (seeds, workers) = (seeds(), std::thread::available_parallelism().map_or(1, usize::from));
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let seeds = seeds.clone();
+            scope.spawn(move || seeds.skip(worker).step_by(workers).for_each(|seed| play(seed, fault_rate)));
+        }
+    });
+}
+
 #[test]
 fn the_laws_hold_without_faults() {
-    for seed in seeds() {
-        play(seed, 0);
-    }
+    play_all(0);
 }
 
 #[test]
 fn the_laws_hold_when_calls_fail_now_and_then() {
-    for seed in seeds() {
-        play(seed, 20);
-    }
+    play_all(20);
 }
 
 #[test]
 fn the_laws_hold_when_calls_fail_all_the_time() {
-    for seed in seeds() {
-        play(seed, 4);
-    }
+    play_all(4);
 }
 
 /// Laws that nothing ever tests hold for ever: over some hundred seeds each kind of trouble has to come up.

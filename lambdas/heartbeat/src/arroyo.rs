@@ -1,6 +1,9 @@
 //! Arroyo's REST API, as much of it as the heartbeat needs: list pipelines with the state of their jobs, restart one.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use aws_smithy_http_client::{
@@ -15,7 +18,7 @@ use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde::{Deserialize, de::DeserializeOwned};
 use weir_anomaly::Timestamp;
 
-use crate::ports::{Fault, Pipeline, Pipelines};
+use crate::ports::{ApiKey, Fault, Pipeline, Pipelines};
 
 /// Arroyo's controller answers from its database: seconds mean that it is not well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +29,9 @@ const PAGE: usize = 100;
 pub struct Arroyo {
     connector: Connector,
     url: String,
-    key: Option<String>,
+    key: Option<Arc<dyn ApiKey>>,
+    /// The key as it was read last; none once Arroyo has refused it, so that a changed key is found within a minute.
+    known: Mutex<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -61,9 +66,9 @@ fn time(micros: u64) -> Option<Timestamp> {
 }
 
 impl Arroyo {
-    /// A client of the Arroyo at `url`, with its API key when it has one.
+    /// A client of the Arroyo at `url`, with its API key when it has one. The key is read when it is needed first.
     #[must_use]
-    pub fn new(url: &str, key: Option<String>) -> Self {
+    pub fn new(url: &str, key: Option<Arc<dyn ApiKey>>) -> Self {
         let settings = HttpConnectorSettings::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
         Self {
             connector: Connector::builder()
@@ -72,7 +77,22 @@ impl Arroyo {
                 .build(),
             url: url.to_owned(),
             key,
+            known: Mutex::new(None),
         }
+    }
+
+    async fn key(&self) -> Result<Option<String>, Fault> {
+        let Some(source) = &self.key else { return Ok(None) };
+        if let Some(known) = self.know(|known| known.clone()) {
+            return Ok(Some(known));
+        }
+        let read = source.read().await?;
+        self.know(|known| *known = Some(read.clone()));
+        Ok(Some(read))
+    }
+
+    fn know<R>(&self, with: impl FnOnce(&mut Option<String>) -> R) -> R {
+        with(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn call(&self, method: &str, path: &str, body: Option<&str>) -> Result<Vec<u8>, Fault> {
@@ -84,7 +104,7 @@ impl Arroyo {
         if body.is_some() {
             request.headers_mut().insert("content-type", "application/json");
         }
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key().await? {
             let value = format!("Bearer {key}");
             request.headers_mut().try_insert("authorization", value).map_err(|e| wrong(&e))?;
         }
@@ -95,7 +115,10 @@ impl Arroyo {
         let bytes = bytes.map_err(|e| Fault::Retryable(format!("{method} {address}: {e}")))?.to_vec();
         match status.as_u16() {
             200..=299 => Ok(bytes),
-            401 | 403 => Err(wrong(&"the API key is refused; check WEIR_ARROYO_API_KEY_SECRET")),
+            401 | 403 => {
+                self.know(|known| *known = None);
+                Err(wrong(&"the API key is refused; check WEIR_ARROYO_API_KEY_SECRET"))
+            }
             code => {
                 let text: String = String::from_utf8_lossy(&bytes).chars().take(200).collect();
                 Err(Fault::Retryable(format!("{method} {address}: {code} {text}")))
@@ -135,6 +158,10 @@ impl Pipelines for Arroyo {
     async fn restart(&self, id: &str) -> Result<(), Fault> {
         self.call("POST", &format!("/pipelines/{id}/restart"), Some(r#"{"force":false}"#)).await.map(|_| ())
     }
+
+    async fn authorize(&self) -> Result<(), Fault> {
+        self.key().await.map(|_| ())
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +172,20 @@ mod tests {
     };
 
     use super::*;
+
+    /// Keys, one a reading.
+    struct Keys(Mutex<Vec<&'static str>>);
+
+    #[async_trait]
+    impl ApiKey for Keys {
+        async fn read(&self) -> Result<String, Fault> {
+            Ok(self.0.lock().unwrap().remove(0).to_owned())
+        }
+    }
+
+    fn keys(keys: &[&'static str]) -> Option<Arc<dyn ApiKey>> {
+        Some(Arc::new(Keys(Mutex::new(keys.to_vec()))))
+    }
 
     /// Answers each request by its first line; returns the requests that it saw.
     async fn stub(listener: TcpListener, answers: Vec<(&'static str, u16, &'static str)>) -> Vec<String> {
@@ -179,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn reads_the_newest_job_of_each_pipeline() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), Some("k-1".to_owned()));
+        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), keys(&["k-1"]));
         let server = tokio::spawn(stub(
             listener,
             vec![
@@ -231,11 +272,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_key_is_for_somebody_to_change() {
+    async fn a_refused_key_is_for_somebody_to_change_and_is_read_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), Some("old".to_owned()));
-        tokio::spawn(stub(listener, vec![("GET ", 401, "")]));
+        let arroyo = Arroyo::new(&format!("http://{}", listener.local_addr().unwrap()), keys(&["old", "new"]));
+        let server = tokio::spawn(stub(listener, vec![("GET ", 401, ""), ("GET ", 200, r#"{"data":[]}"#)]));
         assert!(matches!(arroyo.list().await, Err(Fault::Configuration(_))));
+        assert_eq!(arroyo.list().await, Ok(Vec::new()));
+        let seen = server.await.unwrap();
+        assert!(seen[0].to_lowercase().contains("bearer old") && seen[1].to_lowercase().contains("bearer new"));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use weir_anomaly::{
     store::{PROBE_ITEM, attr},
 };
 
-use crate::ports::{Arrival, ControlRecord, Fault, Notes, Stream};
+use crate::ports::{ApiKey, Arrival, ControlRecord, Fault, Notes, Stream};
 
 /// PutRecords takes no more.
 const MAX_RECORDS: usize = 500;
@@ -48,14 +48,26 @@ impl DynamoNotes {
     }
 }
 
-/// The text of a secret.
-///
-/// # Errors
-/// When it cannot be read or holds no text.
-pub async fn secret(sdk: &SdkConfig, id: &str) -> Result<String, Fault> {
-    let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let output = client.get_secret_value().secret_id(id).send().await.map_err(|error| fault(&error))?;
-    output.secret_string.ok_or_else(|| Fault::Configuration(format!("the secret {id} holds no text")))
+/// A key that lies in Secrets Manager.
+pub struct SecretKey {
+    client: aws_sdk_secretsmanager::Client,
+    id: String,
+}
+
+impl SecretKey {
+    /// The text of the secret of this name.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, id: &str) -> Self {
+        Self { client: aws_sdk_secretsmanager::Client::new(sdk), id: id.to_owned() }
+    }
+}
+
+#[async_trait]
+impl ApiKey for SecretKey {
+    async fn read(&self) -> Result<String, Fault> {
+        let output = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| fault(&error))?;
+        output.secret_string.ok_or_else(|| Fault::Configuration(format!("the secret {} holds no text", self.id)))
+    }
 }
 
 #[async_trait]
@@ -148,10 +160,8 @@ fn fault<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Deb
     let code = meta.code().unwrap_or("unknown");
     let text = format!("{code}: {}", meta.message().unwrap_or_default());
     match code {
-        "AccessDeniedException"
-        | "ResourceNotFoundException"
-        | "UnrecognizedClientException"
-        | "KMSAccessDeniedException" => Fault::Configuration(text),
+        "AccessDeniedException" | "KMSAccessDeniedException" => Fault::Denied(text),
+        "ResourceNotFoundException" | "UnrecognizedClientException" => Fault::Configuration(text),
         _ => Fault::Retryable(text),
     }
 }

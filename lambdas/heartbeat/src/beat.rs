@@ -84,7 +84,7 @@ impl Heartbeat {
             }
             match self.stream.put(open.clone()).await {
                 Ok(refused) => open = refused,
-                Err(fault @ Fault::Configuration(_)) => return Err(fault),
+                Err(fault @ (Fault::Configuration(_) | Fault::Denied(_))) => return Err(fault),
                 Err(fault) => beat.faults.push(format!("put: {fault}")),
             }
             beat.put = (all - open.len()) as u64;

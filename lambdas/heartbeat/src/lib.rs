@@ -8,7 +8,9 @@
 pub mod arroyo;
 pub mod aws;
 mod beat;
+mod check;
 pub mod config;
 pub mod ports;
 
 pub use beat::{Beat, FIRST_PAUSE, Heartbeat};
+pub use check::CheckError;

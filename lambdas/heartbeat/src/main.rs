@@ -1,11 +1,17 @@
 //! The heartbeat Lambda: reads its environment, makes its clients, beats once an invocation.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use weir_heartbeat::{FIRST_PAUSE, Heartbeat, arroyo::Arroyo, aws, config::Config, ports::Pipelines};
+use weir_heartbeat::{
+    FIRST_PAUSE, Heartbeat,
+    arroyo::Arroyo,
+    aws,
+    config::Config,
+    ports::{ApiKey, Pipelines},
+};
 use weir_lambda::{
     Env,
     line::{self, Line},
@@ -33,10 +39,7 @@ async fn run() -> Result<(), Error> {
     let sdk = weir_lambda::sdk_config(&env, RetryConfig::standard().with_max_attempts(ATTEMPTS))?;
     let pipelines: Option<Arc<dyn Pipelines>> = match &config.arroyo {
         Some(arroyo) => {
-            let key = match &arroyo.key_secret {
-                Some(id) => Some(aws::secret(&sdk, id).await?),
-                None => None,
-            };
+            let key = arroyo.key_secret.as_ref().map(|id| Arc::new(aws::SecretKey::new(&sdk, id)) as Arc<dyn ApiKey>);
             Some(Arc::new(Arroyo::new(&arroyo.url, key)))
         }
         None => None,
@@ -53,16 +56,41 @@ async fn run() -> Result<(), Error> {
 }
 
 async fn answer(heartbeat: &Heartbeat, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    match event.payload.get("weir").map(Value::as_str) {
+        None => beat(heartbeat, event.context).await,
+        Some(Some("check")) => check(heartbeat, event.context).await,
+        Some(_) => Err("the payload is neither {} nor {\"weir\":\"check\"}".into()),
+    }
+}
+
+/// The deploy's check. Its line holds no metrics: nothing was measured.
+async fn check(heartbeat: &Heartbeat, context: Context) -> Result<Value, Error> {
     let started = weir_lambda::now();
-    let (beat, failure) = match heartbeat.beat(&event.context.request_id, started).await {
+    let result =
+        heartbeat.check(started, context.deadline().duration_since(SystemTime::now()).unwrap_or_default()).await;
+    let mut line = json!({"level": if result.is_ok() { "info" } else { "error" }, "invocation": "check",
+        "function": context.env_config.function_name, "request_id": context.request_id});
+    match &result {
+        Ok(None) => {}
+        Ok(Some(fault)) => line["faults"] = json!([format!("arroyo: {fault}")]),
+        Err(error) => line["error"] = error.to_string().into(),
+    }
+    line::write(&line.to_string());
+    Ok(result.map(|_| json!({"ok": true}))?)
+}
+
+async fn beat(heartbeat: &Heartbeat, context: Context) -> Result<Value, Error> {
+    let started = weir_lambda::now();
+    let (beat, failure) = match heartbeat.beat(&context.request_id, started).await {
         Ok(beat) => (beat, None),
         Err((beat, fault)) => (beat, Some(fault)),
     };
     let now = weir_lambda::now();
-    let mut line = Line::new(&event.context.env_config.function_name);
+    let mut line = Line::new(&context.env_config.function_name);
     line.field("level", if failure.is_none() { "info" } else { "error" });
-    line.field("request_id", event.context.request_id);
-    line.field("trace_id", event.context.xray_trace_id);
+    line.field("invocation", "beat");
+    line.field("request_id", context.request_id);
+    line.field("trace_id", context.xray_trace_id);
     line.field("duration_ms", now.millis() - started.millis());
     if let Some(fault) = &failure {
         line.field("error", fault.to_string());

@@ -34,6 +34,16 @@ pub trait Pipelines: Send + Sync {
 
     /// Starts one again from its last checkpoint.
     async fn restart(&self, id: &str) -> Result<(), Fault>;
+
+    /// Reads the key that the other calls need, without making any of them.
+    async fn authorize(&self) -> Result<(), Fault>;
+}
+
+/// Where Arroyo's API key lies.
+#[async_trait]
+pub trait ApiKey: Send + Sync {
+    /// The key as it is now.
+    async fn read(&self) -> Result<String, Fault>;
 }
 
 /// One control record and where it goes.
@@ -75,7 +85,10 @@ pub enum Fault {
     /// The next minute may go better.
     #[error("retryable: {0}")]
     Retryable(String),
-    /// Nothing helps until somebody changes the configuration or a permission.
+    /// A permission is missing. Only the check of a deploy waits for it: a new role's permissions arrive within seconds.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// Nothing helps until somebody changes the configuration.
     #[error("configuration: {0}")]
     Configuration(String),
 }

@@ -7,7 +7,17 @@ mod sdk;
 pub use env::{ConfigError, Env};
 pub use sdk::{ATTEMPT_TIMEOUT, sdk_config};
 
+use std::time::Duration;
+
 use weir_anomaly::Timestamp;
+
+/// How long a deploy's check waits for a call to be allowed: a new role's permissions reach every service within seconds,
+/// now and then within half a minute.
+pub const PERMISSIONS_WITHIN: Duration = Duration::from_secs(30);
+/// Between two questions whether a call is allowed by now.
+pub const PERMISSION_PAUSE: Duration = Duration::from_secs(1);
+/// Kept free of an invocation's time for the answer and the log line. One call more is at most [`ATTEMPT_TIMEOUT`].
+pub const RESERVE: Duration = Duration::from_millis(1500);
 
 /// The function's name, as Lambda tells it: `<name_prefix>-alerter`. Empty elsewhere.
 #[must_use]

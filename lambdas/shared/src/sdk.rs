@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, Credentials, IdentityCache, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::{
@@ -41,6 +42,10 @@ pub fn sdk_config<F: Fn(&str) -> Option<String>>(env: &Env<F>, retry: RetryConfi
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https())
         .retry_config(retry)
+        // The credentials are at hand: a cache in front of them is work for each call.
+        .identity_cache(IdentityCache::no_cache())
+        // Answers are small, and an attempt has its time-out: watching the pace of each stream is work for each call.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()));
     Ok(match env.get("AWS_ENDPOINT_URL") {

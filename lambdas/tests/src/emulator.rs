@@ -1,10 +1,15 @@
-//! The local AWS emulator for one test: on a port of its own, with the resources that the Lambdas use.
+//! The local AWS emulator: one process for a whole test binary, with resources of its own for each test.
 
 use std::{
+    collections::HashMap,
     io,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,26 +17,26 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, QueueAttributeName};
+use aws_types::SdkConfig;
 use weir_lambda::Env;
 
 /// It is up in under a second on an idle machine and in some seconds on a busy one.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The account's table of anomalies.
-pub const TABLE: &str = "weir-anomalies";
-
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A running emulator; ends with this value.
+/// One test's table, topic and queues.
 pub struct Emulator {
-    process: Child,
-    _dir: tempfile::TempDir,
     /// `127.0.0.1:port`.
     pub address: String,
+    /// A client's configuration for it.
+    pub sdk: SdkConfig,
     dynamodb: aws_sdk_dynamodb::Client,
     sns: aws_sdk_sns::Client,
     sqs: aws_sdk_sqs::Client,
+    /// The table.
+    pub table: String,
     /// The topic of alerts.
     pub topic: String,
     /// The queue that gets every alert.
@@ -40,31 +45,25 @@ pub struct Emulator {
     pub quarantine: String,
 }
 
+/// The emulator's process. It ends with this one, because the pipe to it closes: a test binary drops no statics.
+struct Process {
+    address: String,
+    _process: Child,
+}
+
 /// One item, its attributes as text.
-pub type Row = std::collections::HashMap<String, String>;
+pub type Row = HashMap<String, String>;
 
 impl Emulator {
-    /// Installs the emulator when needed, starts it and makes the table, the topic and the queues.
+    /// Makes a table, a topic and queues that no other test has; starts the emulator when it does not run yet.
     ///
     /// # Errors
     /// When any of that fails.
     pub async fn start() -> Result<Self, BoxError> {
-        let script = root().join("scripts/local-aws.sh");
-        let installed = Command::new(&script).arg("install").stdout(Stdio::null()).status()?;
-        if !installed.success() {
-            return Err("the emulator could not be installed; hint: run scripts/local-aws.sh install".into());
-        }
-        let dir = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let log = std::fs::File::create(dir.path().join("log"))?;
-        let process = Command::new(&script)
-            .arg("run")
-            .env("GATEWAY_PORT", port.to_string())
-            .env("WEIR_EMULATOR_DIR", dir.path())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        let address = format!("127.0.0.1:{port}");
+        static PROCESS: OnceLock<Result<Process, String>> = OnceLock::new();
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let process = PROCESS.get_or_init(|| Process::start().map_err(|e| e.to_string())).as_ref();
+        let address = process.map_err(String::as_str)?.address.clone();
         let url = format!("http://{address}");
         let env = Env(|name: &str| match name {
             "AWS_ENDPOINT_URL" => Some(url.clone()),
@@ -72,20 +71,20 @@ impl Emulator {
             _ => Some("test".to_owned()),
         });
         let sdk = weir_lambda::sdk_config(&env, aws_sdk_dynamodb::config::retry::RetryConfig::standard())?;
+        let prefix = format!("weir-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let mut emulator = Self {
-            process,
-            _dir: dir,
             address,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sns: aws_sdk_sns::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
+            sdk,
+            table: format!("{prefix}-anomalies"),
             topic: String::new(),
             inbox: String::new(),
             quarantine: String::new(),
         };
-        emulator.wait().await?;
         emulator.make_table().await?;
-        emulator.make_queues().await?;
+        emulator.make_queues(&prefix).await?;
         Ok(emulator)
     }
 
@@ -93,7 +92,7 @@ impl Emulator {
     #[must_use]
     pub fn alerter_environment(&self, endpoint: &str) -> Vec<(String, String)> {
         [
-            ("WEIR_TABLE_NAME", TABLE),
+            ("WEIR_TABLE_NAME", self.table.as_str()),
             ("WEIR_TOPIC_ARN", &self.topic),
             ("WEIR_QUARANTINE_URL", &self.quarantine),
             ("AWS_ENDPOINT_URL", endpoint),
@@ -109,12 +108,12 @@ impl Emulator {
     pub async fn items(&self) -> Result<Vec<Row>, BoxError> {
         let (mut rows, mut start) = (Vec::new(), None);
         loop {
-            let page = self.dynamodb.scan().table_name(TABLE).set_exclusive_start_key(start).send().await?;
+            let page = self.dynamodb.scan().table_name(&self.table).set_exclusive_start_key(start).send().await?;
             let text = |value: AttributeValue| match value {
                 AttributeValue::S(text) | AttributeValue::N(text) => text,
                 other => format!("{other:?}"),
             };
-            let row = |item: std::collections::HashMap<String, AttributeValue>| -> Row {
+            let row = |item: HashMap<String, AttributeValue>| -> Row {
                 item.into_iter().map(|(name, value)| (name, text(value))).collect()
             };
             rows.extend(page.items.unwrap_or_default().into_iter().map(row));
@@ -158,22 +157,20 @@ impl Emulator {
         self.drain(&self.inbox).await?.into_iter().map(read).collect()
     }
 
-    async fn wait(&self) -> Result<(), BoxError> {
-        let begun = Instant::now();
-        while tokio::net::TcpStream::connect(&self.address).await.is_err()
-            || self.dynamodb.list_tables().send().await.is_err()
-        {
-            if begun.elapsed() > START_TIMEOUT {
-                return Err("the emulator did not start within a minute".into());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+    /// How many messages wait in a queue.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn count(&self, queue: &str) -> Result<usize, BoxError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let call = self.sqs.get_queue_attributes().queue_url(queue).attribute_names(name.clone());
+        let output = call.send().await?;
+        Ok(output.attributes().and_then(|a| a.get(&name)).ok_or("no count in the answer")?.parse()?)
     }
 
     async fn make_table(&self) -> Result<(), BoxError> {
         let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let mut table = self.dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+        let mut table = self.dynamodb.create_table().table_name(&self.table).billing_mode(BillingMode::PayPerRequest);
         for name in ["id", "rule", "key", "timestamp"] {
             let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
             table = table.attribute_definitions(definition.build()?);
@@ -190,21 +187,47 @@ impl Emulator {
         Ok(())
     }
 
-    async fn make_queues(&mut self) -> Result<(), BoxError> {
+    async fn make_queues(&mut self, prefix: &str) -> Result<(), BoxError> {
         let url = |output: Option<String>| output.ok_or("no queue URL");
-        self.quarantine = url(self.sqs.create_queue().queue_name("weir-quarantine").send().await?.queue_url)?;
-        self.inbox = url(self.sqs.create_queue().queue_name("weir-inbox").send().await?.queue_url)?;
-        self.topic = self.sns.create_topic().name("weir-alerts").send().await?.topic_arn.ok_or("no topic ARN")?;
-        let arn = self.topic.replace(":sns:", ":sqs:").replace("weir-alerts", "weir-inbox");
+        self.quarantine =
+            url(self.sqs.create_queue().queue_name(format!("{prefix}-quarantine")).send().await?.queue_url)?;
+        self.inbox = url(self.sqs.create_queue().queue_name(format!("{prefix}-inbox")).send().await?.queue_url)?;
+        let topic = self.sns.create_topic().name(format!("{prefix}-alerts")).send().await?;
+        self.topic = topic.topic_arn.ok_or("no topic ARN")?;
+        let arn = self.topic.replace(":sns:", ":sqs:").replace("-alerts", "-inbox");
         self.sns.subscribe().topic_arn(&self.topic).protocol("sqs").endpoint(arn).send().await?;
         Ok(())
     }
 }
 
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Process {
+    fn start() -> Result<Self, BoxError> {
+        let script = root().join("scripts/local-aws.sh");
+        let installed = Command::new(&script).arg("install").stdout(Stdio::null()).status()?;
+        if !installed.success() {
+            return Err("the emulator could not be installed; hint: run scripts/local-aws.sh install".into());
+        }
+        // It removes the folder when it ends.
+        let dir = tempfile::tempdir()?.keep();
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log = std::fs::File::create(dir.join("log"))?;
+        let process = Command::new(&script)
+            .arg("run")
+            .env("GATEWAY_PORT", address.port().to_string())
+            .env("WEIR_EMULATOR_DIR", &dir)
+            .env("WEIR_EMULATOR_ENDS_WITH_STDIN", "1")
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if begun.elapsed() > START_TIMEOUT {
+                return Err("the emulator did not start within a minute".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Self { address: address.to_string(), _process: process })
     }
 }
 
@@ -219,10 +242,22 @@ pub fn root() -> PathBuf {
 ///
 /// # Errors
 /// When it cannot be built or unpacked.
-pub fn lambda_binary(name: &str) -> io::Result<PathBuf> {
+pub fn lambda_binary(name: &'static str) -> io::Result<PathBuf> {
+    // Packed once: that alone takes a second.
+    static PACKED: Mutex<Vec<(&str, PathBuf)>> = Mutex::new(Vec::new());
     if let Some(dir) = std::env::var_os("WEIR_LAMBDA_BINARIES") {
         return Ok(PathBuf::from(dir).join(name));
     }
+    let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, binary)) = packed.iter().find(|(known, _)| *known == name) {
+        return Ok(binary.clone());
+    }
+    let binary = unpack(name)?;
+    packed.push((name, binary.clone()));
+    Ok(binary)
+}
+
+fn unpack(name: &str) -> io::Result<PathBuf> {
     let packed = Command::new(root().join("scripts/package-lambda.sh")).arg(name).stdout(Stdio::null()).status()?;
     if !packed.success() {
         return Err(io::Error::other(format!("the {name} does not build")));

@@ -21,6 +21,8 @@ pub enum Fate {
     Throttled,
     /// The caller has no permission.
     Denied,
+    /// What it asks for is not valid.
+    Refused,
     /// It takes effect and the answer is lost.
     AnswerLost,
     /// It never comes to an end.
@@ -34,6 +36,8 @@ pub struct Call {
     pub action: String,
     /// Which call it is, from 0.
     pub number: usize,
+    /// What it sends; only while its fate is decided.
+    pub body: String,
 }
 
 type Decide = dyn FnMut(&Call) -> Fate + Send;
@@ -80,9 +84,9 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
     while let Ok(Some(request)) = connection.request().await {
         let fate = match (decide.lock(), calls.lock()) {
             (Ok(mut decide), Ok(mut calls)) => {
-                let call = Call { action: action(&request), number: calls.len() };
-                calls.push(call.clone());
-                decide(&call)
+                let (action, number) = (action(&request), calls.len());
+                calls.push(Call { action: action.clone(), number, body: String::new() });
+                decide(&Call { action, number, body: String::from_utf8_lossy(&request.body).into_owned() })
             }
             _ => return,
         };
@@ -95,8 +99,12 @@ async fn serve(stream: TcpStream, upstream: String, decide: Arc<Mutex<Box<Decide
                 }
                 Err(_) => return,
             },
-            Fate::Throttled | Fate::Denied => {
-                let code = if fate == Fate::Denied { "AccessDeniedException" } else { "ThrottlingException" };
+            Fate::Throttled | Fate::Denied | Fate::Refused => {
+                let code = match fate {
+                    Fate::Denied => "AccessDeniedException",
+                    Fate::Refused => "ValidationException",
+                    _ => "ThrottlingException",
+                };
                 // SNS speaks XML, the others JSON.
                 let body = if action(&request).starts_with("sns.") {
                     format!(

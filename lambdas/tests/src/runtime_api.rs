@@ -7,17 +7,22 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
 use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     net::TcpListener,
     process::{Child, Command},
     sync::{mpsc, oneshot},
 };
 
 use super::http::Connection;
+
+/// A line is written before the answer: it is there at once, unless the machine is very busy.
+const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A function: a binary, its environment and, while it lives, its process.
 pub struct Function {
@@ -26,6 +31,7 @@ pub struct Function {
     timeout: Duration,
     sandbox: Option<Sandbox>,
     invocations: u64,
+    log: Option<Arc<Mutex<Vec<String>>>>,
     /// Processes that were started.
     pub starts: u32,
     /// From the start of the newest process to its first call for work: what Lambda bills as init.
@@ -79,8 +85,39 @@ impl Function {
             timeout,
             sandbox: None,
             invocations: 0,
+            log: None,
             starts: 0,
             init: None,
+        }
+    }
+
+    /// Keeps what the process writes to its standard output, from its next start on.
+    #[must_use]
+    pub fn with_log(mut self) -> Self {
+        self.log = Some(Arc::default());
+        self
+    }
+
+    /// The last invocation's line of the log.
+    ///
+    /// # Errors
+    /// When the log is not kept, or holds no line of JSON with the invocation's id within seconds.
+    pub async fn last_line(&self) -> io::Result<Value> {
+        let log = self.log.as_ref().ok_or_else(|| io::Error::other("the log is not kept"))?;
+        let id = request_id(self.invocations);
+        let begun = Instant::now();
+        loop {
+            {
+                let lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+                if let Some(line) = parsed.find(|line| line["request_id"] == id.as_str()) {
+                    return Ok(line);
+                }
+                if begun.elapsed() > LOG_TIMEOUT {
+                    return Err(io::Error::other(format!("no line of {id} in {lines:?}")));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -111,12 +148,8 @@ impl Function {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         let (answer, answered) = oneshot::channel();
-        let work = Work {
-            id: format!("00000000-0000-4000-8000-{:012}", self.invocations),
-            deadline_millis: (now + timeout).as_millis(),
-            payload,
-            answer,
-        };
+        let work =
+            Work { id: request_id(self.invocations), deadline_millis: (now + timeout).as_millis(), payload, answer };
         if sandbox.work.send(work).await.is_err() {
             return Ok(Invoked::Died);
         }
@@ -170,7 +203,7 @@ impl Function {
         self.starts += 1;
         self.init = None;
         let started = Instant::now();
-        let process = Command::new(&self.binary)
+        let mut process = Command::new(&self.binary)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "weir-test")
@@ -182,10 +215,25 @@ impl Function {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .envs(self.environment.iter().cloned())
-            .stdout(Stdio::null())
+            .stdout(if self.log.is_some() { Stdio::piped() } else { Stdio::null() })
             .kill_on_drop(true)
             .spawn()?;
+        if let (Some(log), Some(output)) = (&self.log, process.stdout.take()) {
+            tokio::spawn(keep(output, Arc::clone(log)));
+        }
         Ok(Sandbox { process, work, ready: Some(ready), started })
+    }
+}
+
+fn request_id(invocation: u64) -> String {
+    format!("00000000-0000-4000-8000-{invocation:012}")
+}
+
+/// Takes a log line by line until the process ends.
+async fn keep(output: impl AsyncRead + Unpin, log: Arc<Mutex<Vec<String>>>) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 }
 

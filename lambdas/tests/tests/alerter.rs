@@ -11,11 +11,13 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::future::join_all;
 use serde_json::{Value, json};
 use weir_anomaly::{AnomalyId, Timestamp, id::Identity};
 use weir_lambda_tests::{
@@ -37,11 +39,16 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with(&lambda_binary("alerter").unwrap()).await
+    }
+
+    /// With another binary in the alerter's place.
+    async fn with(binary: &Path) -> Self {
         let emulator = Emulator::start().await.unwrap();
         let proxy = Proxy::start(&emulator.address).await.unwrap();
         let environment = emulator.alerter_environment(&proxy.url);
         let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let function = Function::new(&lambda_binary("alerter").unwrap(), &environment, TIMEOUT);
+        let function = Function::new(binary, &environment, TIMEOUT).with_log();
         Self { emulator, proxy, function }
     }
 
@@ -179,56 +186,97 @@ async fn only_the_bad_record_comes_again_when_quarantine_fails() {
     assert!(source.discarded.is_empty());
 }
 
-/// The process dies at each of its calls in turn, with and without the call taking effect.
+/// The process dies at each of its calls in turn, with and without the call taking effect. All at once: each waits for its
+/// deadline and for its lease.
 #[tokio::test]
 async fn a_death_at_any_call_loses_nothing() {
-    for takes_effect in [true, false] {
-        let mut stage = Stage::new().await;
-        let mut expected = BTreeSet::new();
-        let mut due = 0;
-        for at in 0..8 {
-            let key = format!("key-{at}");
-            let (id, record) = anomaly(&key, at);
-            expected.insert(id);
-            due += 1;
-            let fate = if takes_effect { Fate::AnswerLost } else { Fate::Hangs };
-            let seen = AtomicUsize::new(0);
-            let dies_at = usize::try_from(at).unwrap();
-            stage.proxy.decide(move |_: &Call| {
-                let number = seen.fetch_add(1, Ordering::SeqCst);
-                // Everything after the fatal call hangs: the process is as good as dead.
-                match number.cmp(&dies_at) {
-                    std::cmp::Ordering::Less => Fate::Passes,
-                    std::cmp::Ordering::Equal => fate,
-                    std::cmp::Ordering::Greater => Fate::Hangs,
-                }
-            });
-            let mut source = EventSource::new(settings(), shard(vec![record, b"bad".to_vec()]));
-            let batch = source.next(now()).unwrap();
-            let payload = serde_json::to_vec(&source.event(&batch)).unwrap();
-            // The deadline ends it in the middle of its work.
-            let ended = stage.function.invoke_within(payload, Duration::from_millis(2_500)).await.unwrap();
-            let outcome = match ended {
-                Invoked::Response(answer) => Outcome::Answered(answer),
-                _ => Outcome::Failed,
-            };
-            source.done(batch, &outcome);
-            stage.proxy.decide(|_| Fate::Passes);
-            stage.deliver(&mut source).await;
-            assert!(source.discarded.is_empty());
-        }
-        assert_eq!(stage.stored().await, expected);
-        assert!(stage.quarantined().await.len() >= 8);
-        // Leases end five seconds after the deadlines of the dead; then the sweep sends what they left.
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
-        let mut heard = BTreeSet::new();
-        while heard.len() < due {
-            assert!(std::time::Instant::now() < deadline, "only {heard:?} were heard of");
-            stage.sweep().await;
-            heard.extend(alerted_keys(&stage.emulator.alerts().await.unwrap()));
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+    let deaths = [Fate::AnswerLost, Fate::Hangs].into_iter().flat_map(|fate| (0..8).map(move |at| death(fate, at)));
+    join_all(deaths).await;
+}
+
+async fn death(fate: Fate, at: usize) {
+    let mut stage = Stage::new().await;
+    let (id, record) = anomaly("pump", at as u64);
+    stage.proxy.decide(move |call: &Call| match call.number.cmp(&at) {
+        std::cmp::Ordering::Less => Fate::Passes,
+        std::cmp::Ordering::Equal => fate,
+        // Everything after the fatal call hangs: the process is as good as dead.
+        std::cmp::Ordering::Greater => Fate::Hangs,
+    });
+    let mut source = EventSource::new(settings(), shard(vec![record, b"bad".to_vec()]));
+    let batch = source.next(now()).unwrap();
+    let payload = serde_json::to_vec(&source.event(&batch)).unwrap();
+    // The deadline ends it in the middle of its work.
+    let outcome = match stage.function.invoke_within(payload, Duration::from_millis(2_500)).await.unwrap() {
+        Invoked::Response(answer) => Outcome::Answered(answer),
+        _ => Outcome::Failed,
+    };
+    source.done(batch, &outcome);
+    stage.proxy.decide(|_| Fate::Passes);
+    stage.deliver(&mut source).await;
+    assert!(source.discarded.is_empty());
+    assert_eq!(stage.stored().await, BTreeSet::from([id]));
+    assert!(!stage.quarantined().await.is_empty());
+    // The lease of the dead ends five seconds after its deadline; then the sweep sends what it left.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while stage.emulator.alerts().await.unwrap().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "{fate:?} at call {at}: nobody heard of it");
+        stage.sweep().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// A panic is a fault of the program, which no record may reach. One anyway fails its batch and costs nothing else.
+#[tokio::test]
+async fn a_panic_fails_the_batch_and_loses_nothing() {
+    let mut stage = Stage::with(Path::new(env!("CARGO_BIN_EXE_alerter-with-panics"))).await;
+    let keys = ["pump-0", "panic-before", "pump-1", "panic-after"];
+    let (ids, data): (BTreeSet<_>, Vec<_>) = keys.iter().map(|key| anomaly(key, 1)).unzip();
+    let mut source = EventSource::new(Settings { bisect: false, ..settings() }, shard(data));
+    let mut errors = Vec::new();
+    while let Some(batch) = source.next(now()) {
+        let outcome = match stage.function.invoke(&source.event(&batch)).await.unwrap() {
+            Invoked::Response(answer) => Outcome::Answered(answer),
+            Invoked::Error(error) => {
+                errors.push(error);
+                Outcome::Failed
+            }
+            other => panic!("{other:?}"),
+        };
+        source.done(batch, &outcome);
+    }
+    assert_eq!(errors.len(), 2, "one before the table has it, one after: {errors:?}");
+    assert!(errors.iter().all(|error| error["errorMessage"].as_str().unwrap().contains("a fault of the program")));
+    assert_eq!(stage.function.starts, 1, "the process lives on");
+    assert_eq!(stage.stored().await, ids);
+    assert_eq!(
+        alerted_keys(&stage.emulator.alerts().await.unwrap()),
+        ["panic-after", "panic-before", "pump-0", "pump-1"]
+    );
+}
+
+#[tokio::test]
+async fn what_the_table_refuses_is_in_quarantine_byte_for_byte() {
+    let mut stage = Stage::new().await;
+    stage.proxy.decide(|call| if call.body.contains("too-much") { Fate::Refused } else { Fate::Passes });
+    let (mut ids, mut data) = anomalies(2, 3);
+    let (_, refused) = anomaly("too-much", 1);
+    // Bytes that writing the anomaly anew would not give.
+    let refused = [b"  ", refused.strip_suffix(b"}").unwrap(), b",\t\"unknown\": 1.50 }\r\n"].concat();
+    data.insert(2, refused.clone());
+    let (id, alone) = anomaly("pump-9", 1);
+    ids.insert(id);
+    data.push(alone);
+    let mut source = EventSource::new(settings(), shard(data));
+    assert_eq!(stage.deliver(&mut source).await, 1, "nothing comes again");
+    assert_eq!(stage.stored().await, ids);
+    assert_eq!(alerted_keys(&stage.emulator.alerts().await.unwrap()), ["pump-0", "pump-1", "pump-9"]);
+    let quarantined = stage.quarantined().await;
+    let [found] = quarantined.as_slice() else { panic!("{quarantined:?}") };
+    assert_eq!(found["reason"], "store_refused");
+    assert_eq!(STANDARD.decode(found["raw"].as_str().unwrap()).unwrap(), refused);
+    let line = stage.function.last_line().await.unwrap();
+    assert_eq!((&line["quarantined"], &line["new"], &line["failed"]), (&json!(1), &json!(7), &json!(0)), "{line}");
 }
 
 #[tokio::test]
@@ -289,7 +337,7 @@ async fn the_largest_batches_and_records_go_through() {
     let mut source = EventSource::new(batch.clone(), shard(bad));
     stage.deliver(&mut source).await;
     used.within(&stage, "10,000 bad records");
-    assert_eq!(stage.quarantined().await.len(), 10_000);
+    assert_eq!(stage.emulator.count(&stage.emulator.quarantine).await.unwrap(), 10_000);
     assert!(source.discarded.is_empty());
 
     // As many as fit into one invocation, all of them the same anomaly.
@@ -325,19 +373,23 @@ async fn a_wrong_configuration_fails_the_check_and_not_the_first_anomaly() {
     let stage = Stage::new().await;
     let binary = lambda_binary("alerter").unwrap();
     let environment = stage.emulator.alerter_environment(&stage.proxy.url);
-    for (name, value) in [
+    let (binary, environment) = (&binary, &environment);
+    let checks = [
         ("WEIR_TABLE_NAME", "no-such-table"),
         ("WEIR_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:none"),
         ("WEIR_QUARANTINE_URL", "http://127.0.0.1:1/none"),
-    ] {
+    ];
+    join_all(checks.map(async |(name, value)| {
         let changed: Vec<(&str, &str)> =
             environment.iter().map(|(n, v)| (n.as_str(), if n == name { value } else { v.as_str() })).collect();
-        let mut function = Function::new(&binary, &changed, Duration::from_secs(8));
+        let mut function = Function::new(binary, &changed, Duration::from_secs(8));
         let answer = function.invoke(&json!({"weir": "check"})).await.unwrap();
-        assert!(matches!(answer, Invoked::Error(_)), "{name}: {answer:?}");
-    }
+        let Invoked::Error(error) = answer else { panic!("{name}: {answer:?}") };
+        assert!(error["errorMessage"].as_str().unwrap().contains(&format!("hint: check {name}")), "{error}");
+    }))
+    .await;
     let wrong = [("WEIR_TABLE_NAME", "t t")];
-    let mut function = Function::new(&binary, &wrong, TIMEOUT);
+    let mut function = Function::new(binary, &wrong, TIMEOUT);
     assert_eq!(function.invoke(&json!({"weir": "check"})).await.unwrap(), Invoked::Died);
 }
 

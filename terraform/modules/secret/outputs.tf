@@ -6,6 +6,9 @@ output "arn" {
 output "name" {
   description = "Name of the secret."
   value       = aws_secretsmanager_secret.this.name
+
+  # Who reads the secret by its name finds a value in it.
+  depends_on = [aws_secretsmanager_secret_version.this]
 }
 
 output "value" {

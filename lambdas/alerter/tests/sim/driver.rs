@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{json, value::RawValue};
-use weir_alerter::{Alerter, config::Config, metrics::Counters};
+use weir_alerter::{Alerter, config::Config, memory::Memory, metrics::Counters};
 use weir_anomaly::{Severity, Timestamp};
 
 use super::{ports::Ports, world::World};
@@ -46,6 +46,8 @@ pub(crate) struct Driver {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) shards: Vec<Shard>,
     storm_cap: u32,
+    /// What processes remember from one invocation to the next.
+    processes: [Arc<Memory>; 3],
     /// Invocations that died or were ended at their deadline.
     pub(crate) deaths: usize,
     /// Records that batches gave back to the stream.
@@ -62,6 +64,7 @@ impl Driver {
             world: Arc::new(Mutex::new(world)),
             shards,
             storm_cap,
+            processes: Default::default(),
             deaths: 0,
             given_back: 0,
             running: Vec::new(),
@@ -159,6 +162,7 @@ impl Driver {
             notifier: ports.clone(),
             quarantine: ports.clone(),
             clock: ports,
+            memory: self.process(),
             config: config(self.storm_cap),
         };
         self.running.push(Invocation {
@@ -170,6 +174,12 @@ impl Driver {
             dead,
             future: Box::pin(async move { work(alerter, Timestamp::from_millis(deadline).unwrap()).await }),
         });
+    }
+
+    /// The memory of a process that lives for long, or of one that has just begun.
+    fn process(&self) -> Arc<Memory> {
+        let at = self.world.lock().unwrap().rng.index(self.processes.len() + 1);
+        self.processes.get(at).map(Arc::clone).unwrap_or_default()
     }
 
     fn step(&mut self) {

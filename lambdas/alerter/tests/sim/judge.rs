@@ -9,7 +9,7 @@ use weir_anomaly::{
     store::{Alert, AlertState, PROBE_ITEM, Period, Silence, StoredAnomaly, attr},
 };
 
-use super::world::World;
+use super::world::{Published, World};
 
 /// What was put on the stream, all of it acknowledged.
 pub(crate) struct Promised {
@@ -21,22 +21,48 @@ pub(crate) struct Promised {
     pub(crate) silences: Vec<Silence>,
 }
 
+/// The world at the end, and the messages that reached the topic, read once.
+struct Found<'a> {
+    world: &'a World,
+    messages: Vec<(Value, &'a Published)>,
+    /// Alerts that reached the topic: who sent each, and whether the sender knows.
+    sent: BTreeMap<String, Vec<(usize, bool)>>,
+}
+
+impl<'a> Found<'a> {
+    fn of(world: &'a World) -> Self {
+        let read = |published: &'a Published| (serde_json::from_str(&published.message.json).unwrap(), published);
+        let messages: Vec<(Value, &Published)> = world.topic.iter().map(read).collect();
+        let mut sent: BTreeMap<String, Vec<(usize, bool)>> = BTreeMap::new();
+        for (message, published) in messages.iter().filter(|(message, _)| message["type"] == "alert") {
+            let id = message["alert_id"].as_str().unwrap().to_owned();
+            sent.entry(id).or_default().push((published.invocation, published.answered));
+        }
+        Self { world, messages, sent }
+    }
+
+    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.messages.iter().map(|(message, _)| message).filter(move |message| message["type"] == kind)
+    }
+}
+
 /// Anomalies first seen so shortly before a period was closed may be missing in its count: their write may have taken an
 /// invocation's 20 s, the index lags by one, and the count may be an invocation older than the mark.
 const LAG_MILLIS: i64 = 60_000;
 
 impl Promised {
     pub(crate) fn judge(&self, world: &World) {
+        let found = Found::of(world);
         self.every_anomaly_is_stored_once(world);
         self.every_bad_record_is_in_quarantine(world);
         self.the_newest_probe_is_noted(world);
-        self.every_due_alert_is_sent(world);
-        self.nobody_hears_what_is_not_to_be_heard(world);
-        no_alert_is_sent_twice_without_a_fault(world);
-        no_summary_is_sent_twice_without_a_fault(world);
-        summaries_count_what_was_stored(world);
+        self.every_due_alert_is_sent(&found);
+        self.nobody_hears_what_is_not_to_be_heard(&found);
+        no_alert_is_sent_twice_without_a_fault(&found);
+        no_summary_is_sent_twice_without_a_fault(&found);
+        summaries_count_what_was_stored(&found);
         if world.disturbed.is_empty() {
-            no_minute_holds_more_than_the_cap(world, self.storm_cap);
+            no_minute_holds_more_than_the_cap(&found, self.storm_cap);
         }
     }
 
@@ -77,11 +103,11 @@ impl Promised {
         audible.map(alert_id).collect()
     }
 
-    fn every_due_alert_is_sent(&self, world: &World) {
-        let sent = sent(world);
+    fn every_due_alert_is_sent(&self, found: &Found<'_>) {
+        let world = found.world;
         for id in self.alerts() {
             let alert = alert(world, &id);
-            if sent.contains_key(&id) {
+            if found.sent.contains_key(&id) {
                 assert!(
                     matches!(alert.state, AlertState::Closed | AlertState::Held),
                     "{id} is sent and not closed: {alert:?}"
@@ -91,7 +117,8 @@ impl Promised {
             assert_eq!(alert.state, AlertState::Held, "{id} was due and nobody heard of it");
             let storm = alert.storm.unwrap();
             let held = world.table.values().filter(|item| item.text(attr::STORM) == Some(&storm)).count();
-            let spoken_for = messages(world, "storm")
+            let spoken_for = found
+                .of_kind("storm")
                 .filter(|m| m["storm_id"] == storm.as_str())
                 .filter_map(|m| m["held"].as_u64())
                 .max();
@@ -99,9 +126,9 @@ impl Promised {
         }
     }
 
-    fn nobody_hears_what_is_not_to_be_heard(&self, world: &World) {
+    fn nobody_hears_what_is_not_to_be_heard(&self, found: &Found<'_>) {
         let audible = self.alerts();
-        for id in sent(world).keys() {
+        for id in found.sent.keys() {
             assert!(audible.contains(id), "{id} was sent and must not be");
         }
     }
@@ -123,8 +150,9 @@ pub(crate) fn quarantined(world: &World) -> BTreeMap<(String, u64), Vec<u8>> {
 }
 
 /// A second message is allowed only where the first one's sender died, or did not learn that it was sent or marked.
-fn no_alert_is_sent_twice_without_a_fault(world: &World) {
-    for (id, senders) in sent(world) {
+fn no_alert_is_sent_twice_without_a_fault(found: &Found<'_>) {
+    let world = found.world;
+    for (id, senders) in &found.sent {
         let clean = senders.iter().filter(|(invocation, answered)| {
             *answered && world.marked.contains(&(id.clone(), *invocation)) && !world.disturbed.contains_key(invocation)
         });
@@ -136,10 +164,10 @@ fn no_alert_is_sent_twice_without_a_fault(world: &World) {
 }
 
 /// Summaries of periods and of storms, likewise: overlapping sweeps must not both speak.
-fn no_summary_is_sent_twice_without_a_fault(world: &World) {
+fn no_summary_is_sent_twice_without_a_fault(found: &Found<'_>) {
+    let world = found.world;
     let mut senders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for published in &world.topic {
-        let message: Value = serde_json::from_str(&published.message.json).unwrap();
+    for (message, published) in &found.messages {
         let about = match message["type"].as_str() {
             Some("summary") => &message["alert_id"],
             Some("storm") => &message["storm_id"],
@@ -153,34 +181,41 @@ fn no_summary_is_sent_twice_without_a_fault(world: &World) {
     }
 }
 
-fn summaries_count_what_was_stored(world: &World) {
-    let told: BTreeMap<&str, Vec<i64>> = messages_with_alert(world, "summary");
+fn summaries_count_what_was_stored(found: &Found<'_>) {
+    let world = found.world;
+    let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for message in found.of_kind("summary") {
+        let suppressed = message["suppressed"].as_i64().unwrap();
+        told.entry(message["alert_id"].as_str().unwrap()).or_default().push(suppressed);
+    }
+    let mut first_seen: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+    for item in world.table.values() {
+        if let Some(alert_id) = item.text(attr::ALERT_ID) {
+            let seen = StoredAnomaly::from_item(item).unwrap().first_seen;
+            first_seen.entry(alert_id).or_default().push(seen);
+        }
+    }
     for (id, (closed_at, counted)) in &world.closed {
         let alert = alert(world, id);
         let suppressed = alert.suppressed.unwrap();
-        let first_seen: Vec<Timestamp> = world
-            .table
-            .values()
-            .filter(|item| item.text(attr::ALERT_ID) == Some(id))
-            .map(|item| StoredAnomaly::from_item(item).unwrap().first_seen)
-            .collect();
+        let first_seen = &first_seen[id.as_str()];
         assert!(suppressed < i64::try_from(first_seen.len()).unwrap(), "{id} counts more than there is");
         let newest = first_seen.iter().max().unwrap().millis();
         if newest + LAG_MILLIS < *closed_at {
             assert_eq!(suppressed, i64::try_from(*counted).unwrap() - 1, "{id} counts wrongly");
         }
         if suppressed > 0 {
-            let digest = messages(world, "digest").any(|m| m["rule"] == alert.rule.as_str());
+            let digest = found.of_kind("digest").any(|m| m["rule"] == alert.rule.as_str());
             let summary = told.get(id.as_str()).is_some_and(|counts| counts.contains(&suppressed));
             assert!(summary || digest, "{id} has {suppressed} more and nobody was told");
         }
     }
 }
 
-fn no_minute_holds_more_than_the_cap(world: &World, cap: u32) {
+fn no_minute_holds_more_than_the_cap(found: &Found<'_>, cap: u32) {
     let mut by_minute: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for id in sent(world).keys() {
-        let alert = alert(world, id);
+    for id in found.sent.keys() {
+        let alert = alert(found.world, id);
         let minute = alert.created_at.to_rfc3339_millis().chars().take(16).collect();
         *by_minute.entry((alert.rule, minute)).or_default() += 1;
     }
@@ -197,32 +232,4 @@ fn alert(world: &World, id: &str) -> Alert {
 fn alert_id(anomaly: &Anomaly) -> String {
     let period = Period::of(anomaly.timestamp, anomaly.rule_meta.dedup_seconds.unwrap());
     Alert::id_of(&anomaly.rule, &anomaly.key, period)
-}
-
-/// Alerts that reached the topic: who sent each, and whether the sender knows.
-fn sent(world: &World) -> BTreeMap<String, Vec<(usize, bool)>> {
-    let mut sent: BTreeMap<String, Vec<(usize, bool)>> = BTreeMap::new();
-    for published in &world.topic {
-        let message: Value = serde_json::from_str(&published.message.json).unwrap();
-        if message["type"] == "alert" {
-            let id = message["alert_id"].as_str().unwrap().to_owned();
-            sent.entry(id).or_default().push((published.invocation, published.answered));
-        }
-    }
-    sent
-}
-
-fn messages<'a>(world: &'a World, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
-    let parsed = world.topic.iter().map(|p| serde_json::from_str::<Value>(&p.message.json).unwrap());
-    parsed.filter(move |message| message["type"] == kind)
-}
-
-fn messages_with_alert<'a>(world: &'a World, kind: &str) -> BTreeMap<&'a str, Vec<i64>> {
-    let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for message in messages(world, kind) {
-        let id = message["alert_id"].as_str().unwrap();
-        let (id, _) = world.table.get_key_value(id).unwrap();
-        told.entry(id).or_default().push(message["suppressed"].as_i64().unwrap());
-    }
-    told
 }

@@ -75,6 +75,12 @@ fn record(rng: &mut Rng, n: usize, times: (i64, u64), promised: &mut Promised) -
         _ => {
             let anomaly = anomaly(rng, times);
             let json = serde_json::to_vec(&anomaly).unwrap();
+            if world::refuses(&anomaly.key) {
+                // With bytes that writing the anomaly anew would not give.
+                let raw = [b" ", json.strip_suffix(b"}").unwrap(), b",\t\"unknown\": 1.50}\n"].concat();
+                promised.bad.push(raw.clone());
+                return raw;
+            }
             promised.anomalies.push(anomaly);
             json
         }
@@ -92,6 +98,7 @@ fn anomaly(rng: &mut Rng, (from, span): (i64, u64)) -> Anomaly {
         0..4 => format!("quiet-{}", rng.below(12)),
         4 => format!("pümp \u{202e}\r\n\u{FFFF}'{}", rng.below(12)),
         5 => format!("{}{}", "\\\"".repeat(500), rng.below(12)),
+        6 => format!("{}{}", world::REFUSED, rng.below(12)),
         _ => format!("pump-{}", rng.below(12)),
     };
     let timestamp = Timestamp::from_millis(from + i64::try_from(rng.below(span)).unwrap()).unwrap();

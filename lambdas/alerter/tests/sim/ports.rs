@@ -15,7 +15,7 @@ use weir_anomaly::{
     store::{Attr, Item, attr},
 };
 
-use super::world::{Published, World};
+use super::world::{Published, World, refuses};
 
 #[derive(Clone)]
 pub(crate) struct Ports {
@@ -72,7 +72,10 @@ impl Future for Yield {
 #[async_trait]
 impl Store for Ports {
     async fn insert(&self, items: &[Item]) -> Vec<Result<Inserted, Fault>> {
-        self.many(items, |world, item| world.insert(item)).await
+        let refused = |item: &Item| item.text(attr::KEY).is_some_and(refuses) && !item.id().contains('#');
+        let insert = |world: &mut World, item: &Item| (!refused(item)).then(|| world.insert(item));
+        let answers = self.many(items, insert).await.into_iter();
+        answers.map(|answer| answer?.ok_or_else(|| Fault::Poison("ValidationException: -".to_owned()))).collect()
     }
 
     async fn update(&self, updates: &[Update]) -> Vec<Result<Updated, Fault>> {

@@ -13,6 +13,14 @@ use super::rng::Rng;
 /// 2026-11-23T05:00:00Z.
 pub(crate) const START_MILLIS: i64 = 1_795_410_000_000;
 
+/// The store refuses anomalies of keys that begin so, as DynamoDB does with an item that breaks one of its limits.
+pub(crate) const REFUSED: &str = "refused-";
+
+/// Whether the store refuses anomalies of this key.
+pub(crate) fn refuses(key: &str) -> bool {
+    key.starts_with(REFUSED)
+}
+
 /// How one call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -218,14 +226,14 @@ impl World {
             let (_, item) = self.lag.pop_front().unwrap();
             self.index.insert(item.id().to_owned(), item);
         }
-        let mut items: Vec<Item> = self
+        let mut items: Vec<(&str, &Item)> = self
             .index
             .values()
-            .filter(|item| item.text(partition) == Some(value) && item.get(attr::TIMESTAMP).is_some())
-            .cloned()
+            .filter(|item| item.text(partition) == Some(value))
+            .filter_map(|item| Some((item.text(attr::TIMESTAMP)?, item)))
             .collect();
-        items.sort_by_key(|item| (item.text(attr::TIMESTAMP).unwrap().to_owned(), item.id().to_owned()));
-        items
+        items.sort_by_key(|(timestamp, item)| (*timestamp, item.id()));
+        items.into_iter().map(|(_, item)| item.clone()).collect()
     }
 
     /// Whether anything waits for a sweep, ever.

@@ -17,12 +17,25 @@ struct World {
     pipelines: Vec<Pipeline>,
     restarts: Mutex<i64>,
     restarted: Mutex<Vec<String>>,
+    /// Calls that are denied before any is allowed.
+    denials: Mutex<usize>,
+}
+
+impl World {
+    fn allowed(&self) -> Result<(), Fault> {
+        let mut denials = self.denials.lock().unwrap();
+        if *denials == 0 {
+            return Ok(());
+        }
+        *denials -= 1;
+        Err(Fault::Denied("not yet".to_owned()))
+    }
 }
 
 #[async_trait]
 impl Stream for World {
     async fn open_shards(&self) -> Result<Vec<String>, Fault> {
-        Ok(self.shards.clone())
+        self.allowed().map(|()| self.shards.clone())
     }
 
     async fn put(&self, records: Vec<ControlRecord>) -> Result<Vec<ControlRecord>, Fault> {
@@ -42,10 +55,11 @@ impl Stream for World {
 #[async_trait]
 impl Notes for World {
     async fn last_probe(&self) -> Result<Option<Arrival>, Fault> {
-        Ok(self.arrival.clone())
+        self.allowed().map(|()| self.arrival.clone())
     }
 
     async fn count_restart(&self, _: &str, _: i64) -> Result<i64, Fault> {
+        self.allowed()?;
         let mut restarts = self.restarts.lock().unwrap();
         *restarts += 1;
         Ok(*restarts)
@@ -68,6 +82,10 @@ impl Pipelines for World {
     async fn restart(&self, id: &str) -> Result<(), Fault> {
         self.restarted.lock().unwrap().push(id.to_owned());
         Ok(())
+    }
+
+    async fn authorize(&self) -> Result<(), Fault> {
+        self.allowed()
     }
 }
 
@@ -195,4 +213,36 @@ async fn a_beat_is_a_log_entry_and_metrics() {
     beat.tell(&mut line);
     let line: Value = serde_json::from_str(&line.finish(NOW)).unwrap();
     insta::assert_json_snapshot!(line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_waits_for_permissions_and_not_for_ever() {
+    let world = Arc::new(World { denials: Mutex::new(3), pipelines: vec![pipeline("Failed")], ..world() });
+    let minute = Duration::from_secs(60);
+    assert_eq!(heartbeat(&world, Time::Wall).check(NOW, minute).await.unwrap(), None);
+    assert!(world.restarted.lock().unwrap().is_empty(), "a check restarts nothing");
+    let taken: Vec<String> = world.taken.lock().unwrap().iter().map(|record| record.data.clone()).collect();
+    assert_eq!(taken, [r#"{"weir":"heartbeat"}"#], "one record, without a time");
+
+    for (left, waited) in [(minute, 30), (Duration::from_secs(10), 8)] {
+        let world = Arc::new(World { denials: Mutex::new(usize::MAX), ..self::world() });
+        let begun = tokio::time::Instant::now();
+        let error = heartbeat(&world, Time::Wall).check(NOW, left).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the events stream does not work: denied: not yet (still, after {waited} s)\nhint: check \
+                 WEIR_EVENTS_STREAM and the permission kinesis:ListShards"
+            )
+        );
+        assert_eq!(begun.elapsed().as_secs(), waited);
+    }
+}
+
+/// A cluster comes up after the function: an apply must not depend on it.
+#[tokio::test]
+async fn a_check_tells_and_survives_an_arroyo_that_is_not_up() {
+    let world = Arc::new(world());
+    let said = heartbeat(&world, Time::Wall).check(NOW, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(said, Some(Fault::Retryable("not reached".to_owned())));
 }
