@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Run, planned, records, run_rows};
+use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
 use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, run};
 
@@ -17,7 +17,7 @@ const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
   WITH (connector = 'single_file', type = 'source', path = '-', format = 'json');\n";
 
 /// Programs over `events`, one for each kind of operator.
-const QUERIES: [(&str, &str); 11] = [
+const QUERIES: [(&str, &str); 14] = [
     ("stateless", "SELECT k, v * 2 AS v FROM events WHERE v > 3"),
     ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s, min(v), max(v), count(DISTINCT v) AS d FROM events GROUP BY 1, 2"),
     ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, avg(v) AS m, last_value(v ORDER BY t) AS l FROM events GROUP BY 1, 2"),
@@ -32,6 +32,15 @@ const QUERIES: [(&str, &str); 11] = [
         LEFT JOIN (SELECT k, tumble(INTERVAL '10 seconds') AS w, sum(v) AS s FROM events WHERE v > 4 GROUP BY 1, 2) b ON a.w = b.w AND a.k = b.k"),
     ("union", "CREATE VIEW ends AS SELECT k FROM events WHERE v > 3 UNION ALL SELECT k FROM events WHERE v < 2;
         SELECT tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM ends GROUP BY 1"),
+    ("pairs", "SELECT k, tumble(INTERVAL '10 seconds') AS w, covar_samp(v / 7, ts / 1e9) AS c, corr(v / 7, ts / 1e9) AS r,
+        regr_slope(v / 7, ts / 1e9) AS s, regr_avgx(v / 7, ts / 1e9) AS x FROM events GROUP BY 1, 2"),
+    ("un-windowed join", "SELECT a.k, a.v, b.v AS other FROM events a JOIN events b ON a.k = b.k AND a.ts / 2000 = b.ts / 2000 WHERE a.v < 3 AND b.v > 4"),
+    ("several", "CREATE TABLE low (k TEXT, v DOUBLE) WITH (connector = 'single_file', type = 'sink', path = 'low', format = 'json');
+        CREATE TABLE counts (k TEXT, at TIMESTAMP, n BIGINT) WITH (connector = 'single_file', type = 'sink', path = 'counts', format = 'json');
+        INSERT INTO low SELECT k, v FROM events WHERE v < 2;
+        INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2);
+        INSERT INTO low SELECT k, -v FROM events WHERE v > 6;
+        INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, hop(INTERVAL '5 seconds', INTERVAL '15 seconds') AS w, count(*) AS n FROM events WHERE v > 3 GROUP BY 1, 2)"),
 ];
 
 /// An event: milliseconds, key, value.
@@ -74,8 +83,22 @@ proptest! {
                 prop_assert_eq!(&rows, &whole, "{} in batches of {}", name, batch_size);
                 prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
             }
-            let (rows, _) = run_rows(&program, &[("events", lines(&events))], &Run { batch_size: 3, parallelism: 3, ..Run::default() });
-            prop_assert_eq!(&rows, &whole, "{} on three threads", name);
+        }
+    }
+
+    #[test]
+    fn the_threads_change_nothing_not_even_the_order(events in stream()) {
+        for (name, query) in QUERIES {
+            let program = planned(&format!("{SOURCE}{query};"));
+            let on = |parallelism| {
+                run_in_order(&program, &[("events", lines(&events))], &Run { batch_size: 3, parallelism, ..Run::default() })
+            };
+            let (one, report) = on(1);
+            for threads in [2, 5] {
+                let (rows, other) = on(threads);
+                prop_assert_eq!(&rows, &one, "{} on {} threads", name, threads);
+                prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
+            }
         }
     }
 
@@ -86,9 +109,9 @@ proptest! {
             let (whole, _) = run_rows(&program, &[("events", lines(&events))], &Run::default());
             let folder = tempfile::tempdir().unwrap();
             let mut rows = Vec::new();
-            for cut in &cuts {
+            for (nth, cut) in cuts.iter().enumerate() {
                 let stop_after = Some((events.len() as f64 * cut / cuts.len() as f64) as u64);
-                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after, ..Run::default() };
+                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after, parallelism: 1 + nth % 3 };
                 rows.extend(run_rows(&program, &[("events", lines(&events))], &how).0);
             }
             rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);

@@ -42,14 +42,14 @@ pub(crate) struct RunCommand {
 /// How often the counters are written.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs on a runtime of its own: the calling thread is one of those that are kept busy.
+/// Runs on a runtime of its own. The calling thread only waits and hands on.
 pub(crate) fn run(command: RunCommand) -> Result<()> {
     let threads = command.parallelism.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let mut builder = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
-    let runtime = builder.worker_threads((threads - 1).max(1)).enable_all().build()?;
+    let runtime = builder.worker_threads(threads).enable_all().build()?;
     runtime.block_on(run_program(command, threads))
 }
 

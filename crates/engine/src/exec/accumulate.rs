@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::UInt32Array;
+use arrow::array::{Array, UInt32Array};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
@@ -13,6 +13,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
 use super::keys::{GroupMap, Keys, Picked, renewed};
+use super::pairs::Pairs;
 use super::rows::Rows;
 use super::variance::Deviations;
 use crate::plan::Window;
@@ -43,10 +44,13 @@ impl AggregateSpec {
     }
 
     fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
-        if !self.function.is_distinct()
-            && let Some(deviations) = Deviations::of(self.function.fun())
-        {
-            return Ok(Box::new(deviations));
+        if !self.function.is_distinct() {
+            if let Some(deviations) = Deviations::of(self.function.fun()) {
+                return Ok(Box::new(deviations));
+            }
+            if let Some(pairs) = Pairs::of(self.function.fun()) {
+                return Ok(Box::new(pairs));
+            }
         }
         if self.function.groups_accumulator_supported() {
             return self.function.create_groups_accumulator();
@@ -272,7 +276,11 @@ impl Groups {
 
     /// The groups' keys and partial states.
     pub(super) fn into_partial(self) -> Result<Partial> {
-        Ok(Partial { numbers: self.map.into_numbers(), states: self.accumulators.into_states()? })
+        let (mut numbers, mut states) = (self.map.into_numbers(), self.accumulators.into_states()?);
+        // They may be held for long: room to grow is given back.
+        numbers.shrink_to_fit();
+        states.iter_mut().flatten().for_each(Array::shrink_to_fit);
+        Ok(Partial { numbers, states })
     }
 
     /// The numbers of the groups' keys.

@@ -1,18 +1,20 @@
-//! Drives a run: takes batches from the sources one by one, pushes each through all operators, moves the watermark, and
-//! writes checkpoints between two batches, when no row is under way.
+//! Drives a run: starts a task for every operator, sink and source, hands on what the sources bring, moves the watermark,
+//! and cuts checkpoints between two batches.
 
-use std::future::Future;
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::RecordBatch;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::operator::{Chunk, Late, State};
-use super::sink_task::{RowEncoder, SinkMessage, SinkTask};
+use super::operator_task::{Held, OperatorTask};
+use super::sink_task::{RowEncoder, SinkTask};
 use super::source_task::{Reader, SourceMessage, SourceTask};
 use super::stats::{RunReport, Stats};
 use super::{OperatorKind, RunOptions};
@@ -20,7 +22,7 @@ use crate::connectors::{ConnectorError, open_sink, open_source};
 use crate::plan::{NodeId, Program, Window};
 use crate::state::{Checkpoint, OperatorState, SourceState, StateError, Store};
 
-/// Batches that may wait between a source and the driver, and between the driver and a sink.
+/// Batches that may wait between the sources and the driver.
 const QUEUE: usize = 4;
 
 /// Why a run ended before its end.
@@ -100,9 +102,8 @@ pub async fn run(
         None => None,
     };
     let resume = checkpoint.is_some();
-    let mut driver = Driver::new(program, options, stats, store, checkpoint.unwrap_or_default())?;
-    driver.open_sinks(resume).await?;
-    let messages = driver.open_sources().await?;
+    let mut driver = Driver::start(program, options, stats, store, checkpoint.unwrap_or_default(), resume).await?;
+    let messages = driver.open_sources(program).await?;
     let ended = driver.pump(messages, shutdown).await;
     let closed = driver.close(ended.is_ok()).await;
     let report = driver.stats.report();
@@ -123,96 +124,115 @@ fn shortest_bin(program: &Program) -> Option<i64> {
     program.operators.iter().filter_map(bin).min()
 }
 
-/// The way to a sink's task, and its end.
-type RunningSink = (mpsc::Sender<SinkMessage>, JoinHandle<Result<(), RunError>>);
-
-struct Driver<'a> {
-    program: &'a Program,
+struct Driver {
     options: RunOptions,
     stats: Arc<Stats>,
     store: Option<Store>,
-    operators: Vec<Running>,
+    /// Where the sources are.
     sources: Vec<SourceState>,
-    /// Sources that have not ended.
-    open_sources: usize,
-    sinks: Vec<RunningSink>,
-    tasks: Vec<JoinHandle<()>>,
-    late: Late,
+    heads: Vec<Head>,
+    /// Operators and sinks.
+    tasks: JoinSet<Result<(), RunError>>,
+    /// How many of them there are: so many answer a barrier.
+    answering: usize,
+    readers: Vec<JoinHandle<()>>,
+    /// The checkpoint that is being written; its task says whether all have answered.
+    writing: Option<JoinHandle<Result<bool, RunError>>>,
 }
 
-/// An operator at work.
-struct Running {
-    state: Option<State>,
+/// Where a source's rows enter.
+struct Head {
+    node: NodeId,
     watermark: i64,
-    /// What the operator gave in the current round.
-    output: Vec<Chunk>,
-    inputs: Vec<NodeId>,
-    /// Restored with this watermark; its inputs may still be behind.
-    changed: bool,
+    outputs: Outputs,
 }
 
-impl<'a> Driver<'a> {
-    fn new(
-        program: &'a Program,
+impl Driver {
+    /// Starts operators and sinks; no row is under way yet.
+    async fn start(
+        program: &Program,
         options: RunOptions,
         stats: Arc<Stats>,
         store: Option<Store>,
         mut checkpoint: Checkpoint,
+        resume: bool,
     ) -> Result<Self, RunError> {
-        let mut operators = Vec::with_capacity(program.operators.len());
-        for (id, operator) in program.operators.iter().enumerate() {
-            let mut running = Running {
-                state: State::new(&program.operators, operator)?,
-                watermark: i64::MIN,
-                output: Vec::new(),
-                inputs: operator.inputs(),
-                changed: false,
-            };
+        let mut outputs: Vec<Outputs> = program.operators.iter().map(|_| Outputs::default()).collect();
+        let mut inputs: Vec<Inputs> = Vec::with_capacity(program.operators.len());
+        // One edge for each sink, of which an operator may have several statements.
+        let mut sinks: BTreeMap<usize, (Vec<super::Rows>, Inputs)> = BTreeMap::new();
+        for operator in program.operators.iter() {
+            let mut own = Inputs::default();
+            for input in operator.inputs() {
+                let Some(output) = outputs.get_mut(input) else { continue };
+                match &operator.kind {
+                    OperatorKind::Sink { rows, sink } => {
+                        let (written, inputs) = sinks.entry(*sink).or_default();
+                        written.push(rows.clone());
+                        inputs.push(output.connect());
+                    }
+                    _ => own.push(output.connect()),
+                }
+            }
+            inputs.push(own);
+        }
+        let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
+        let held = Held::new(options.state_limit, Arc::clone(&stats));
+        for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
+            let mut state = State::new(&program.operators, operator)?;
+            let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
-                running.watermark = stored.watermark;
-                if let Some(state) = &mut running.state {
+                watermark = stored.watermark;
+                if let Some(state) = &mut state {
                     state.restore(stored.tables)?;
                 }
             }
-            operators.push(running);
+            match operator.kind {
+                OperatorKind::Unused | OperatorKind::Sink { .. } => {}
+                OperatorKind::Source(_) => heads.push(Head { node: id, watermark, outputs }),
+                _ => {
+                    let (operators, held, late) =
+                        (Arc::clone(&program.operators), held.clone(), Late(Arc::clone(&stats)));
+                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, held };
+                    tasks.spawn(task.run());
+                }
+            }
+        }
+        for (index, (rows, inputs)) in sinks {
+            let Some(table) = program.sinks().get(index) else { continue };
+            let sink = open_sink(table, options.sinks.get(&table.name), resume).await?;
+            let (encoder, stats) = (RowEncoder::new(table), Arc::clone(&stats));
+            tasks.spawn(SinkTask { index, rows, inputs, sink, encoder, stats }.run());
         }
         Ok(Self {
-            program,
             options,
             stats,
             store,
-            operators,
             sources: checkpoint.sources,
-            open_sources: 0,
-            sinks: Vec::new(),
-            tasks: Vec::new(),
-            late: Late::default(),
+            heads,
+            answering: tasks.len(),
+            tasks,
+            readers: Vec::new(),
+            writing: None,
         })
     }
 
-    async fn open_sinks(&mut self, resume: bool) -> Result<(), RunError> {
-        for (index, table) in self.program.sinks().iter().enumerate() {
-            let sink = open_sink(table, self.options.sinks.get(&table.name), resume).await?;
-            let task = SinkTask { index, sink, encoder: RowEncoder::new(table), stats: Arc::clone(&self.stats) };
-            let (sender, receiver) = mpsc::channel(QUEUE);
-            self.sinks.push((sender, tokio::spawn(task.run(receiver))));
-        }
-        Ok(())
-    }
-
-    async fn open_sources(&mut self) -> Result<mpsc::Receiver<Result<SourceMessage, RunError>>, RunError> {
+    async fn open_sources(
+        &mut self,
+        program: &Program,
+    ) -> Result<mpsc::Receiver<Result<SourceMessage, RunError>>, RunError> {
         let budget = self.options.stop_after.map(|n| Arc::new(AtomicU64::new(n)));
         let (sender, receiver) = mpsc::channel(QUEUE);
-        for (node, operator) in self.program.operators.iter().enumerate() {
+        for (node, operator) in program.operators.iter().enumerate() {
             let OperatorKind::Source(spec) = &operator.kind else { continue };
-            let Some(table) = self.program.sources().get(spec.index) else { continue };
+            let Some(table) = program.sources().get(spec.index) else { continue };
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
             let stats = Arc::clone(&self.stats);
             let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
-            let reader = Reader::new(spec, table, marks, future, shortest_bin(self.program), stats)?;
+            let reader = Reader::new(spec, table, marks, future, shortest_bin(program), stats)?;
             let task = SourceTask {
                 node,
                 source,
@@ -221,8 +241,7 @@ impl<'a> Driver<'a> {
                 lanes: self.options.parallelism,
                 budget: budget.clone(),
             };
-            self.tasks.push(tokio::spawn(task.run(sender.clone())));
-            self.open_sources += 1;
+            self.readers.push(tokio::spawn(task.run(sender.clone())));
         }
         Ok(receiver)
     }
@@ -241,7 +260,12 @@ impl<'a> Driver<'a> {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                () = sleep_until(next_checkpoint), if self.store.is_some() && dirty => {
+                Some(ended) = self.tasks.join_next() => return Err(self.fault(Some(ended)).await),
+                written = finished(&mut self.writing) => {
+                    self.writing = None;
+                    self.written(written).await?;
+                }
+                () = sleep_until(next_checkpoint), if self.store.is_some() && dirty && self.writing.is_none() => {
                     self.checkpoint().await?;
                     dirty = false;
                     next_checkpoint = Instant::now() + interval;
@@ -254,214 +278,152 @@ impl<'a> Driver<'a> {
                     }
                 }
             }
-            self.check_sinks().await?;
         }
         messages.close();
-        if self.store.is_some() { self.checkpoint().await } else { self.flush().await }
+        if self.store.is_none() {
+            return Ok(());
+        }
+        if self.writing.is_some() {
+            let written = finished(&mut self.writing).await;
+            self.written(written).await?;
+        }
+        self.checkpoint().await?;
+        let written = finished(&mut self.writing).await;
+        self.writing = None;
+        self.written(written).await
     }
 
-    /// Pushes what a source sent through all operators.
+    /// Hands on what a source sent.
     async fn take(&mut self, message: SourceMessage) -> Result<(), RunError> {
         let SourceMessage { node, mut parts, watermark, state } = message;
-        let finished = state.finished;
         match self.sources.iter_mut().find(|s| s.table == state.table) {
             Some(slot) => *slot = state,
             None => self.sources.push(state),
         }
-        self.open_sources -= usize::from(finished);
         let last = parts.pop();
         for (chunk, watermark) in parts {
             self.push(node, Some(chunk), watermark).await?;
         }
-        self.push(node, last.map(|(chunk, _)| chunk), watermark).await?;
-        for source in self.late.take() {
-            if let Some(counters) = self.stats.sources.get(source) {
-                counters.late.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Ok(())
+        self.push(node, last.map(|(chunk, _)| chunk), watermark).await
     }
 
-    /// Pushes one batch through all operators, and moves the watermark.
+    /// Hands on one batch, and moves the watermark: a turn of every source.
     async fn push(&mut self, node: NodeId, chunk: Option<Chunk>, watermark: i64) -> Result<(), RunError> {
-        for running in &mut self.operators {
-            running.output.clear();
-            running.changed = false;
-        }
-        if let Some(running) = self.operators.get_mut(node) {
-            running.output.extend(chunk);
-            running.changed = watermark > running.watermark;
-            running.watermark = running.watermark.max(watermark);
-        }
-        while self.round().await? {
-            for running in &mut self.operators {
-                running.output.clear();
+        let mut chunk = chunk;
+        for head in &mut self.heads {
+            let mut turn = Turn { chunks: Vec::new(), watermark: head.watermark, last: true };
+            if head.node == node {
+                head.watermark = head.watermark.max(watermark);
+                turn.watermark = head.watermark;
+                turn.chunks.extend(chunk.take().filter(|c| c.batch.num_rows() > 0));
+            }
+            if !head.outputs.send(Message::Turn(turn)).await {
+                return Err(self.fault(None).await);
             }
         }
         Ok(())
     }
 
-    /// Every operator's turn, from the sources on. Whether another round is needed: an operator had more to emit than fits
-    /// one, so that its watermark, and with it the rest, is still behind.
-    async fn round(&mut self) -> Result<bool, RunError> {
-        let mut behind = false;
-        for id in 0..self.operators.len() {
-            let (rows, is_behind) = self.step(id)?;
-            behind |= is_behind;
-            if let Some(rows) = rows {
-                self.write(rows).await?;
+    /// Cuts a checkpoint here; it is written when all operators and sinks have answered, while the run goes on.
+    async fn checkpoint(&mut self) -> Result<(), RunError> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
+        let (sender, answers) = mpsc::unbounded_channel();
+        for head in &self.heads {
+            let state = OperatorState { operator: head.node, watermark: head.watermark, tables: Vec::new() };
+            // The receiver is in this very function.
+            let _ = sender.send(Answer::State(state));
+        }
+        for head in &self.heads {
+            if !head.outputs.send(Message::Barrier(sender.clone())).await {
+                return Err(self.fault(None).await);
             }
         }
-        self.check_state()?;
-        Ok(behind)
-    }
-
-    /// One operator's turn; a sink gives its rows. Also says whether it has more to emit.
-    #[allow(clippy::type_complexity, reason = "the rows of a sink, used once")]
-    fn step(&mut self, id: NodeId) -> Result<(Option<(usize, Vec<RecordBatch>)>, bool), RunError> {
-        let Some((before, rest)) = self.operators.split_at_mut_checked(id) else { return Ok((None, false)) };
-        let (Some(running), Some(operator)) = (rest.first_mut(), self.program.operators.get(id)) else {
-            return Ok((None, false));
-        };
-        let mut behind = false;
-        let input = |id: NodeId| before.get(id);
-        let output_of = |id: NodeId| input(id).map_or(&[][..], |r| r.output.as_slice());
-        if !running.inputs.is_empty() {
-            let lowest = running.inputs.iter().filter_map(|i| input(*i)).map(|r| r.watermark).min().unwrap_or(i64::MIN);
-            running.changed = lowest > running.watermark;
-            running.watermark = running.watermark.max(lowest);
-        }
-        let mut output = Vec::new();
-        match &operator.kind {
-            OperatorKind::Unused | OperatorKind::Source(_) => return Ok((None, false)),
-            OperatorKind::Rows(rows) => {
-                for chunk in output_of(rows.input) {
-                    output.push(Chunk { batch: rows.apply(&chunk.batch)?, origin: chunk.origin.clone() });
-                }
-            }
-            OperatorKind::Union(inputs) => {
-                for rows in inputs {
-                    for chunk in output_of(rows.input) {
-                        let batch = rows.apply(&chunk.batch)?;
-                        let batch = RecordBatch::try_new(Arc::clone(&operator.schema), batch.columns().to_vec())?;
-                        output.push(Chunk { batch, origin: chunk.origin.clone() });
-                    }
-                }
-            }
-            OperatorKind::Sink { rows, sink } => {
-                let batches =
-                    output_of(rows.input).iter().map(|c| rows.apply(&c.batch)).collect::<Result<Vec<_>, _>>()?;
-                let batches: Vec<_> = batches.into_iter().filter(|b| b.num_rows() > 0).collect();
-                return Ok(((!batches.is_empty()).then_some((*sink, batches)), false));
-            }
-            OperatorKind::Instant(_) | OperatorKind::Window(_) | OperatorKind::Join(_) => {
-                let Some(state) = &mut running.state else { return Ok((None, false)) };
-                let mut batches = Vec::new();
-                for id in &running.inputs {
-                    for chunk in output_of(*id) {
-                        batches.extend(state.push(*id, chunk, &mut self.late)?);
-                    }
-                }
-                if running.changed {
-                    let (emitted, reached) = state.advance(running.watermark)?;
-                    behind = reached < running.watermark;
-                    running.watermark = reached;
-                    batches.extend(emitted);
-                }
-                output.extend(batches.into_iter().map(|batch| Chunk { batch, origin: None }));
-            }
-        }
-        output.retain(|c: &Chunk| c.batch.num_rows() > 0);
-        running.output = output;
-        Ok((None, behind))
-    }
-
-    async fn write(&mut self, (sink, batches): (usize, Vec<RecordBatch>)) -> Result<(), RunError> {
-        let Some((sender, _)) = self.sinks.get(sink) else { return Ok(()) };
-        for batch in batches {
-            if sender.send(SinkMessage::Rows(batch)).await.is_err() {
-                return self.sink_fault(sink).await;
-            }
-        }
+        let wanted = self.answering + self.heads.len();
+        let written = write_checkpoint(store, self.sources.clone(), answers, wanted, Arc::clone(&self.stats));
+        self.writing = Some(tokio::spawn(written));
         Ok(())
     }
 
-    fn check_state(&self) -> Result<(), RunError> {
-        let bytes: usize = self.operators.iter().filter_map(|o| o.state.as_ref()).map(State::size).sum();
-        self.stats.state_bytes.store(bytes as u64, Ordering::Relaxed);
-        let limit = self.options.state_limit;
-        if bytes > limit { Err(RunError::StateLimit { bytes, limit }) } else { Ok(()) }
-    }
-
-    async fn check_sinks(&mut self) -> Result<(), RunError> {
-        match self.sinks.iter().position(|(_, task)| task.is_finished()) {
-            Some(dead) => self.sink_fault(dead).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Why a sink's task ended early.
-    async fn sink_fault(&mut self, sink: usize) -> Result<(), RunError> {
-        let (_, task) = self.sinks.swap_remove(sink);
-        match task.await {
+    /// What became of a checkpoint.
+    async fn written(&mut self, written: Result<Result<bool, RunError>, JoinError>) -> Result<(), RunError> {
+        match written {
+            Ok(Ok(true)) => Ok(()),
+            // A task has died before it could answer.
+            Ok(Ok(false)) => Err(self.fault(None).await),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(())) => Err(RunError::Task("a sink ended early".to_owned())),
             Err(error) => Err(RunError::Task(error.to_string())),
         }
     }
 
-    /// Waits until every row that was written is durable.
-    async fn flush(&mut self) -> Result<(), RunError> {
-        let mut waiting = Vec::with_capacity(self.sinks.len());
-        for (index, (sender, _)) in self.sinks.iter().enumerate() {
-            let (done, answer) = oneshot::channel();
-            if sender.send(SinkMessage::Flush(done)).await.is_err() {
-                return self.sink_fault(index).await;
+    /// Why a task ended early; `ended` is how the first one did, when that is known.
+    async fn fault(&mut self, ended: Option<Result<Result<(), RunError>, JoinError>>) -> RunError {
+        // Without rows to come, those end that wait.
+        self.heads.clear();
+        let mut ended = ended;
+        loop {
+            match ended {
+                Some(Ok(Err(error))) => return error,
+                Some(Err(error)) => return RunError::Task(error.to_string()),
+                Some(Ok(Ok(()))) | None => {}
             }
-            waiting.push((index, answer));
-        }
-        for (index, answer) in waiting {
-            if answer.await.is_err() {
-                return self.sink_fault(index).await;
+            ended = self.tasks.join_next().await;
+            if ended.is_none() {
+                return RunError::Task("an operator ended early".to_owned());
             }
         }
-        Ok(())
-    }
-
-    /// Writes a checkpoint. The sinks are flushed first: what the positions have passed must be durable.
-    async fn checkpoint(&mut self) -> Result<(), RunError> {
-        self.flush().await?;
-        let Some(store) = &self.store else { return Ok(()) };
-        let mut operators = Vec::new();
-        for (operator, running) in self.operators.iter_mut().enumerate() {
-            let tables = match &mut running.state {
-                Some(state) => state.snapshot()?,
-                None => Vec::new(),
-            };
-            operators.push(OperatorState { operator, watermark: running.watermark, tables });
-        }
-        let checkpoint = Checkpoint { sources: self.sources.clone(), operators };
-        let bytes = store.save(&checkpoint)?;
-        self.stats.checkpoints.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(bytes, "checkpoint written");
-        Ok(())
     }
 
     /// Ends all tasks; sinks flush what they still hold when the run went well.
     async fn close(&mut self, went_well: bool) -> Result<(), RunError> {
-        for task in self.tasks.drain(..) {
-            task.abort();
+        for reader in self.readers.drain(..) {
+            reader.abort();
+        }
+        self.heads.clear();
+        if !went_well {
+            self.tasks.abort_all();
+            return Ok(());
         }
         let mut result = Ok(());
-        for (sender, task) in self.sinks.drain(..) {
-            if !went_well {
-                task.abort();
-                continue;
-            }
-            drop(sender);
-            let ended = task.await.unwrap_or_else(|e| Err(RunError::Task(e.to_string())));
-            result = result.and(ended);
+        while let Some(ended) = self.tasks.join_next().await {
+            result = result.and(ended.unwrap_or_else(|e| Err(RunError::Task(e.to_string()))));
         }
         result
     }
+}
+
+/// Waits for a checkpoint that is being written; for ever when there is none.
+async fn finished(
+    writing: &mut Option<JoinHandle<Result<bool, RunError>>>,
+) -> Result<Result<bool, RunError>, JoinError> {
+    match writing {
+        Some(task) => task.await,
+        None => pending().await,
+    }
+}
+
+/// Gathers the answers to a barrier and writes them down. Sinks answer when they have flushed: what the positions have
+/// passed is durable. Whether all have answered; without, nothing is written.
+async fn write_checkpoint(
+    store: Store,
+    sources: Vec<SourceState>,
+    mut answers: mpsc::UnboundedReceiver<Answer>,
+    wanted: usize,
+    stats: Arc<Stats>,
+) -> Result<bool, RunError> {
+    let (mut operators, mut count) = (Vec::new(), 0);
+    while let Some(answer) = answers.recv().await {
+        count += 1;
+        if let Answer::State(state) = answer {
+            operators.push(state);
+        }
+    }
+    if count < wanted {
+        return Ok(false);
+    }
+    operators.sort_by_key(|o| o.operator);
+    let checkpoint = Checkpoint { sources, operators };
+    let bytes = spawn_blocking(move || store.save(&checkpoint)).await.map_err(|e| RunError::Task(e.to_string()))??;
+    stats.checkpoints.fetch_add(1, Ordering::Relaxed);
+    tracing::debug!(bytes, "checkpoint written");
+    Ok(true)
 }

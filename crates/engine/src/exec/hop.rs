@@ -1,8 +1,9 @@
 //! The closed bins of a hopping window, merged window by window.
 //!
 //! A window of `n` bins is not merged from `n` partial states: bins are combined in pairs, pairs in fours and so on, as
-//! windows need them, and each window is made of at most two such blocks a level. A block is made once and used by every
-//! window that covers it.
+//! windows need them, and each window is made of at most two such blocks a level. Only the blocks that windows are made of
+//! are kept: what a block was made of is made again when windows come to start inside the block, so that each is made at
+//! most twice and the state is little more than the bins themselves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -114,6 +115,8 @@ impl ClosedBins {
             }
             (one, other) => one.or(other),
         };
+        self.blocks.remove(&(level - 1, number * 2));
+        self.blocks.remove(&(level - 1, number * 2 + 1));
         self.blocks.insert((level, number), block.clone());
         Ok(block)
     }

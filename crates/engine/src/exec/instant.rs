@@ -28,6 +28,7 @@ use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
 use super::InstantSpec;
+use super::rows::bytes_of;
 use crate::plan::NodeId;
 
 /// Runs a plan over the given batches of its inputs.
@@ -119,10 +120,11 @@ impl TableProvider for NodeTable {
 
 /// The leaf that reads what [`evaluate`] was given.
 #[derive(Debug)]
-struct InputExec {
-    node: NodeId,
+pub(super) struct InputExec {
+    pub(super) node: NodeId,
     schema: SchemaRef,
-    columns: Vec<usize>,
+    /// Places of the columns that are read in the node's rows.
+    pub(super) columns: Vec<usize>,
     properties: PlanProperties,
 }
 
@@ -178,16 +180,18 @@ pub(crate) struct InstantOperator {
     plan: Arc<dyn ExecutionPlan>,
     /// Per input: the place of `_timestamp`, and the rows that wait.
     waiting: BTreeMap<NodeId, (usize, Vec<RecordBatch>)>,
+    bytes: usize,
 }
 
 impl InstantOperator {
     pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize) -> Self {
         let waiting = spec.inputs.iter().map(|id| (*id, (time_columns(*id), Vec::new()))).collect();
-        Self { plan: Arc::clone(&spec.plan), waiting }
+        Self { plan: Arc::clone(&spec.plan), waiting, bytes: 0 }
     }
 
     pub(crate) fn push(&mut self, node: NodeId, batch: RecordBatch) {
         if let Some((_, batches)) = self.waiting.get_mut(&node) {
+            self.bytes += bytes_of(&batch);
             batches.push(batch);
         }
     }
@@ -220,6 +224,7 @@ impl InstantOperator {
             };
             complete.push((*node, ready));
         }
+        self.bytes = self.waiting.values().flat_map(|(_, b)| b).map(bytes_of).sum();
         if !any {
             return Ok(Vec::new());
         }
@@ -228,7 +233,7 @@ impl InstantOperator {
 
     /// Bytes held.
     pub(crate) fn size(&self) -> usize {
-        self.waiting.values().flat_map(|(_, b)| b).map(RecordBatch::get_array_memory_size).sum()
+        self.bytes
     }
 
     /// The rows that wait, one batch an input.

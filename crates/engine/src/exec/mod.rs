@@ -3,12 +3,16 @@
 mod accumulate;
 mod bins;
 mod driver;
+mod edge;
 mod hop;
 mod instant;
 mod join;
+mod join_keys;
 mod keys;
 mod operator;
+mod operator_task;
 mod options;
+mod pairs;
 mod record;
 mod rows;
 mod session;

@@ -1,7 +1,8 @@
 //! What flows between operators, and the operators that keep state.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use datafusion::common::Result;
@@ -10,6 +11,7 @@ use super::bins::BinOperator;
 use super::instant::InstantOperator;
 use super::join::JoinOperator;
 use super::session::SessionOperator;
+use super::stats::Stats;
 use super::{Operator, OperatorKind};
 use crate::plan::{NodeId, Window};
 
@@ -29,6 +31,8 @@ pub(super) struct Origin {
     pub(super) before: Option<Vec<i64>>,
     /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
     pub(super) without_time: Vec<u32>,
+    /// Rows that some window has dropped.
+    pub(super) late: Mutex<HashSet<u32>>,
 }
 
 /// The watermarks by which a chunk's rows are judged late.
@@ -65,24 +69,21 @@ impl Judge<'_> {
     }
 }
 
-/// The late rows of one round, each once however many windows dropped it.
-#[derive(Debug, Default)]
-pub(super) struct Late {
-    rows: HashSet<(usize, u32)>,
-}
+/// Counts late rows, each once however many windows dropped it.
+#[derive(Debug, Clone)]
+pub(super) struct Late(pub(super) Arc<Stats>);
 
 impl Late {
     pub(super) fn add(&mut self, chunk: &Chunk, row: u32) {
-        if let Some(origin) = &chunk.origin
-            && origin.without_time.binary_search(&row).is_err()
-        {
-            self.rows.insert((origin.source, row));
+        let Some(origin) = &chunk.origin else { return };
+        if origin.without_time.binary_search(&row).is_ok() {
+            return;
         }
-    }
-
-    /// How many rows of each source were late; starts anew.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = usize> {
-        std::mem::take(&mut self.rows).into_iter().map(|(source, _)| source)
+        if origin.late.lock().unwrap_or_else(PoisonError::into_inner).insert(row)
+            && let Some(counters) = self.0.sources.get(origin.source)
+        {
+            counters.late.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -112,7 +113,7 @@ impl State {
                 time_column(spec.left),
                 time_column(spec.right),
                 &operator.schema,
-            )))),
+            )?))),
             _ => None,
         })
     }
@@ -134,7 +135,10 @@ impl State {
             Self::Bins(bins) => return bins.advance(watermark),
             Self::Session(session) => session.advance(watermark)?,
             Self::Instant(instant) => instant.advance(watermark)?,
-            Self::Join(join) => join.advance(watermark).map(|()| Vec::new())?,
+            Self::Join(join) => {
+                join.advance(watermark);
+                Vec::new()
+            }
         };
         Ok((output, watermark))
     }
@@ -168,10 +172,7 @@ impl State {
                 instant.restore(tables);
                 Ok(())
             }
-            Self::Join(join) => {
-                join.restore(tables);
-                Ok(())
-            }
+            Self::Join(join) => join.restore(tables),
         }
     }
 }

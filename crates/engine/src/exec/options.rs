@@ -19,7 +19,8 @@ pub struct RunOptions {
     pub checkpoint_interval: Duration,
     /// The most records of one poll: more is quicker in replays and takes more memory. Results do not depend on it.
     pub batch_size: usize,
-    /// Batches of a source that are decoded at the same time, on the runtime's threads. Results do not depend on it.
+    /// Batches of a source that are decoded at the same time. These, operators and sinks are tasks that use all threads of
+    /// the runtime. Results depend neither on this nor on the threads.
     pub parallelism: usize,
     /// Sources that are read from memory instead, by table name.
     pub sources: HashMap<String, MemorySource>,

@@ -85,6 +85,12 @@ impl Rows {
     }
 }
 
+/// Bytes of a batch's rows: of a slice, what it shows, so that the parts of one batch do not count it again and again.
+pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
+    let bytes = |c: &ArrayRef| c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size());
+    batch.columns().iter().map(bytes).sum()
+}
+
 /// Conditions are joined here and not by DataFusion's `AND`, which in this version keeps every row of a batch when few rows
 /// pass the left side and the right side is a constant.
 fn filter(batch: &RecordBatch, conditions: &[Arc<dyn PhysicalExpr>]) -> Result<RecordBatch> {

@@ -16,6 +16,7 @@ use super::accumulate::{Accumulators, Arguments, Inputs, WindowSpec};
 use super::bins::window_array;
 use super::keys::Picked;
 use super::operator::{Chunk, Late};
+use super::rows::bytes_of;
 
 /// The state of a session window operator.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ pub(super) struct SessionOperator {
     keys: HashMap<Box<[u8]>, Vec<Session>>,
     /// Keys, arguments and filters of the rows, batch by batch.
     rows: Vec<RecordBatch>,
+    /// Their bytes, and how many rows they hold.
+    bytes: usize,
+    stored: usize,
     /// Rows in open sessions.
     live: usize,
     /// No session ends before this.
@@ -56,6 +60,8 @@ impl SessionOperator {
             gap,
             keys: HashMap::new(),
             rows: Vec::new(),
+            bytes: 0,
+            stored: 0,
             live: 0,
             next_end: i64::MAX,
             watermark: i64::MIN,
@@ -90,7 +96,10 @@ impl SessionOperator {
     fn add(&mut self, inputs: &Inputs, times: &[Option<i64>]) -> Result<()> {
         let encoded = self.encoder.as_ref().map(|e| e.convert_columns(&inputs.keys)).transpose()?;
         let batch = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        self.rows.push(stored(inputs)?);
+        let rows = stored(inputs)?;
+        self.bytes += bytes_of(&rows);
+        self.stored += rows.num_rows();
+        self.rows.push(rows);
         for (row, time) in (0u32..).zip(times) {
             let Some(time) = *time else { continue };
             let key = encoded.as_ref().map_or(&[][..], |e| e.row(row as usize).data());
@@ -168,12 +177,12 @@ impl SessionOperator {
 
     /// Drops stored rows whose sessions are closed, when they are the greater part.
     fn compact(&mut self) -> Result<()> {
-        let stored: usize = self.rows.iter().map(RecordBatch::num_rows).sum();
-        if stored < 2 * self.live + 8192 && self.live > 0 || stored == 0 {
+        if self.stored < 2 * self.live + 8192 && self.live > 0 || self.stored == 0 {
             return Ok(());
         }
         if self.live == 0 {
             self.rows.clear();
+            (self.bytes, self.stored) = (0, 0);
             return Ok(());
         }
         let mut places: Vec<&mut Place> = self.keys.values_mut().flatten().flat_map(|s| s.rows.iter_mut()).collect();
@@ -183,14 +192,14 @@ impl SessionOperator {
             *place = Place { time: place.time, batch: 0, row };
         }
         let batches: Vec<&RecordBatch> = self.rows.iter().collect();
-        self.rows = vec![interleave_record_batch(&batches, &picked)?];
+        let rows = interleave_record_batch(&batches, &picked)?;
+        (self.bytes, self.stored) = (bytes_of(&rows), rows.num_rows());
+        self.rows = vec![rows];
         Ok(())
     }
 
     pub(super) fn size(&self) -> usize {
-        self.rows.iter().map(RecordBatch::get_array_memory_size).sum::<usize>()
-            + self.live * size_of::<Place>()
-            + self.keys.len() * size_of::<Session>()
+        self.bytes + self.live * size_of::<Place>() + self.keys.len() * size_of::<Session>()
     }
 
     /// The rows of open sessions with their times.

@@ -1,4 +1,4 @@
-//! Writes one sink: encodes rows, hands them to the connector, and flushes when the connector asks.
+//! Writes one sink: makes and encodes its rows, hands them to the connector, and flushes when the connector asks.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,49 +7,52 @@ use std::time::Duration;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
 
+use super::Rows;
 use super::driver::RunError;
+use super::edge::{Answer, Inputs, Received};
 use super::stats::Stats;
 use crate::connectors::{Sink, SinkRow};
 use crate::formats::json::{EncodeOptions, JsonEncoder};
 use crate::plan::{Format, TableInfo};
 
-/// What the driver says to a sink.
-#[derive(Debug)]
-pub(super) enum SinkMessage {
-    Rows(RecordBatch),
-    /// Make everything durable, then answer.
-    Flush(oneshot::Sender<()>),
-}
-
 /// A sink that runs.
 pub(super) struct SinkTask {
     pub(super) index: usize,
+    /// What is written, by input: several statements may write to one sink.
+    pub(super) rows: Vec<Rows>,
+    pub(super) inputs: Inputs,
     pub(super) sink: Box<dyn Sink>,
     pub(super) encoder: RowEncoder,
     pub(super) stats: Arc<Stats>,
 }
 
 impl SinkTask {
-    /// Writes until the driver has gone, then flushes.
-    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<SinkMessage>) -> Result<(), RunError> {
+    /// Writes until an input has gone, then flushes.
+    pub(super) async fn run(mut self) -> Result<(), RunError> {
         loop {
             let due = self.sink.flush_due_in();
-            let message = tokio::select! {
+            let received = tokio::select! {
                 biased;
-                message = messages.recv() => message,
+                received = self.inputs.next() => received,
                 () = tokio::time::sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
                     self.sink.flush().await?;
                     continue;
                 }
             };
-            match message {
-                Some(SinkMessage::Rows(batch)) => self.write(&batch).await?,
-                Some(SinkMessage::Flush(done)) => {
+            match received {
+                Some(Received::Turn { chunks, .. }) => {
+                    for (nth, chunks) in chunks.iter().enumerate() {
+                        let Some(rows) = self.rows.get(nth).filter(|_| !chunks.is_empty()).cloned() else { continue };
+                        for chunk in chunks {
+                            self.write(&rows.apply(&chunk.batch)?).await?;
+                        }
+                    }
+                }
+                Some(Received::Barrier(answers)) => {
                     self.sink.flush().await?;
-                    // The driver may have gone meanwhile.
-                    let _ = done.send(());
+                    // Nobody listens any more when the run is at its end.
+                    let _ = answers.send(Answer::Flushed);
                 }
                 None => return Ok(self.sink.flush().await?),
             }
@@ -57,6 +60,9 @@ impl SinkTask {
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let rows = self.encoder.encode(batch)?;
         if let Some(counters) = self.stats.sinks.get(self.index) {
             counters.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);

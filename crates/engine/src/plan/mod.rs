@@ -61,7 +61,7 @@ pub struct PlanOptions {
 /// A planned program, ready to run any number of times.
 #[derive(Debug)]
 pub struct Program {
-    pub(crate) operators: Vec<Operator>,
+    pub(crate) operators: Arc<[Operator]>,
     pub(crate) sources: Vec<TableInfo>,
     pub(crate) sinks: Vec<TableInfo>,
     pub(crate) fingerprint: String,
@@ -284,7 +284,7 @@ impl Planner {
         let (operators, sources) = physical::build(self.graph, self.now)
             .map_err(|e| PlanError::refused(sql::lower_first(e.strip_backtrace().as_str())))?;
         let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Program { operators, sources, sinks: self.sinks, fingerprint })
+        Ok(Program { operators: operators.into(), sources, sinks: self.sinks, fingerprint })
     }
 }
 

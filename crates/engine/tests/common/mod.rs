@@ -32,6 +32,17 @@ pub(crate) fn run_rows(
     sources: &[(&str, Vec<RawRecord>)],
     how: &Run<'_>,
 ) -> (Vec<String>, RunReport) {
+    let (mut rows, report) = run_in_order(program, sources, how);
+    rows.sort();
+    (rows, report)
+}
+
+/// The same with the rows of each sink as they were written.
+pub(crate) fn run_in_order(
+    program: &Program,
+    sources: &[(&str, Vec<RawRecord>)],
+    how: &Run<'_>,
+) -> (Vec<String>, RunReport) {
     let mut options = RunOptions {
         batch_size: if how.batch_size == 0 { 8192 } else { how.batch_size },
         state_dir: how.state.map(Path::to_owned),
@@ -52,7 +63,5 @@ pub(crate) fn run_rows(
     };
     let runtime = builder.worker_threads(how.parallelism.max(1)).enable_all().build().unwrap();
     let report = runtime.block_on(run(program, options, std::future::pending())).unwrap_or_else(|e| panic!("{e}"));
-    let mut rows: Vec<String> = sinks.iter().flat_map(MemorySink::lines).collect();
-    rows.sort();
-    (rows, report)
+    (sinks.iter().flat_map(MemorySink::lines).collect(), report)
 }
