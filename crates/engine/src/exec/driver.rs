@@ -94,15 +94,27 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<RunReport, RunError> {
     let stats = options.stats.clone().unwrap_or_else(|| Arc::new(Stats::new(program)));
-    let store = options.state_dir.as_deref().map(|dir| Store::new(dir, program.fingerprint()));
+    let store = match &options.state {
+        Some(location) => Some(Store::open(location, program.fingerprint()).await?),
+        None => None,
+    };
     let checkpoint = match &store {
-        Some(store) => store.load()?,
+        Some(store) => store.load().await?,
         None => None,
     };
     let resume = checkpoint.is_some();
-    let mut driver = Driver::new(program, options, stats, store, checkpoint.unwrap_or_default())?;
-    driver.open_sinks(resume).await?;
-    let messages = driver.open_sources().await?;
+    let mut shutdown = pin!(shutdown);
+    let mut driver = Driver::new(program, options, Arc::clone(&stats), store, checkpoint.unwrap_or_default())?;
+    let opening = async {
+        driver.open_sinks(resume).await?;
+        driver.open_sources().await
+    };
+    let messages = tokio::select! {
+        biased;
+        // A service that is down is waited for; whoever stops the program is not.
+        () = &mut shutdown => return Ok(stats.report()),
+        opened = opening => opened?,
+    };
     let ended = driver.pump(messages, shutdown).await;
     let closed = driver.close(ended.is_ok()).await;
     let report = driver.stats.report();
@@ -137,7 +149,6 @@ struct Driver<'a> {
     open_sources: usize,
     sinks: Vec<RunningSink>,
     tasks: Vec<JoinHandle<()>>,
-    late: Late,
 }
 
 /// An operator at work.
@@ -149,6 +160,7 @@ struct Running {
     inputs: Vec<NodeId>,
     /// Restored with this watermark; its inputs may still be behind.
     changed: bool,
+    late: Late,
 }
 
 impl<'a> Driver<'a> {
@@ -167,6 +179,7 @@ impl<'a> Driver<'a> {
                 output: Vec::new(),
                 inputs: operator.inputs(),
                 changed: false,
+                late: Late::new(Arc::clone(&stats), program, id),
             };
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
@@ -187,13 +200,13 @@ impl<'a> Driver<'a> {
             open_sources: 0,
             sinks: Vec::new(),
             tasks: Vec::new(),
-            late: Late::default(),
         })
     }
 
     async fn open_sinks(&mut self, resume: bool) -> Result<(), RunError> {
         for (index, table) in self.program.sinks().iter().enumerate() {
             let sink = open_sink(table, self.options.sinks.get(&table.name), resume).await?;
+            self.stats.watch_sink(index, sink.counters());
             let task = SinkTask { index, sink, encoder: RowEncoder::new(table), stats: Arc::clone(&self.stats) };
             let (sender, receiver) = mpsc::channel(QUEUE);
             self.sinks.push((sender, tokio::spawn(task.run(receiver))));
@@ -210,6 +223,7 @@ impl<'a> Driver<'a> {
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
+            self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);
             let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
             let reader = Reader::new(spec, table, marks, future, shortest_bin(self.program), stats)?;
@@ -242,8 +256,7 @@ impl<'a> Driver<'a> {
                 biased;
                 () = &mut shutdown => break,
                 () = sleep_until(next_checkpoint), if self.store.is_some() && dirty => {
-                    self.checkpoint().await?;
-                    dirty = false;
+                    dirty = !self.try_checkpoint().await?;
                     next_checkpoint = Instant::now() + interval;
                 }
                 message = messages.recv() => match message {
@@ -274,11 +287,6 @@ impl<'a> Driver<'a> {
             self.push(node, Some(chunk), watermark).await?;
         }
         self.push(node, last.map(|(chunk, _)| chunk), watermark).await?;
-        for source in self.late.take() {
-            if let Some(counters) = self.stats.sources.get(source) {
-                counters.late.fetch_add(1, Ordering::Relaxed);
-            }
-        }
         Ok(())
     }
 
@@ -352,6 +360,7 @@ impl<'a> Driver<'a> {
                 let batches =
                     output_of(rows.input).iter().map(|c| rows.apply(&c.batch)).collect::<Result<Vec<_>, _>>()?;
                 let batches: Vec<_> = batches.into_iter().filter(|b| b.num_rows() > 0).collect();
+                self.stats.count_rule(self.program.rules.iter().position(|r| r.node == id), &batches);
                 return Ok(((!batches.is_empty()).then_some((*sink, batches)), false));
             }
             OperatorKind::Instant(_) | OperatorKind::Window(_) | OperatorKind::Join(_) => {
@@ -359,7 +368,7 @@ impl<'a> Driver<'a> {
                 let mut batches = Vec::new();
                 for id in &running.inputs {
                     for chunk in output_of(*id) {
-                        batches.extend(state.push(*id, chunk, &mut self.late)?);
+                        batches.extend(state.push(*id, chunk, &mut running.late)?);
                     }
                 }
                 if running.changed {
@@ -428,6 +437,19 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Writes a checkpoint, and says whether that was done. A service that is down for a while does not end the run: the
+    /// last checkpoint stays usable, and the next interval tries again.
+    async fn try_checkpoint(&mut self) -> Result<bool, RunError> {
+        match self.checkpoint().await {
+            Err(RunError::State(error @ StateError::Unavailable { .. })) => {
+                self.stats.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "the checkpoint is put off; a restart now would repeat more than an interval");
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
     /// Writes a checkpoint. The sinks are flushed first: what the positions have passed must be durable.
     async fn checkpoint(&mut self) -> Result<(), RunError> {
         self.flush().await?;
@@ -441,7 +463,7 @@ impl<'a> Driver<'a> {
             operators.push(OperatorState { operator, watermark: running.watermark, tables });
         }
         let checkpoint = Checkpoint { sources: self.sources.clone(), operators };
-        let bytes = store.save(&checkpoint)?;
+        let bytes = store.save(checkpoint).await?;
         self.stats.checkpoints.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(bytes, "checkpoint written");
         Ok(())

@@ -1,7 +1,8 @@
 //! What flows between operators, and the operators that keep state.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use datafusion::common::Result;
@@ -10,8 +11,9 @@ use super::bins::BinOperator;
 use super::instant::InstantOperator;
 use super::join::JoinOperator;
 use super::session::SessionOperator;
+use super::stats::Stats;
 use super::{Operator, OperatorKind};
-use crate::plan::{NodeId, Window};
+use crate::plan::{NodeId, Program, Window};
 
 /// Rows on their way, with what their source knew of time when each of them came.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub(super) struct Origin {
     pub(super) before: Option<Vec<i64>>,
     /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
     pub(super) without_time: Vec<u32>,
+    /// Rows that some window has dropped, and the rules that missed them.
+    pub(super) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
 }
 
 /// The watermarks by which a chunk's rows are judged late.
@@ -65,24 +69,39 @@ impl Judge<'_> {
     }
 }
 
-/// The late rows of one round, each once however many windows dropped it.
-#[derive(Debug, Default)]
+/// Counts the source rows that an operator drops, each once for its source and once for every rule that misses it, however
+/// many windows drop it.
+#[derive(Debug, Clone)]
 pub(super) struct Late {
-    rows: HashSet<(usize, u32)>,
+    stats: Arc<Stats>,
+    /// The rules that the operator's rows reach.
+    rules: Vec<usize>,
 }
 
 impl Late {
-    pub(super) fn add(&mut self, chunk: &Chunk, row: u32) {
-        if let Some(origin) = &chunk.origin
-            && origin.without_time.binary_search(&row).is_err()
-        {
-            self.rows.insert((origin.source, row));
-        }
+    pub(super) fn new(stats: Arc<Stats>, program: &Program, operator: NodeId) -> Self {
+        let rules = program.rules.iter().enumerate().filter(|(_, rule)| rule.reads(operator)).map(|(n, _)| n).collect();
+        Self { stats, rules }
     }
 
-    /// How many rows of each source were late; starts anew.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = usize> {
-        std::mem::take(&mut self.rows).into_iter().map(|(source, _)| source)
+    pub(super) fn add(&mut self, chunk: &Chunk, row: u32) {
+        let Some(origin) = &chunk.origin else { return };
+        let without_time = origin.without_time.binary_search(&row).is_ok();
+        let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        // The source itself has counted rows without time when it read them.
+        if dropped.insert((row, None))
+            && let Some(counters) = self.stats.sources.get(origin.source).filter(|_| !without_time)
+        {
+            counters.late.fetch_add(1, Ordering::Relaxed);
+        }
+        for rule in &self.rules {
+            if dropped.insert((row, Some(*rule)))
+                && let Some(counters) = self.stats.rules.get(*rule)
+            {
+                let counter = if without_time { &counters.without_time } else { &counters.late };
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 

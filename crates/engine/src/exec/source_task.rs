@@ -182,7 +182,12 @@ impl Reader {
             counters.without_time.fetch_add(observed.without_time.len() as u64, Ordering::Relaxed);
             counters.future.fetch_add(observed.future, Ordering::Relaxed);
         }
-        let origin = Origin { source: self.index, before: observed.before, without_time: observed.without_time };
+        let origin = Origin {
+            source: self.index,
+            before: observed.before,
+            without_time: observed.without_time,
+            dropped: Mutex::default(),
+        };
         (origin, observed.at_cuts)
     }
 

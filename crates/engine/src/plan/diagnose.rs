@@ -4,7 +4,7 @@ use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::functions::FUNCTIONS;
-use super::{Place, PlanError};
+use crate::error::{Place, PlanError};
 use crate::sql::{lower_first, place_of};
 
 /// Marks refusals that are ours and not Arroyo's.

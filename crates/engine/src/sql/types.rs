@@ -6,7 +6,7 @@ use arrow::datatypes::{
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::plan::PlanError;
+use crate::error::PlanError;
 
 /// A column's type, and whether it was declared `JSON`.
 #[derive(Debug, Clone, PartialEq, Eq)]
