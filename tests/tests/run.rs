@@ -359,10 +359,9 @@ fn state_in_s3_survives_kill_9_and_belongs_to_one_run() {
     let first = Running::start(emulator.run(folder.path(), &arguments));
     let second = Running::start(emulator.run(other.path(), &arguments));
     let mut both = [Some(first), Some(second)];
+    let is_over = |r: &mut Option<Running>| r.as_mut().is_some_and(|r| r.child.try_wait().unwrap().is_some());
     let ended = until("one of two runs is told that the other has written", || {
-        both.iter_mut()
-            .find(|r| r.as_mut().is_some_and(|r| r.child.try_wait().unwrap().is_some()))
-            .and_then(Option::take)
+        both.iter_mut().find_map(|r| if is_over(r) { r.take() } else { None })
     });
     let (status, rest) = ended.end();
     assert_eq!(status.code(), Some(1), "{rest}");

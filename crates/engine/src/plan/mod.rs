@@ -94,10 +94,25 @@ impl Program {
 /// # Errors
 /// The text is not SQL, Arroyo would refuse it, or only Arroyo runs it.
 pub fn plan(sql: &str, options: &PlanOptions) -> Result<Program, PlanError> {
-    let planner = Planner::new(options.now.unwrap_or_else(SystemTime::now), Udfs::new(&options.udfs)?);
+    let udfs = Udfs::new(&options.udfs)?;
+    let now = options.now.unwrap_or_else(SystemTime::now);
+    let planned = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("weir-plan".to_owned()).stack_size(STACK);
+        // The error of a panic says nothing that the panic itself has not written.
+        thread.spawn_scoped(scope, || read(sql, Planner::new(now, udfs))).map(|planning| planning.join().ok())
+    });
+    let planned = match planned {
+        Ok(Some(planned)) => planned,
+        Ok(None) => Err(PlanError::refused("the planner failed on this program: a fault of weir, please report it")),
+        Err(error) => Err(PlanError::refused(format!("no thread for planning: {error}"))),
+    };
     // What concerns the whole program is said of its beginning.
-    read(sql, planner).map_err(|e| e.at(Place { line: 1, column: 1 }))
+    planned.map_err(|e| e.at(Place { line: 1, column: 1 }))
 }
+
+/// DataFusion walks expressions by recursion: the longest chain of operators that is accepted fits this stack several times
+/// over. Only what is used of it takes memory.
+const STACK: usize = 64 << 20;
 
 fn read(sql: &str, mut planner: Planner) -> Result<Program, PlanError> {
     let statements = sql::parse(sql)?;

@@ -3,6 +3,7 @@
 
 mod cursor;
 mod ddl;
+mod limits;
 mod types;
 
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
     let mut statements = Vec::new();
     for part in tokens.split(|t| t.token == Token::SemiColon) {
         let tokens: Vec<TokenWithSpan> = part.iter().filter(|t| is_code(t)).cloned().collect();
+        limits::check(&tokens)?;
         if !tokens.is_empty() {
             let rule = part.iter().take_while(|t| !is_code(t)).filter_map(rule_name).last();
             statements.push(Statement { kind: parse_statement(&tokens)?, tokens, rule });

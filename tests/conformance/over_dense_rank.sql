@@ -4,4 +4,4 @@ CREATE TABLE readings (
   t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
   WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds')
 ) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
-SELECT w, k, c, rank() OVER (PARTITION BY w ORDER BY c DESC) AS r, dense_rank() OVER (PARTITION BY w ORDER BY c DESC) AS dr, ntile(2) OVER (PARTITION BY w ORDER BY c DESC, k) AS nt FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS c FROM readings GROUP BY 1, 2);
+SELECT w, k, c, dense_rank() OVER (PARTITION BY w ORDER BY c DESC) AS r FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS c FROM readings GROUP BY 1, 2);

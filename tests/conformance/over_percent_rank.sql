@@ -4,4 +4,4 @@ CREATE TABLE readings (
   t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
   WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds')
 ) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
-SELECT w, k, lead(k) OVER (PARTITION BY w ORDER BY k) AS next, first_value(k) OVER (PARTITION BY w ORDER BY k) AS first, last_value(k) OVER (PARTITION BY w ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS c FROM readings GROUP BY 1, 2);
+SELECT w, k, c, round(percent_rank() OVER (PARTITION BY w ORDER BY c, k), 4) AS pr FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS c FROM readings GROUP BY 1, 2);

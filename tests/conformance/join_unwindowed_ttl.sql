@@ -1,4 +1,3 @@
--- input: expiry
 CREATE TABLE e (
   t TIMESTAMP NOT NULL, side TEXT, k TEXT, n BIGINT,
   WATERMARK FOR t
