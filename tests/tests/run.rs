@@ -222,7 +222,7 @@ fn a_metrics_port_that_is_taken_is_named() {
     let port = taken.local_addr().unwrap().port().to_string();
     let output = run(folder.path(), COUNTING, &["--metrics-port", &port]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains(&format!("error: port {port} is in use\n  hint: ")), "{}", said(&output));
+    assert!(said(&output).contains(&format!("error: port {port} is in use: ")), "{}", said(&output));
 }
 
 /// What the runs wrote, each row once, in order: no count may be missing, and no two rows may tell of the same one.
@@ -317,7 +317,7 @@ impl Emulator {
         let mut command = run(folder, COUNTING, arguments);
         command
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
-            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test");
         command
