@@ -70,6 +70,10 @@ test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO
 	cargo build --locked --workspace
 	cargo test --workspace --locked --test arroyo --test arroyo_deploy -- --nocapture --test-threads=1
 
+.PHONY: fuzz
+fuzz: ## the readers of programs and of records, for longer than the tests do [CASES=100000]
+	FUZZ_CASES="$(or $(CASES),100000)" cargo test --workspace --locked --test fuzz
+
 .PHONY: bench
 bench: ## speed and memory beside DuckDB and DataFusion [PEERS=duckdb ARGS="queries unstructured keys start cores alerter"]
 	scripts/bench.sh

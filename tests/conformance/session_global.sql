@@ -1,4 +1,3 @@
--- arroyo: last_value in a session is the last row; here, as in Arroyo's tumbling windows, the first
 -- input: readings
 CREATE TABLE readings (
   ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,

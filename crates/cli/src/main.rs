@@ -84,7 +84,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(rule_tests::run(command)),
         Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
-        Command::Run(command) => commands::run::run(command).map(done),
+        Command::Run(command) => commands::run::run(command),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),

@@ -21,7 +21,9 @@
 //! # }).unwrap();
 //! ```
 
+mod aws;
 pub mod connectors;
+mod error;
 mod exec;
 pub mod formats;
 mod plan;
@@ -29,8 +31,11 @@ mod sql;
 mod state;
 mod udf;
 
-pub use connectors::RawRecord;
-pub use exec::{MemorySink, MemorySource, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
-pub use plan::{BadData, Format, PlanError, PlanErrorKind, PlanOptions, Program, TableInfo, TableKind, plan};
-pub use state::StateError;
+pub use connectors::{ConnectorStats, RawRecord};
+pub use error::{PlanError, PlanErrorKind};
+pub use exec::{
+    MemorySink, MemorySource, RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run,
+};
+pub use plan::{BadData, Format, PlanOptions, Program, TableInfo, TableKind, plan};
+pub use state::{StateError, StateLocation};
 pub use udf::{Udf, UdfCall, UdfKind};

@@ -56,11 +56,10 @@ fn ask(query: &str) -> Vec<String> {
     }
     for stop in 1..INPUT.len() as u64 {
         let folder = tempfile::tempdir().unwrap();
-        let state_dir = Some(folder.path().to_owned());
-        let first =
-            RunOptions { state_dir: state_dir.clone(), stop_after: Some(stop), batch_size: 1, ..RunOptions::default() };
+        let state = Some(folder.path().into());
+        let first = RunOptions { state: state.clone(), stop_after: Some(stop), batch_size: 1, ..RunOptions::default() };
         let mut both = rows(&program, first).unwrap();
-        both.extend(rows(&program, RunOptions { state_dir, ..RunOptions::default() }).unwrap());
+        both.extend(rows(&program, RunOptions { state, ..RunOptions::default() }).unwrap());
         both.sort();
         assert_eq!(both, whole, "restarted after {stop} records");
     }

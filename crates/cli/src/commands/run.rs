@@ -1,10 +1,16 @@
 //! `weir run`: a program on the embedded engine.
 
+mod log;
+mod metrics;
+mod prometheus;
+mod summary;
+
 use std::{
     fs,
     io::Read,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
     thread::available_parallelism,
     time::Duration,
@@ -12,19 +18,26 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use weir_engine::{PlanError, RunOptions, RunReport, plan};
+use tokio::sync::watch;
+use weir_engine::{PlanError, RunOptions, RunReport, StateLocation, plan};
 
+use self::{log::LogFormat, metrics::Metrics};
 use crate::{compile::plan_options, local::interrupted};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
+///
+/// SIGTERM and Ctrl-C end it with a last checkpoint; a second one ends it at once.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weir compile > pack.sql && weir run pack.sql --state-dir state")]
+#[command(
+    after_help = "Example:\n  weir compile > pack.sql && weir run pack.sql --state state --metrics-port 9464\n  \
+                        weir run pack.sql --state s3://my-bucket/weir/dev --log-format json"
+)]
 pub(crate) struct RunCommand {
     /// The program; `-` for standard input
     file: PathBuf,
-    /// Where checkpoints are kept: after any end, the same program goes on from the last one
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<PathBuf>,
+    /// Where checkpoints are kept, a folder or s3://BUCKET/PREFIX: after any end, the same program goes on from the last one
+    #[arg(long, alias = "state-dir", value_name = "PLACE")]
+    state: Option<StateLocation>,
     /// How often a checkpoint is written
     #[arg(long, default_value_t = 10_000, value_name = "MILLISECONDS")]
     checkpoint_interval_millis: u64,
@@ -34,51 +47,101 @@ pub(crate) struct RunCommand {
     /// The most window state that the run may hold; more ends it with an error
     #[arg(long, default_value_t = 2048, value_name = "MEGABYTES")]
     state_limit: usize,
-    /// Keeps the run's counters in this file, as JSON, once a second
+    /// Keeps the run's counters in this file, as JSON, twice a second
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
+    /// Serves the counters at http://127.0.0.1:PORT/metrics, for Prometheus; 0 takes a free port and says which
+    #[arg(long, value_name = "PORT")]
+    metrics_port: Option<u16>,
+    /// How warnings, errors and the counts at the end are written to standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// Writes the counts at the end to standard output, as one line of JSON after what the program itself writes there
+    #[arg(long)]
+    json: bool,
 }
 
 /// How often the counters are written.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs on a runtime of its own. The calling thread only waits and hands on.
-pub(crate) fn run(command: RunCommand) -> Result<()> {
+pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
+    log::start(command.log_format);
     let threads = command.parallelism.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let mut builder = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.worker_threads(threads).enable_all().build()?;
-    runtime.block_on(run_program(command, threads))
+    let format = command.log_format;
+    match runtime.block_on(run_program(command, threads)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if format == LogFormat::Json => {
+            log::failed(&error);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
-    log();
     let sql = read(&command.file)?;
     let program = plan(&sql, &plan_options()).map_err(|e| refused(&command.file, &e))?;
     let stats = Arc::new(weir_engine::Stats::new(&program));
+    let metrics = match command.metrics_port {
+        Some(port) => Some(Metrics::open(port).await?),
+        None => None,
+    };
+    if let Some(metrics) = &metrics {
+        log::say(command.log_format, &format!("metrics are at {}", metrics.url()));
+    }
     let options = RunOptions {
-        state_dir: command.state_dir,
+        state: command.state.clone(),
         checkpoint_interval: Duration::from_millis(command.checkpoint_interval_millis.max(1)),
         parallelism: threads,
         state_limit: command.state_limit.saturating_mul(1 << 20),
         stats: Some(Arc::clone(&stats)),
         ..RunOptions::default()
     };
-    let running = weir_engine::run(&program, options, async {
-        interrupted().await;
+    // A watched number, so that a signal is not missed whoever looks at it when.
+    let (send, mut signals) = watch::channel(0);
+    let count_signals = async move {
+        loop {
+            interrupted().await;
+            send.send_modify(|n| *n += 1);
+        }
+    };
+    let mut stop = signals.clone();
+    let running = weir_engine::run(&program, options, async move {
+        // The sender lives as long as the run.
+        let _ = stop.wait_for(|n| *n > 0).await;
     });
-    tokio::pin!(running);
-    let report = loop {
+    let serving = async {
+        match metrics {
+            Some(metrics) => metrics.serve(Arc::clone(&stats)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(running, count_signals, serving);
+    let ended = loop {
         tokio::select! {
-            ended = &mut running => break ended?,
+            ended = &mut running => break ended.map_err(anyhow::Error::from),
+            () = &mut count_signals => {}
+            () = &mut serving => {}
+            _ = signals.wait_for(|n| *n > 1) => {
+                break Err(anyhow!("interrupted twice: no last checkpoint was written\n  hint: a restart goes on from the one before"));
+            }
             () = tokio::time::sleep(STATS_INTERVAL) => write(command.stats.as_deref(), &stats.report())?,
         }
     };
+    // Whatever ended the run: what was counted until then is part of the answer.
+    let report = stats.report();
     write(command.stats.as_deref(), &report)?;
-    eprintln!("{}", summary(&report));
-    Ok(())
+    summary::print(&report, command.log_format);
+    if command.json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    ended.map(|_| ())
 }
 
 /// What the demo reads of a running engine's counters.
@@ -136,27 +199,4 @@ fn write(file: Option<&Path>, report: &RunReport) -> Result<()> {
     let part = file.with_extension("part");
     fs::write(&part, serde_json::to_vec(report)?).with_context(|| format!("{} cannot be written", part.display()))?;
     fs::rename(&part, file).with_context(|| format!("{} cannot be written", file.display()))
-}
-
-fn summary(report: &RunReport) -> String {
-    let mut lines = Vec::new();
-    for s in &report.sources {
-        lines.push(format!(
-            "read {}: {} records, {} late, {} poison, {} without a usable time, {} from the future",
-            s.name, s.records, s.late, s.poison, s.without_time, s.future
-        ));
-    }
-    lines.extend(report.sinks.iter().map(|s| format!("wrote {}: {} rows", s.name, s.rows)));
-    lines.join("\n")
-}
-
-/// Warnings go to stderr, as one JSON object a line when they are not read by a person.
-fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| "warn".into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        builder.init();
-    } else {
-        builder.json().init();
-    }
 }

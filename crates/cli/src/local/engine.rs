@@ -80,7 +80,7 @@ async fn start_embedded(folder: &Path, program: &Path, connection: &Connection, 
     command
         .arg("run")
         .arg(program)
-        .arg("--state-dir")
+        .arg("--state")
         .arg(folder.join("state"))
         .arg("--checkpoint-interval-millis=2000")
         .arg("--stats")

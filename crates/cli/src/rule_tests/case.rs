@@ -159,7 +159,7 @@ fn reordered(records: &[RawRecord], time: TimeMode) -> Option<Vec<RawRecord>> {
 async fn restarted(planned: &Planned, records: &[RawRecord], size: usize) -> Result<Vec<Fields>> {
     let folder = tempfile::tempdir().context("a folder for checkpoints")?;
     let options =
-        || RunOptions { state_dir: Some(folder.path().join("state")), batch_size: size, ..RunOptions::default() };
+        || RunOptions { state: Some(folder.path().join("state").into()), batch_size: size, ..RunOptions::default() };
     let half = u64::try_from(records.len() / 2).unwrap_or(0);
     let mut found = Vec::new();
     if half > 0 {

@@ -3,6 +3,7 @@
 //! The boundary is bytes. Formats turn them into columns, so a connector knows nothing of SQL.
 
 mod blackhole;
+mod counters;
 mod impulse;
 pub mod kinesis;
 mod memory;
@@ -10,11 +11,14 @@ mod open;
 mod single_file;
 mod stdout;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use counters::ConnectorCounters;
+pub use counters::ConnectorStats;
 pub(crate) use open::{open_sink, open_source};
 
 /// One record as a source read it.
@@ -72,6 +76,11 @@ pub trait Source: Send {
     fn lag_millis(&self) -> Option<u64> {
         None
     }
+
+    /// Counters of a service's faults; they go on counting while a call is under way.
+    fn counters(&self) -> Option<Arc<ConnectorCounters>> {
+        None
+    }
 }
 
 /// One encoded row on its way to a sink.
@@ -94,6 +103,11 @@ pub trait Sink: Send {
 
     /// Returns when every row taken so far is durable. Called when due, before a checkpoint and at the end.
     async fn flush(&mut self) -> Result<(), ConnectorError>;
+
+    /// Counters of a service's faults; they go on counting while a call is under way.
+    fn counters(&self) -> Option<Arc<ConnectorCounters>> {
+        None
+    }
 }
 
 /// Why a connector gave up.

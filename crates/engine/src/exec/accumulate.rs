@@ -43,7 +43,8 @@ impl AggregateSpec {
         self.filter.is_some()
     }
 
-    fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
+    /// Arroyo runs the aggregates of a session one session at a time, those of other windows many groups at a time.
+    fn accumulator(&self, in_session: bool) -> Result<Box<dyn GroupsAccumulator>> {
         if !self.function.is_distinct() {
             if let Some(deviations) = Deviations::of(self.function.fun()) {
                 return Ok(Box::new(deviations));
@@ -52,7 +53,9 @@ impl AggregateSpec {
                 return Ok(Box::new(pairs));
             }
         }
-        if self.function.groups_accumulator_supported() {
+        // DataFusion's accumulator of many groups takes the first of equal rows for the last.
+        let by_row = in_session && self.function.fun().name() == "last_value";
+        if self.function.groups_accumulator_supported() && !by_row {
             return self.function.create_groups_accumulator();
         }
         let function = Arc::clone(&self.function);
@@ -179,7 +182,8 @@ impl std::fmt::Debug for Accumulators {
 
 impl Accumulators {
     pub(super) fn new(spec: &WindowSpec) -> Result<Self> {
-        Ok(Self(spec.aggregates.iter().map(AggregateSpec::accumulator).collect::<Result<_>>()?))
+        let in_session = matches!(spec.window, Window::Session { .. });
+        Ok(Self(spec.aggregates.iter().map(|a| a.accumulator(in_session)).collect::<Result<_>>()?))
     }
 
     /// Adds the picked rows, each to its group of `total`.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::operator::{Chunk, Late, State};
 use super::operator_task::{Held, OperatorTask};
-use super::sink_task::{RowEncoder, SinkTask};
+use super::sink_task::{RowEncoder, SinkTask, Written};
 use super::source_task::{Reader, SourceMessage, SourceTask};
 use super::stats::{RunReport, Stats};
 use super::{OperatorKind, RunOptions};
@@ -96,14 +96,28 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<RunReport, RunError> {
     let stats = options.stats.clone().unwrap_or_else(|| Arc::new(Stats::new(program)));
-    let store = options.state_dir.as_deref().map(|dir| Store::new(dir, program.fingerprint()));
+    let store = match &options.state {
+        Some(location) => Some(Store::open(location, program.fingerprint()).await?),
+        None => None,
+    };
     let checkpoint = match &store {
-        Some(store) => store.load()?,
+        Some(store) => store.load().await?,
         None => None,
     };
     let resume = checkpoint.is_some();
-    let mut driver = Driver::start(program, options, stats, store, checkpoint.unwrap_or_default(), resume).await?;
-    let messages = driver.open_sources(program).await?;
+    let mut shutdown = pin!(shutdown);
+    let opening = async {
+        let opened = Driver::start(program, options, Arc::clone(&stats), store, checkpoint.unwrap_or_default(), resume);
+        let mut driver = opened.await?;
+        let messages = driver.open_sources(program).await?;
+        Ok::<_, RunError>((driver, messages))
+    };
+    let (mut driver, messages) = tokio::select! {
+        biased;
+        // A service that is down is waited for; whoever stops the program is not.
+        () = &mut shutdown => return Ok(stats.report()),
+        opened = opening => opened?,
+    };
     let ended = driver.pump(messages, shutdown).await;
     let closed = driver.close(ended.is_ok()).await;
     let report = driver.stats.report();
@@ -160,15 +174,16 @@ impl Driver {
         let mut outputs: Vec<Outputs> = program.operators.iter().map(|_| Outputs::default()).collect();
         let mut inputs: Vec<Inputs> = Vec::with_capacity(program.operators.len());
         // One edge for each sink, of which an operator may have several statements.
-        let mut sinks: BTreeMap<usize, (Vec<super::Rows>, Inputs)> = BTreeMap::new();
-        for operator in program.operators.iter() {
+        let mut sinks: BTreeMap<usize, (Vec<Written>, Inputs)> = BTreeMap::new();
+        for (id, operator) in program.operators.iter().enumerate() {
             let mut own = Inputs::default();
             for input in operator.inputs() {
                 let Some(output) = outputs.get_mut(input) else { continue };
                 match &operator.kind {
                     OperatorKind::Sink { rows, sink } => {
                         let (written, inputs) = sinks.entry(*sink).or_default();
-                        written.push(rows.clone());
+                        let rule = program.rules.iter().position(|r| r.node == id);
+                        written.push(Written { rows: rows.clone(), rule });
                         inputs.push(output.connect());
                     }
                     _ => own.push(output.connect()),
@@ -192,18 +207,19 @@ impl Driver {
                 OperatorKind::Unused | OperatorKind::Sink { .. } => {}
                 OperatorKind::Source(_) => heads.push(Head { node: id, watermark, outputs }),
                 _ => {
-                    let (operators, held, late) =
-                        (Arc::clone(&program.operators), held.clone(), Late(Arc::clone(&stats)));
+                    let (operators, held) = (Arc::clone(&program.operators), held.clone());
+                    let late = Late::new(Arc::clone(&stats), program, id);
                     let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, held };
                     tasks.spawn(task.run());
                 }
             }
         }
-        for (index, (rows, inputs)) in sinks {
+        for (index, (written, inputs)) in sinks {
             let Some(table) = program.sinks().get(index) else { continue };
             let sink = open_sink(table, options.sinks.get(&table.name), resume).await?;
+            stats.watch_sink(index, sink.counters());
             let (encoder, stats) = (RowEncoder::new(table), Arc::clone(&stats));
-            tasks.spawn(SinkTask { index, rows, inputs, sink, encoder, stats }.run());
+            tasks.spawn(SinkTask { index, written, inputs, sink, encoder, stats }.run());
         }
         Ok(Self {
             options,
@@ -230,6 +246,7 @@ impl Driver {
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
+            self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);
             let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
             let reader = Reader::new(spec, table, marks, future, shortest_bin(program), stats)?;
@@ -263,7 +280,7 @@ impl Driver {
                 Some(ended) = self.tasks.join_next() => return Err(self.fault(Some(ended)).await),
                 written = finished(&mut self.writing) => {
                     self.writing = None;
-                    self.written(written).await?;
+                    dirty |= !self.try_written(written).await?;
                 }
                 () = sleep_until(next_checkpoint), if self.store.is_some() && dirty && self.writing.is_none() => {
                     self.checkpoint().await?;
@@ -285,7 +302,7 @@ impl Driver {
         }
         if self.writing.is_some() {
             let written = finished(&mut self.writing).await;
-            self.written(written).await?;
+            self.try_written(written).await?;
         }
         self.checkpoint().await?;
         let written = finished(&mut self.writing).await;
@@ -373,6 +390,19 @@ impl Driver {
         }
     }
 
+    /// What became of a checkpoint, and whether it was written. A service that is down for a while does not end the run: the
+    /// last checkpoint stays usable, and the next interval tries again.
+    async fn try_written(&mut self, written: Result<Result<bool, RunError>, JoinError>) -> Result<bool, RunError> {
+        match self.written(written).await {
+            Err(RunError::State(error @ StateError::Unavailable { .. })) => {
+                self.stats.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "the checkpoint is put off; a restart now would repeat more than an interval");
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
     /// Ends all tasks; sinks flush what they still hold when the run went well.
     async fn close(&mut self, went_well: bool) -> Result<(), RunError> {
         for reader in self.readers.drain(..) {
@@ -422,7 +452,7 @@ async fn write_checkpoint(
     }
     operators.sort_by_key(|o| o.operator);
     let checkpoint = Checkpoint { sources, operators };
-    let bytes = spawn_blocking(move || store.save(&checkpoint)).await.map_err(|e| RunError::Task(e.to_string()))??;
+    let bytes = store.save(checkpoint).await?;
     stats.checkpoints.fetch_add(1, Ordering::Relaxed);
     tracing::debug!(bytes, "checkpoint written");
     Ok(true)

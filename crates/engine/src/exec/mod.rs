@@ -33,7 +33,7 @@ pub use driver::{RunError, run};
 pub(crate) use instant::NodeTable;
 pub use options::{MemorySink, MemorySource, RunOptions};
 pub(crate) use rows::{Rows, Step, Steps};
-pub use stats::{RunReport, SinkStats, SourceStats, Stats};
+pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};
 
 use crate::plan::NodeId;
 

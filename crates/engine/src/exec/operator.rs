@@ -13,7 +13,7 @@ use super::join::JoinOperator;
 use super::session::SessionOperator;
 use super::stats::Stats;
 use super::{Operator, OperatorKind};
-use crate::plan::{NodeId, Window};
+use crate::plan::{NodeId, Program, Window};
 
 /// Rows on their way, with what their source knew of time when each of them came.
 #[derive(Debug, Clone)]
@@ -31,8 +31,8 @@ pub(super) struct Origin {
     pub(super) before: Option<Vec<i64>>,
     /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
     pub(super) without_time: Vec<u32>,
-    /// Rows that some window has dropped.
-    pub(super) late: Mutex<HashSet<u32>>,
+    /// Rows that some window has dropped, and the rules that missed them.
+    pub(super) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
 }
 
 /// The watermarks by which a chunk's rows are judged late.
@@ -69,20 +69,38 @@ impl Judge<'_> {
     }
 }
 
-/// Counts late rows, each once however many windows dropped it.
+/// Counts the source rows that an operator drops, each once for its source and once for every rule that misses it, however
+/// many windows drop it.
 #[derive(Debug, Clone)]
-pub(super) struct Late(pub(super) Arc<Stats>);
+pub(super) struct Late {
+    stats: Arc<Stats>,
+    /// The rules that the operator's rows reach.
+    rules: Vec<usize>,
+}
 
 impl Late {
+    pub(super) fn new(stats: Arc<Stats>, program: &Program, operator: NodeId) -> Self {
+        let rules = program.rules.iter().enumerate().filter(|(_, rule)| rule.reads(operator)).map(|(n, _)| n).collect();
+        Self { stats, rules }
+    }
+
     pub(super) fn add(&mut self, chunk: &Chunk, row: u32) {
         let Some(origin) = &chunk.origin else { return };
-        if origin.without_time.binary_search(&row).is_ok() {
-            return;
-        }
-        if origin.late.lock().unwrap_or_else(PoisonError::into_inner).insert(row)
-            && let Some(counters) = self.0.sources.get(origin.source)
+        let without_time = origin.without_time.binary_search(&row).is_ok();
+        let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        // The source itself has counted rows without time when it read them.
+        if dropped.insert((row, None))
+            && let Some(counters) = self.stats.sources.get(origin.source).filter(|_| !without_time)
         {
             counters.late.fetch_add(1, Ordering::Relaxed);
+        }
+        for rule in &self.rules {
+            if dropped.insert((row, Some(*rule)))
+                && let Some(counters) = self.stats.rules.get(*rule)
+            {
+                let counter = if without_time { &counters.without_time } else { &counters.late };
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }

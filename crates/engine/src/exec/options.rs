@@ -1,7 +1,6 @@
 //! How to run a program.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +8,13 @@ use bytes::Bytes;
 
 use super::Stats;
 use crate::connectors::RawRecord;
+use crate::state::StateLocation;
 
 /// How to run a program.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Where checkpoints are kept; without, a run starts from nothing and leaves nothing.
-    pub state_dir: Option<PathBuf>,
+    pub state: Option<StateLocation>,
     /// How often a checkpoint is written.
     pub checkpoint_interval: Duration,
     /// The most records of one poll: more is quicker in replays and takes more memory. Results do not depend on it.
@@ -39,7 +39,7 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            state_dir: None,
+            state: None,
             checkpoint_interval: Duration::from_secs(10),
             batch_size: 8192,
             parallelism: 1,

@@ -20,11 +20,19 @@ use crate::plan::{Format, TableInfo};
 pub(super) struct SinkTask {
     pub(super) index: usize,
     /// What is written, by input: several statements may write to one sink.
-    pub(super) rows: Vec<Rows>,
+    pub(super) written: Vec<Written>,
     pub(super) inputs: Inputs,
     pub(super) sink: Box<dyn Sink>,
     pub(super) encoder: RowEncoder,
     pub(super) stats: Arc<Stats>,
+}
+
+/// What one statement writes.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) rows: Rows,
+    /// The rule that it is counted for.
+    pub(super) rule: Option<usize>,
 }
 
 impl SinkTask {
@@ -43,9 +51,11 @@ impl SinkTask {
             match received {
                 Some(Received::Turn { chunks, .. }) => {
                     for (nth, chunks) in chunks.iter().enumerate() {
-                        let Some(rows) = self.rows.get(nth).filter(|_| !chunks.is_empty()).cloned() else { continue };
+                        let Some(of) = self.written.get(nth).filter(|_| !chunks.is_empty()).cloned() else { continue };
                         for chunk in chunks {
-                            self.write(&rows.apply(&chunk.batch)?).await?;
+                            let batch = of.rows.apply(&chunk.batch)?;
+                            self.stats.count_rule(of.rule, &batch);
+                            self.write(&batch).await?;
                         }
                     }
                 }

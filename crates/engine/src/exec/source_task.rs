@@ -186,7 +186,7 @@ impl Reader {
             source: self.index,
             before: observed.before,
             without_time: observed.without_time,
-            late: Mutex::default(),
+            dropped: Mutex::default(),
         };
         (origin, observed.at_cuts)
     }

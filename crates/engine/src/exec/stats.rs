@@ -1,18 +1,23 @@
 //! What a run counts: live while it goes, and as its report.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use arrow::array::RecordBatch;
 use serde::Serialize;
 
-use crate::plan::Program;
+use crate::connectors::{ConnectorCounters, ConnectorStats};
+use crate::plan::{Program, RuleInfo};
 
 /// Live counters of a run; shared with whoever shows them.
 #[derive(Debug, Default)]
 pub struct Stats {
     pub(crate) sources: Vec<SourceCounters>,
     pub(crate) sinks: Vec<SinkCounters>,
+    pub(crate) rules: Vec<RuleCounters>,
     pub(crate) state_bytes: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
+    pub(crate) failed_checkpoints: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +32,7 @@ pub(crate) struct SourceCounters {
     /// −1 where it has no meaning.
     pub(crate) lag_millis: AtomicI64,
     pub(crate) watermark: AtomicI64,
+    pub(crate) connector: OnceLock<Arc<ConnectorCounters>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +40,18 @@ pub(crate) struct SinkCounters {
     name: String,
     pub(crate) rows: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) connector: OnceLock<Arc<ConnectorCounters>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct RuleCounters {
+    name: String,
+    sink: String,
+    /// The sources whose rows reach it.
+    sources: Vec<usize>,
+    pub(crate) rows: AtomicU64,
+    pub(crate) late: AtomicU64,
+    pub(crate) without_time: AtomicU64,
 }
 
 impl Stats {
@@ -53,7 +71,23 @@ impl Stats {
                 .iter()
                 .map(|t| SinkCounters { name: t.name.clone(), ..SinkCounters::default() })
                 .collect(),
+            rules: program.rules.iter().map(RuleCounters::of).collect(),
             ..Self::default()
+        }
+    }
+
+    pub(crate) fn watch_source(&self, source: usize, counters: Option<Arc<ConnectorCounters>>) {
+        watch(self.sources.get(source).map(|s| &s.connector), counters);
+    }
+
+    pub(crate) fn watch_sink(&self, sink: usize, counters: Option<Arc<ConnectorCounters>>) {
+        watch(self.sinks.get(sink).map(|s| &s.connector), counters);
+    }
+
+    /// Counts what a rule gave.
+    pub(crate) fn count_rule(&self, rule: Option<usize>, batch: &RecordBatch) {
+        if let Some(rule) = rule.and_then(|r| self.rules.get(r)) {
+            rule.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         }
     }
 
@@ -70,16 +104,44 @@ impl Stats {
             without_time: get(&s.without_time),
             future: get(&s.future),
             lag_millis: u64::try_from(s.lag_millis.load(Ordering::Relaxed)).ok(),
+            connector: s.connector.get().map(|c| c.report()),
             watermark_nanos: Some(s.watermark.load(Ordering::Relaxed)).filter(|w| *w != i64::MIN && *w != i64::MAX),
         });
-        let sinks =
-            self.sinks.iter().map(|s| SinkStats { name: s.name.clone(), rows: get(&s.rows), bytes: get(&s.bytes) });
+        let sinks = self.sinks.iter().map(|s| SinkStats {
+            name: s.name.clone(),
+            rows: get(&s.rows),
+            bytes: get(&s.bytes),
+            connector: s.connector.get().map(|c| c.report()),
+        });
+        let rules = self.rules.iter().map(|r| RuleStats {
+            name: r.name.clone(),
+            sink: r.sink.clone(),
+            rows: get(&r.rows),
+            late: get(&r.late),
+            poison: r.sources.iter().filter_map(|s| self.sources.get(*s)).map(|s| get(&s.poison)).sum(),
+            without_time: get(&r.without_time),
+        });
         RunReport {
             sources: sources.collect(),
             sinks: sinks.collect(),
+            rules: rules.collect(),
             state_bytes: get(&self.state_bytes),
             checkpoints: get(&self.checkpoints),
+            failed_checkpoints: get(&self.failed_checkpoints),
         }
+    }
+}
+
+fn watch(slot: Option<&OnceLock<Arc<ConnectorCounters>>>, counters: Option<Arc<ConnectorCounters>>) {
+    if let (Some(slot), Some(counters)) = (slot, counters) {
+        // A second run that shares the statistics keeps the first one's: a service is opened once a run.
+        let _ = slot.set(counters);
+    }
+}
+
+impl RuleCounters {
+    fn of(rule: &RuleInfo) -> Self {
+        Self { name: rule.name.clone(), sink: rule.sink.clone(), sources: rule.sources.clone(), ..Self::default() }
     }
 }
 
@@ -90,10 +152,14 @@ pub struct RunReport {
     pub sources: Vec<SourceStats>,
     /// By sink, in the order of the program.
     pub sinks: Vec<SinkStats>,
+    /// By rule: each statement that writes, in the order of the program.
+    pub rules: Vec<RuleStats>,
     /// Bytes of window state held.
     pub state_bytes: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
+    /// Checkpoints that could not be written and were put off to the next interval.
+    pub failed_checkpoints: u64,
 }
 
 /// Counts of a source.
@@ -117,6 +183,9 @@ pub struct SourceStats {
     pub lag_millis: Option<u64>,
     /// How far event time has come.
     pub watermark_nanos: Option<i64>,
+    /// Faults of the service that is read; `None` where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorStats>,
 }
 
 /// Counts of a sink.
@@ -128,4 +197,24 @@ pub struct SinkStats {
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// Faults of the service that is written; `None` where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorStats>,
+}
+
+/// Counts of a rule: one statement that writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RuleStats {
+    /// What the comment `-- rule NAME` before the statement says, else the sink and the statement's line: `anomalies:12`.
+    pub name: String,
+    /// The table that it writes.
+    pub sink: String,
+    /// Rows that it gave.
+    pub rows: u64,
+    /// Source rows that one of its windows dropped because it had closed, each once.
+    pub late: u64,
+    /// Records of its sources that could not be decoded, so that it never saw them.
+    pub poison: u64,
+    /// Source rows that one of its windows dropped because they have no usable time, each once.
+    pub without_time: u64,
 }

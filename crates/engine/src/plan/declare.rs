@@ -17,7 +17,7 @@ use super::options::Options;
 use super::table::{
     ConnectorTable, DEFAULT_LATENESS, FieldSpec, TableKind, WatermarkSpec, impulse_fields, read_options,
 };
-use super::{Place, PlanError};
+use crate::error::{Place, PlanError};
 use crate::formats::json::{EXTENSION_KEY, JSON_EXTENSION};
 use crate::sql::{Column, ColumnKind, CreateTable, Watermark};
 

@@ -4,7 +4,7 @@ use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::functions::FUNCTIONS;
-use super::{Place, PlanError};
+use crate::error::{Place, PlanError};
 use crate::sql::{lower_first, place_of};
 
 /// Marks refusals that are ours and not Arroyo's.
@@ -49,7 +49,8 @@ fn bare_message(error: &DataFusionError) -> String {
 
 /// A token that the message is about: a name that it quotes, or the clause that it refuses.
 fn find_place(message: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
-    let clauses: [(&str, &[&str]); 11] = [
+    let clauses: [(&str, &[&str]); 12] = [
+        ("DISTINCT ON", &["DISTINCT"]),
         ("ORDER BY", &["ORDER"]),
         ("over a UNION ALL", &["UNION"]),
         ("LIMIT", &["LIMIT"]),
@@ -107,6 +108,7 @@ fn hint(message: &str) -> Option<String> {
             "ORDER BY",
             "rows come in the order of their windows; use row_number() OVER (PARTITION BY window ORDER BY …) for a top n",
         ),
+        ("DISTINCT ON", "use row_number() OVER (PARTITION BY window, … ORDER BY …) and keep the first"),
         ("LIMIT", "use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
         (
             "over a UNION ALL",

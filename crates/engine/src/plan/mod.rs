@@ -7,7 +7,6 @@
 mod catalog;
 mod declare;
 mod diagnose;
-mod error;
 mod functions;
 mod graph;
 mod json_functions;
@@ -17,6 +16,7 @@ mod lower_join;
 mod optimize;
 mod options;
 mod physical;
+mod rule;
 mod table;
 mod udf;
 mod unnest;
@@ -33,12 +33,12 @@ use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
-pub(crate) use error::Place;
-pub use error::{PlanError, PlanErrorKind};
 pub(crate) use graph::NodeId;
+pub(crate) use rule::RuleInfo;
 pub use table::{BadData, Format, TableInfo, TableKind};
 pub(crate) use windows::{Window, window_type};
 
+use crate::error::{Place, PlanError};
 use crate::exec::Operator;
 use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
@@ -64,6 +64,8 @@ pub struct Program {
     pub(crate) operators: Arc<[Operator]>,
     pub(crate) sources: Vec<TableInfo>,
     pub(crate) sinks: Vec<TableInfo>,
+    /// The statements that write, in the order of the program.
+    pub(crate) rules: Vec<RuleInfo>,
     pub(crate) fingerprint: String,
 }
 
@@ -92,8 +94,28 @@ impl Program {
 /// # Errors
 /// The text is not SQL, Arroyo would refuse it, or only Arroyo runs it.
 pub fn plan(sql: &str, options: &PlanOptions) -> Result<Program, PlanError> {
+    let udfs = Udfs::new(&options.udfs)?;
+    let now = options.now.unwrap_or_else(SystemTime::now);
+    let planned = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("weir-plan".to_owned()).stack_size(STACK);
+        // The error of a panic says nothing that the panic itself has not written.
+        thread.spawn_scoped(scope, || read(sql, Planner::new(now, udfs))).map(|planning| planning.join().ok())
+    });
+    let planned = match planned {
+        Ok(Some(planned)) => planned,
+        Ok(None) => Err(PlanError::refused("the planner failed on this program: a fault of weir, please report it")),
+        Err(error) => Err(PlanError::refused(format!("no thread for planning: {error}"))),
+    };
+    // What concerns the whole program is said of its beginning.
+    planned.map_err(|e| e.at(Place { line: 1, column: 1 }))
+}
+
+/// DataFusion walks expressions by recursion: the longest chain of operators that is accepted fits this stack several times
+/// over. Only what is used of it takes memory.
+const STACK: usize = 64 << 20;
+
+fn read(sql: &str, mut planner: Planner) -> Result<Program, PlanError> {
     let statements = sql::parse(sql)?;
-    let mut planner = Planner::new(options.now.unwrap_or_else(SystemTime::now), Udfs::new(&options.udfs)?);
     for statement in statements {
         let tokens = statement.tokens.clone();
         planner.statement(statement).map_err(|e| e.at(tokens.first().map(sql::place_of).unwrap_or_default()))?;
@@ -112,6 +134,7 @@ struct Planner {
     graph: Graph,
     source_nodes: HashMap<String, NodeId>,
     sinks: Vec<TableInfo>,
+    rules: Vec<RuleInfo>,
     ttl: Duration,
     now: DateTime<Utc>,
 }
@@ -123,13 +146,15 @@ impl Planner {
             graph: Graph::default(),
             source_nodes: HashMap::new(),
             sinks: Vec::new(),
+            rules: Vec::new(),
             ttl: DEFAULT_TTL,
             now: now.into(),
         }
     }
 
     fn statement(&mut self, statement: Statement) -> Result<(), PlanError> {
-        let Statement { kind, tokens } = statement;
+        let Statement { kind, tokens, rule } = statement;
+        let line = tokens.first().map(sql::place_of).unwrap_or_default().line;
         let at = |e| explain(&e, &tokens);
         match kind {
             StatementKind::SetUpdatingTtl(ttl) => self.ttl = ttl,
@@ -154,6 +179,9 @@ impl Planner {
                 self.add_sink(preview_table(), stream, visible).map_err(at)?;
             }
             StatementKind::Insert(insert) => self.insert(*insert, &tokens)?,
+        }
+        if let Some(written) = self.rules.last_mut().filter(|r| r.name.is_empty()) {
+            written.name = rule.unwrap_or_else(|| format!("{}:{line}", written.sink));
         }
         Ok(())
     }
@@ -271,7 +299,9 @@ impl Planner {
             }
         };
         let fields = lower::qualified_fields(plan.schema());
-        self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
+        let name = self.sinks.get(sink).map(|s| s.name.clone()).unwrap_or_default();
+        let node = self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
+        self.rules.push(RuleInfo::of_sink(name, node));
         Ok(())
     }
 
@@ -284,7 +314,8 @@ impl Planner {
         let (operators, sources) = physical::build(self.graph, self.now)
             .map_err(|e| PlanError::refused(sql::lower_first(e.strip_backtrace().as_str())))?;
         let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Program { operators: operators.into(), sources, sinks: self.sinks, fingerprint })
+        let rules = self.rules.into_iter().map(|r| r.reading(&operators)).collect();
+        Ok(Program { operators: operators.into(), sources, sinks: self.sinks, rules, fingerprint })
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{Distinct, LogicalPlan};
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -38,8 +39,20 @@ use super::functions::FUNCTIONS;
 pub(crate) fn optimized_plan(statement: ast::Statement, catalog: &Catalog, now: DateTime<Utc>) -> Result<LogicalPlan> {
     let options = ParserOptions { collect_spans: true, ..ParserOptions::default() };
     let plan = SqlToRel::new_with_options(catalog, options).sql_statement_to_plan(statement)?;
+    refuse_distinct_on(&plan)?;
     let plan = analyze(plan)?;
     run(arroyo_rules(), plan, now)
+}
+
+/// DataFusion 48 cannot rewrite it, and panics.
+fn refuse_distinct_on(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|p| match p {
+        LogicalPlan::Distinct(Distinct::On(_)) => {
+            plan_err!("DISTINCT ON is not supported")
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    })
+    .map(|_| ())
 }
 
 /// Prunes columns and evaluates common expressions once, inside one operator's plan.

@@ -1,6 +1,6 @@
 //! The entries of `WITH`, taken one by one; what is left at the end is unknown.
 
-use crate::plan::{Place, PlanError};
+use crate::error::{Place, PlanError};
 use crate::sql::OptionEntry;
 
 /// Entries that nobody has taken yet.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::logical_expr::Expr;
 
-use super::error::{Place, PlanError};
 use super::options::Options;
+use crate::error::{Place, PlanError};
 use crate::formats::json::TimestampFormat;
 
 /// Whether a table is read or written.

@@ -17,8 +17,8 @@ use datafusion::logical_expr::{
     Signature, Volatility,
 };
 
-use super::PlanError;
 use super::functions::FUNCTIONS;
+use crate::error::PlanError;
 use crate::udf::{Udf, UdfKind};
 
 /// The user-defined functions of one program.

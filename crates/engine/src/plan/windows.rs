@@ -75,7 +75,7 @@ fn duration(expression: &Expr) -> Result<i64> {
     };
     match nanos {
         Some(nanos) if nanos > 0 => Ok(nanos),
-        _ => plan_err!("the size of a time window must be positive, not {expression}"),
+        _ => plan_err!("the size of a time window must be positive"),
     }
 }
 

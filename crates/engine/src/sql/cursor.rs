@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{place_of, place_of_end, text_of};
-use crate::plan::{Place, PlanError};
+use crate::error::{Place, PlanError};
 
 /// Walks over the tokens of one statement.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::types::parse_type;
 use super::{Cursor, StatementKind, parse_expression, parse_query, tokenize};
-use crate::plan::{Place, PlanError};
+use crate::error::{Place, PlanError};
 
 /// A table as it was declared.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 
 mod cursor;
 mod ddl;
+mod limits;
 mod types;
 
 use std::time::Duration;
@@ -16,13 +17,15 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whi
 pub(crate) use cursor::Cursor;
 pub(crate) use ddl::{Column, ColumnKind, CreateTable, OptionEntry, Watermark};
 
-use crate::plan::{Place, PlanError};
+use crate::error::{Place, PlanError};
 
 /// One statement with its tokens, so that later errors find their place.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     pub(crate) tokens: Vec<TokenWithSpan>,
+    /// What a comment `-- rule NAME` before the statement calls it.
+    pub(crate) rule: Option<String>,
 }
 
 /// What a statement does.
@@ -41,11 +44,14 @@ pub(crate) enum StatementKind {
 
 /// Reads a whole program.
 pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
-    let tokens = tokenize(sql)?;
+    let tokens = tokenize_all(sql)?;
     let mut statements = Vec::new();
     for part in tokens.split(|t| t.token == Token::SemiColon) {
-        if !part.is_empty() {
-            statements.push(Statement { kind: parse_statement(part)?, tokens: part.to_vec() });
+        let tokens: Vec<TokenWithSpan> = part.iter().filter(|t| is_code(t)).cloned().collect();
+        limits::check(&tokens)?;
+        if !tokens.is_empty() {
+            let rule = part.iter().take_while(|t| !is_code(t)).filter_map(rule_name).last();
+            statements.push(Statement { kind: parse_statement(&tokens)?, tokens, rule });
         }
     }
     if statements.is_empty() {
@@ -56,13 +62,28 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
 
 /// Splits text into tokens, without whitespace and comments.
 pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|e| {
+    Ok(tokenize_all(sql)?.into_iter().filter(is_code).collect())
+}
+
+fn tokenize_all(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
+    Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|e| {
         PlanError::syntax(lower_first(&e.message)).at(Place {
             line: usize::try_from(e.location.line).unwrap_or(0),
             column: usize::try_from(e.location.column).unwrap_or(0),
         })
-    })?;
-    Ok(tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect())
+    })
+}
+
+/// Whether a token is neither whitespace nor a comment.
+fn is_code(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_))
+}
+
+/// The name in a comment `-- rule NAME …`, as the compiler of rules writes it.
+fn rule_name(token: &TokenWithSpan) -> Option<String> {
+    let Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) = &token.token else { return None };
+    let name = comment.trim().strip_prefix("rule ")?.split_whitespace().next()?;
+    name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_').then(|| name.to_owned())
 }
 
 /// Parses an expression that ends where the tokens end.
@@ -209,9 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_before_a_statement_names_its_rule() {
+        let statements = parse(
+            "-- rule of thumb\nSELECT 1 FROM a;\n\n-- rule zscore (zscore.sql), version 1\n-- more\nSELECT 2 FROM b;\n\
+             SELECT 3 FROM c; -- rule trailing",
+        )
+        .unwrap();
+        let names: Vec<_> = statements.iter().map(|s| s.rule.as_deref()).collect();
+        assert_eq!(names, [Some("of"), Some("zscore"), None]);
+    }
+
+    #[test]
     fn a_syntax_error_names_its_line_and_column() {
         let error = parse("SELECT 1 FROM a;\n\nSELECT 1 FROM a WHERE").unwrap_err();
-        assert_eq!((error.kind, error.line), (crate::plan::PlanErrorKind::Syntax, 3));
+        assert_eq!((error.kind, error.line), (crate::error::PlanErrorKind::Syntax, 3));
         let error = parse("SELECT a b c FROM t").unwrap_err();
         assert_eq!((error.line, error.column), (1, 12), "{error}");
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::{
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::plan::PlanError;
+use crate::error::PlanError;
 
 /// A column's type, and whether it was declared `JSON`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,17 +15,32 @@ pub(super) struct ColumnType {
     pub(super) json: bool,
 }
 
+/// How deep types may be nested: more is no table of anybody's, and a way to exhaust the stack.
+const MAX_DEPTH: usize = 64;
+
 /// Reads a type, array brackets included.
 pub(super) fn parse_type(cursor: &mut Cursor<'_>) -> Result<ColumnType, PlanError> {
-    let mut parsed = parse_base(cursor)?;
+    parse_nested(cursor, 0)
+}
+
+fn parse_nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<ColumnType, PlanError> {
+    let check = |depth: usize, place| match depth {
+        0..MAX_DEPTH => Ok(()),
+        _ => Err(PlanError::refused(format!("a type may be nested {MAX_DEPTH} deep")).at(place)),
+    };
+    check(depth, cursor.place())?;
+    let mut parsed = parse_base(cursor, depth)?;
+    let mut depth = depth;
     while cursor.take(&Token::LBracket) {
+        depth += 1;
+        check(depth, cursor.place())?;
         cursor.expect(&Token::RBracket)?;
         parsed = ColumnType { data_type: list(parsed.data_type), json: false };
     }
     Ok(parsed)
 }
 
-fn parse_base(cursor: &mut Cursor<'_>) -> Result<ColumnType, PlanError> {
+fn parse_base(cursor: &mut Cursor<'_>, depth: usize) -> Result<ColumnType, PlanError> {
     let place = cursor.place();
     let name = cursor.identifier("a type")?.to_uppercase();
     if name == "JSON" {
@@ -59,10 +74,10 @@ fn parse_base(cursor: &mut Cursor<'_>) -> Result<ColumnType, PlanError> {
         "INTERVAL" => DataType::Interval(IntervalUnit::MonthDayNano),
         "BYTEA" => DataType::Binary,
         "NUMERIC" | "DECIMAL" => parse_decimal(cursor)?,
-        "STRUCT" => parse_struct(cursor)?,
+        "STRUCT" => parse_struct(cursor, depth)?,
         "ARRAY" => {
             cursor.expect(&Token::Lt)?;
-            let item = parse_type(cursor)?;
+            let item = parse_nested(cursor, depth + 1)?;
             expect_greater(cursor)?;
             list(item.data_type)
         }
@@ -150,13 +165,13 @@ fn parse_decimal(cursor: &mut Cursor<'_>) -> Result<DataType, PlanError> {
     }
 }
 
-fn parse_struct(cursor: &mut Cursor<'_>) -> Result<DataType, PlanError> {
+fn parse_struct(cursor: &mut Cursor<'_>, depth: usize) -> Result<DataType, PlanError> {
     cursor.expect(&Token::Lt)?;
     let mut fields = Vec::new();
     loop {
         let name = cursor.identifier("a field name")?;
         cursor.take(&Token::Colon);
-        fields.push(Field::new(name, parse_type(cursor)?.data_type, true));
+        fields.push(Field::new(name, parse_nested(cursor, depth + 1)?.data_type, true));
         if !cursor.take(&Token::Comma) {
             break;
         }

@@ -1,21 +1,30 @@
-//! Checkpoints in a local folder: where sources were, what operators held.
-//!
-//! One file, replaced as a whole: written beside, synced, renamed. It carries its format, the program's fingerprint and a
-//! checksum, so that neither another program's state nor half a file is ever taken for state.
+//! Checkpoints: where sources were, what operators held. One object, replaced as a whole, in a local folder ([`folder`]) or in
+//! S3 ([`s3`]).
 
-use std::fs::{File, create_dir_all};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+mod encode;
+mod error;
+mod folder;
+mod location;
+mod s3;
+
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
-/// The file's first bytes; the number is the format's.
-const MAGIC: &[u8; 8] = b"WEIRCK01";
-const FILE: &str = "checkpoint";
+pub use error::StateError;
+pub use location::StateLocation;
+
+use encode::DecodeError;
+use folder::Folder;
+use s3::Object;
+
+/// The name of the file in a folder, and the last part of an object's key.
+const NAME: &str = "checkpoint";
 
 /// What a checkpoint holds.
 #[derive(Debug, Default)]
@@ -42,162 +51,83 @@ pub(crate) struct OperatorState {
     pub(crate) tables: Vec<(String, RecordBatch)>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Header {
-    fingerprint: String,
-    sources: Vec<SourceState>,
-    operators: Vec<OperatorHeader>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct OperatorHeader {
-    operator: usize,
-    watermark: i64,
-    tables: Vec<(String, u64)>,
-}
-
-/// Why state could not be kept or used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The folder holds another program's state.
-    #[error(
-        "{path} holds the state of another program\nhint: choose another state folder, or remove this one to start from nothing"
-    )]
-    OtherProgram {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no checkpoint, or not whole.
-    #[error("{path} is not a usable checkpoint: {reason}\nhint: remove it to start from nothing")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file system refused.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The fault.
-        source: std::io::Error,
-    },
-}
-
-/// The folder that keeps a program's checkpoint.
+/// Keeps a program's checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    folder: PathBuf,
-    fingerprint: String,
+    place: Place,
+    fingerprint: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Folder),
+    Object { name: String, object: Arc<Mutex<Object>> },
 }
 
 impl Store {
-    pub(crate) fn new(folder: &Path, fingerprint: &str) -> Self {
-        Self { folder: folder.to_owned(), fingerprint: fingerprint.to_owned() }
+    pub(crate) async fn open(location: &StateLocation, fingerprint: &str) -> Result<Self, StateError> {
+        let place = match location {
+            StateLocation::Folder(folder) => Place::Folder(Folder(folder.clone())),
+            StateLocation::S3 { bucket, prefix } => {
+                let object = Object::open(bucket, prefix).await?;
+                Place::Object { name: object.place(), object: Arc::new(Mutex::new(object)) }
+            }
+        };
+        Ok(Self { place, fingerprint: fingerprint.into() })
     }
 
     /// The last checkpoint, when there is one.
-    pub(crate) fn load(&self) -> Result<Option<Checkpoint>, StateError> {
-        let path = self.folder.join(FILE);
-        let mut bytes = Vec::new();
-        match File::open(&path) {
-            Ok(mut file) => {
-                file.read_to_end(&mut bytes).map_err(|source| StateError::Io { path: path.clone(), source })?
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { path, source }),
+    pub(crate) async fn load(&self) -> Result<Option<Checkpoint>, StateError> {
+        let bytes = match &self.place {
+            Place::Folder(folder) => folder.read()?,
+            Place::Object { object, .. } => object.lock().await.read().await?,
         };
-        let damaged = |reason: String| StateError::Damaged { path: path.clone(), reason };
-        let (header, body) = split(&bytes).map_err(|reason| damaged(reason.to_owned()))?;
-        let header: Header = serde_json::from_slice(header).map_err(|e| damaged(e.to_string()))?;
-        if header.fingerprint != self.fingerprint {
-            return Err(StateError::OtherProgram { path });
+        let Some(bytes) = bytes else { return Ok(None) };
+        match encode::decode(&bytes, &self.fingerprint) {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
+            Err(DecodeError::OtherProgram) => Err(StateError::OtherProgram { place: self.name() }),
+            Err(DecodeError::Damaged(reason)) => Err(StateError::Damaged { place: self.name(), reason }),
         }
-        let mut rest = body;
-        let mut operators = Vec::with_capacity(header.operators.len());
-        for stored in header.operators {
-            let mut tables = Vec::with_capacity(stored.tables.len());
-            for (name, length) in stored.tables {
-                let (table, after) = usize::try_from(length)
-                    .ok()
-                    .and_then(|l| rest.split_at_checked(l))
-                    .ok_or_else(|| damaged("a table is cut off".to_owned()))?;
-                rest = after;
-                tables.push((name, read_table(table).map_err(|e| damaged(e.to_string()))?));
+    }
+
+    /// Replaces the last checkpoint and says how many bytes it has. When this returns, the new one survives a crash of the
+    /// machine.
+    pub(crate) async fn save(&self, checkpoint: Checkpoint) -> Result<u64, StateError> {
+        let fingerprint = Arc::clone(&self.fingerprint);
+        let name = self.name();
+        let failed = |source| StateError::Io { place: name.clone(), source };
+        // Large state takes a while to encode and to write: not on a thread that serves others.
+        let encoded = spawn_blocking(move || encode::encode(&checkpoint, &fingerprint));
+        let encoded = encoded.await.map_err(|e| failed(std::io::Error::other(e)))?;
+        let bytes = Bytes::from(encoded.map_err(|e| failed(std::io::Error::other(e)))?);
+        let length = bytes.len() as u64;
+        match &self.place {
+            Place::Folder(folder) => {
+                let folder = folder.clone();
+                let written = spawn_blocking(move || folder.write(&bytes)).await;
+                written.map_err(|e| failed(std::io::Error::other(e)))??;
             }
-            operators.push(OperatorState { operator: stored.operator, watermark: stored.watermark, tables });
+            Place::Object { object, .. } => object.lock().await.write(bytes).await?,
         }
-        Ok(Some(Checkpoint { sources: header.sources, operators }))
+        Ok(length)
     }
 
-    /// Replaces the last checkpoint; when this returns, the new one survives a crash of the machine.
-    pub(crate) fn save(&self, checkpoint: &Checkpoint) -> Result<u64, StateError> {
-        let path = self.folder.join(FILE);
-        let failed = |source: std::io::Error| StateError::Io { path: path.clone(), source };
-        let mut body = Vec::new();
-        let mut operators = Vec::with_capacity(checkpoint.operators.len());
-        for state in &checkpoint.operators {
-            let mut tables = Vec::with_capacity(state.tables.len());
-            for (name, table) in &state.tables {
-                let before = body.len();
-                write_table(&mut body, table).map_err(|e| failed(std::io::Error::other(e)))?;
-                tables.push((name.clone(), (body.len() - before) as u64));
-            }
-            operators.push(OperatorHeader { operator: state.operator, watermark: state.watermark, tables });
+    fn name(&self) -> String {
+        match &self.place {
+            Place::Folder(folder) => folder.place(),
+            Place::Object { name, .. } => name.clone(),
         }
-        let header = Header { fingerprint: self.fingerprint.clone(), sources: checkpoint.sources.clone(), operators };
-        let header = serde_json::to_vec(&header).map_err(|e| failed(e.into()))?;
-        let mut bytes = Vec::with_capacity(MAGIC.len() + 16 + header.len() + body.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&header);
-        bytes.extend_from_slice(&body);
-        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        create_dir_all(&self.folder).map_err(failed)?;
-        let beside = self.folder.join(format!("{FILE}.new"));
-        let write = || {
-            let mut file = File::create(&beside)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().map_err(failed)?;
-        Ok(bytes.len() as u64)
     }
-}
-
-/// The header and the tables of a whole file.
-fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
-    let (content, checksum) = bytes.split_last_chunk::<8>().ok_or("it is too short")?;
-    let rest = content.strip_prefix(MAGIC).ok_or("it has another format")?;
-    if xxhash_rust::xxh3::xxh3_64(content) != u64::from_le_bytes(*checksum) {
-        return Err("its checksum does not match");
-    }
-    let (length, rest) = rest.split_first_chunk::<8>().ok_or("it is too short")?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| "it is too long")?;
-    rest.split_at_checked(length).ok_or("it is too short")
-}
-
-fn write_table(out: &mut Vec<u8>, batch: &RecordBatch) -> Result<(), arrow::error::ArrowError> {
-    let mut writer = StreamWriter::try_new(out, &batch.schema())?;
-    writer.write(batch)?;
-    writer.finish()
-}
-
-fn read_table(bytes: &[u8]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let mut reader = StreamReader::try_new(bytes, None)?;
-    let schema = reader.schema();
-    reader.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(schema)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Int64Array};
-    use std::sync::Arc;
+
+    async fn open(folder: &std::path::Path, fingerprint: &str) -> Store {
+        Store::open(&folder.into(), fingerprint).await.unwrap()
+    }
 
     fn checkpoint() -> Checkpoint {
         let batch = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]).unwrap();
@@ -212,39 +142,39 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_checkpoint_comes_back_as_it_was() {
+    #[tokio::test]
+    async fn a_checkpoint_comes_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), "x");
-        assert!(store.load().unwrap().is_none());
-        store.save(&checkpoint()).unwrap();
-        let loaded = store.load().unwrap().unwrap();
+        let store = open(folder.path(), "x").await;
+        assert!(store.load().await.unwrap().is_none());
+        store.save(checkpoint()).await.unwrap();
+        let loaded = store.load().await.unwrap().unwrap();
         assert_eq!(loaded.sources[0].position, 7);
         assert_eq!(loaded.operators[0].tables[0].1.num_rows(), 2);
     }
 
-    #[test]
-    fn another_programs_state_is_refused() {
+    #[tokio::test]
+    async fn another_programs_state_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        Store::new(folder.path(), "x").save(&checkpoint()).unwrap();
-        let error = Store::new(folder.path(), "y").load().unwrap_err();
+        open(folder.path(), "x").await.save(checkpoint()).await.unwrap();
+        let error = open(folder.path(), "y").await.load().await.unwrap_err();
         assert!(matches!(error, StateError::OtherProgram { .. }), "{error}");
     }
 
-    #[test]
-    fn every_damage_is_noticed() {
+    #[tokio::test]
+    async fn every_damage_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), "x");
-        store.save(&checkpoint()).unwrap();
-        let path = folder.path().join(FILE);
+        let store = open(folder.path(), "x").await;
+        store.save(checkpoint()).await.unwrap();
+        let path = folder.path().join(NAME);
         let whole = std::fs::read(&path).unwrap();
         for cut in [0, 7, 20, whole.len() - 1] {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            assert!(matches!(store.load(), Err(StateError::Damaged { .. })), "cut at {cut}");
+            assert!(matches!(store.load().await, Err(StateError::Damaged { .. })), "cut at {cut}");
         }
         let mut flipped = whole.clone();
         flipped[whole.len() / 2] ^= 1;
         std::fs::write(&path, flipped).unwrap();
-        assert!(matches!(store.load(), Err(StateError::Damaged { .. })));
+        assert!(matches!(store.load().await, Err(StateError::Damaged { .. })));
     }
 }

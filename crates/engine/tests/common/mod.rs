@@ -45,7 +45,7 @@ pub(crate) fn run_in_order(
 ) -> (Vec<String>, RunReport) {
     let mut options = RunOptions {
         batch_size: if how.batch_size == 0 { 8192 } else { how.batch_size },
-        state_dir: how.state.map(Path::to_owned),
+        state: how.state.map(Into::into),
         stop_after: how.stop_after,
         parallelism: how.parallelism.max(1),
         ..RunOptions::default()

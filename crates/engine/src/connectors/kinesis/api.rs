@@ -82,12 +82,28 @@ pub(crate) struct EntryFault {
     pub(crate) message: String,
 }
 
+/// Whether an error code says that there were too many calls, or too many bytes (AWS API reference, the errors of each call).
+pub(crate) fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        "ProvisionedThroughputExceededException"
+            | "LimitExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "KMSThrottlingException"
+    )
+}
+
 /// How a call failed, by what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// It may pass: no connection, a timeout, a server error, a throttle, a stream that is changing.
+    /// It may pass: no connection, a timeout, a server error, a stream that is changing.
     #[error("{0}")]
     Passing(String),
+    /// Too many calls, or too many bytes: it passes.
+    #[error("{0}")]
+    Throttled(String),
     /// The iterator was held for more than five minutes.
     #[error("the shard iterator has expired")]
     ExpiredIterator,

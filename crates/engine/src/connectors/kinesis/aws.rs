@@ -7,8 +7,10 @@ use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
 use bytes::Bytes;
 
-use super::api::{EntryFault, Fault, KinesisApi, PutEntry, RecordPage, ShardInfo, ShardPage, Start, StreamRecord};
-use super::client::{aws_config, endpoint_of};
+use super::api::{
+    EntryFault, Fault, KinesisApi, PutEntry, RecordPage, ShardInfo, ShardPage, Start, StreamRecord, is_throttle,
+};
+use crate::aws::{aws_config, set_endpoint};
 use crate::connectors::ConnectorError;
 
 /// A stream on AWS, or on what `AWS_ENDPOINT_URL` names.
@@ -22,12 +24,15 @@ pub(super) struct AwsKinesis {
 impl AwsKinesis {
     pub(super) async fn connect(stream: &str, region: Option<&str>) -> Result<Self, ConnectorError> {
         let config = aws_config(region).await;
-        if config.region().is_none() {
+        let Some(region) = config.region() else {
             return Err(ConnectorError::Configuration(format!(
                 "kinesis stream {stream}: no aws region is set; set AWS_REGION, or 'aws_region' in the table"
             )));
-        }
-        let place = endpoint_of(&config);
+        };
+        let place = match set_endpoint(&config, "KINESIS") {
+            Some(endpoint) => format!("at {endpoint}"),
+            None => format!("in {region}"),
+        };
         Ok(Self { client: Client::new(&config), stream: stream.to_owned(), place })
     }
 }
@@ -178,18 +183,14 @@ fn sort_code(code: &str, message: &str, status: u16) -> Fault {
         "ExpiredNextTokenException" => Fault::ExpiredToken,
         "ResourceNotFoundException" => Fault::NotFound(text),
         "InvalidArgumentException" | "ValidationException" | "SerializationException" => Fault::Invalid(text),
-        "ProvisionedThroughputExceededException"
-        | "LimitExceededException"
-        | "ThrottlingException"
-        | "Throttling"
-        | "RequestLimitExceeded"
-        | "KMSThrottlingException"
-        | "ResourceInUseException"
+        code if is_throttle(code) => Fault::Throttled(text),
+        "ResourceInUseException"
         | "InternalFailureException"
         | "InternalFailure"
         | "ServiceUnavailable"
         | "RequestTimeout" => Fault::Passing(text),
-        _ if status >= 500 || status == 429 => Fault::Passing(text),
+        _ if status == 429 => Fault::Throttled(text),
+        _ if status >= 500 => Fault::Passing(text),
         _ => Fault::Denied(text),
     }
 }
@@ -200,14 +201,10 @@ mod tests {
 
     #[test]
     fn throttles_and_server_errors_pass() {
-        for (code, status) in [
-            ("ProvisionedThroughputExceededException", 400),
-            ("LimitExceededException", 400),
-            ("KMSThrottlingException", 400),
-            ("ResourceInUseException", 400),
-            ("InternalFailure", 500),
-            ("AnythingNew", 503),
-        ] {
+        for code in ["ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"] {
+            assert!(matches!(sort_code(code, "", 400), Fault::Throttled(_)), "{code}");
+        }
+        for (code, status) in [("ResourceInUseException", 400), ("InternalFailure", 500), ("AnythingNew", 503)] {
             assert!(matches!(sort_code(code, "", status), Fault::Passing(_)), "{code}");
         }
     }

@@ -1,13 +1,13 @@
 //! Calls that do not give up: what may pass is retried for ever and visibly, what cannot pass is a clear message.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::api::{Fault, KinesisApi, RecordPage, ShardInfo, Start};
 use super::backoff::Backoff;
 use super::clock::Clock;
-use crate::connectors::ConnectorError;
+use crate::connectors::{ConnectorCounters, ConnectorError};
 
 /// A refusal after calls were answered before is more often a role being rotated or a key in rotation than a mistake; for
 /// this long it is retried like an outage.
@@ -17,18 +17,13 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct Calls {
     pub(super) api: Arc<dyn KinesisApi>,
     pub(super) clock: Clock,
-    faults: AtomicU64,
+    pub(super) counters: Arc<ConnectorCounters>,
     answered: AtomicBool,
 }
 
 impl Calls {
     pub(super) fn new(api: Arc<dyn KinesisApi>, clock: Clock) -> Self {
-        Self { api, clock, faults: AtomicU64::new(0), answered: AtomicBool::new(false) }
-    }
-
-    /// How many calls had to be repeated so far.
-    pub(super) fn faults(&self) -> u64 {
-        self.faults.load(Ordering::Relaxed)
+        Self { api, clock, counters: Arc::default(), answered: AtomicBool::new(false) }
     }
 
     /// Lists every shard.
@@ -79,6 +74,10 @@ impl Calls {
                     return Ok(answer);
                 }
                 Err(Fault::Passing(reason)) => reason,
+                Err(Fault::Throttled(reason)) => {
+                    ConnectorCounters::add(&self.counters.throttles, 1);
+                    reason
+                }
                 Err(Fault::Denied(reason)) if self.answered.load(Ordering::Relaxed) => {
                     let since = *refused_since.get_or_insert_with(|| self.clock.now());
                     if self.clock.now() - since > REFUSAL_PATIENCE {
@@ -95,7 +94,7 @@ impl Calls {
 
     /// Counts a fault and shows it; a single one is part of normal life (two readers meet the limit of a shard).
     pub(super) fn note(&self, purpose: &str, fault: &str, attempts: u32) {
-        self.faults.fetch_add(1, Ordering::Relaxed);
+        ConnectorCounters::add(&self.counters.retries, 1);
         let stream = self.api.describe();
         if attempts == 0 {
             tracing::info!(%stream, fault, "cannot {purpose}, trying again");

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
 
-use super::{KinesisSource, aws_config, open_sink, open_source};
+use super::{KinesisSource, open_sink, open_source};
+use crate::aws::aws_config;
 use crate::connectors::{Polled, Sink, SinkRow, Source};
 
 /// How long the emulator may take for anything.

@@ -96,7 +96,7 @@ impl State {
         }
         let percent = self.fault_percent;
         if self.chance(percent) {
-            Err(Fault::Passing("ProvisionedThroughputExceededException: seeded".into()))
+            Err(Fault::Throttled("ProvisionedThroughputExceededException: seeded".into()))
         } else {
             Ok(())
         }

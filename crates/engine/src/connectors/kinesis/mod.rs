@@ -20,7 +20,6 @@ mod aws;
 mod backoff;
 mod batch;
 mod call;
-mod client;
 mod clock;
 mod options;
 mod position;
@@ -41,7 +40,6 @@ mod source_tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use client::{aws_config, endpoint_of};
 pub use options::{SinkOptions, SourceOptions, StartAt};
 pub use sink::KinesisSink;
 pub use source::KinesisSource;

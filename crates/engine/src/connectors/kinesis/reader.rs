@@ -9,7 +9,7 @@ use super::api::{Fault, RecordPage, ShardInfo, Start};
 use super::backoff::Backoff;
 use super::call::Calls;
 use super::position::is_later;
-use crate::connectors::ConnectorError;
+use crate::connectors::{ConnectorCounters, ConnectorError};
 
 /// A shard allows five reads a second, shared by all who read it (AWS quota); at the tip one reader takes no more than that.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -81,7 +81,10 @@ impl Reader {
             let asked = self.calls.clock.now();
             let page = match self.calls.get_records(&current, None).await {
                 Ok(page) => page,
-                Err(Fault::ExpiredIterator) => continue,
+                Err(Fault::ExpiredIterator) => {
+                    ConnectorCounters::add(&self.calls.counters.expired_iterators, 1);
+                    continue;
+                }
                 Err(fault) => return Err(fault),
             };
             if let Some(last) = page.records.last() {

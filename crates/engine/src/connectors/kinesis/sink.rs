@@ -13,13 +13,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::api::{Fault, KinesisApi};
+use super::api::{Fault, KinesisApi, is_throttle};
 use super::backoff::Backoff;
 use super::batch::{Queue, Queued, USUAL_MAX_RECORD_BYTES, excerpt};
 use super::call::Calls;
 use super::clock::Clock;
 use super::options::SinkOptions;
-use crate::connectors::{ConnectorError, Sink, SinkRow};
+use crate::connectors::{ConnectorCounters, ConnectorError, Sink, SinkRow};
 
 /// A stream that is being written.
 pub struct KinesisSink {
@@ -27,7 +27,6 @@ pub struct KinesisSink {
     flush_interval: Duration,
     queue: Queue,
     backoff: Backoff,
-    set_aside: u64,
 }
 
 /// Why a row was set aside.
@@ -45,20 +44,7 @@ impl KinesisSink {
             flush_interval: options.flush_interval,
             queue: Queue::new(clock, &options),
             backoff: Backoff::new(),
-            set_aside: 0,
         }
-    }
-
-    /// How many rows the stream refused for their size.
-    #[must_use]
-    pub fn set_aside(&self) -> u64 {
-        self.set_aside
-    }
-
-    /// How many calls, or entries of calls, had to be repeated so far.
-    #[must_use]
-    pub fn faults(&self) -> u64 {
-        self.calls.faults()
     }
 
     /// Sends one request. Rows that were not stored are in the queue again.
@@ -88,6 +74,9 @@ impl KinesisSink {
         let mut reason = None;
         for (queued, result) in self.queue.take_batch().into_iter().zip(results) {
             if let Err(fault) = result {
+                if is_throttle(&fault.code) {
+                    ConnectorCounters::add(&self.calls.counters.throttles, 1);
+                }
                 reason.get_or_insert(fault);
                 failed.push(queued);
             }
@@ -110,12 +99,12 @@ impl KinesisSink {
     }
 
     fn set_row_aside(&mut self, row: &Queued, reason: &str) {
-        self.set_aside += 1;
+        ConnectorCounters::add(&self.calls.counters.set_aside, 1);
         let error = RowTooLarge { bytes: row.bytes(), limit: USUAL_MAX_RECORD_BYTES };
         let digest: String = Sha256::digest(&row.entry.data).iter().map(|byte| format!("{byte:02x}")).collect();
         tracing::error!(
             stream = %self.calls.api.describe(), %error, reason, digest, key = row.entry.partition_key,
-            begins = excerpt(&row.entry.data), set_aside = self.set_aside,
+            begins = excerpt(&row.entry.data),
             "a row was not written: let the query return less, or raise the stream's maximum record size"
         );
     }
@@ -142,5 +131,9 @@ impl Sink for KinesisSink {
             self.send().await?;
         }
         Ok(())
+    }
+
+    fn counters(&self) -> Option<Arc<ConnectorCounters>> {
+        Some(Arc::clone(&self.calls.counters))
     }
 }

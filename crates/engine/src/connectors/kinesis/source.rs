@@ -17,7 +17,7 @@ use super::options::{SourceOptions, StartAt};
 use super::position::{Position, ShardPosition};
 use super::reader::{Event, Page, Reader};
 use super::shards::{Shards, partition_of};
-use crate::connectors::{ConnectorError, PartitionStatus, Polled, RawRecord, Source};
+use crate::connectors::{ConnectorCounters, ConnectorError, PartitionStatus, Polled, RawRecord, Source};
 
 /// Pages (at most 10 MB each, by AWS's quota) that are fetched or wait to be taken, over all shards. Bounds the memory, and
 /// is enough to keep the engine busy while the next pages travel.
@@ -80,12 +80,6 @@ impl KinesisSource {
         Ok(source)
     }
 
-    /// How many calls had to be repeated so far.
-    #[must_use]
-    pub fn faults(&self) -> u64 {
-        self.calls.faults()
-    }
-
     fn start_readers(&mut self) {
         for (shard, start, read_until_millis) in self.shards.start_ready() {
             tracing::debug!(stream = %self.stream, shard, ?start, "reading a shard");
@@ -112,6 +106,7 @@ impl KinesisSource {
                 self.list_now.notify_one();
             }
             Event::Trimmed { shard, after, reason } => {
+                ConnectorCounters::add(&self.calls.counters.gaps, 1);
                 tracing::error!(
                     stream = %self.stream, shard, after, reason,
                     "records were trimmed before they were read: the source was down for longer than the stream keeps \
@@ -127,6 +122,7 @@ impl KinesisSource {
     }
 
     fn report_vanished(&self, shard: &str, position: &ShardPosition) {
+        ConnectorCounters::add(&self.calls.counters.gaps, 1);
         let after = position.sequence_number.as_deref().unwrap_or("its beginning");
         tracing::error!(
             stream = %self.stream, shard, after,
@@ -158,6 +154,7 @@ impl KinesisSource {
             }
             let Some(page) = self.pending.pop_front() else { break };
             if page.ended {
+                ConnectorCounters::add(&self.calls.counters.reshards, 1);
                 if !self.shards.drained(&page.shard, page.children) {
                     self.list_now.notify_one();
                 }
@@ -212,6 +209,10 @@ impl Source for KinesisSource {
 
     fn lag_millis(&self) -> Option<u64> {
         self.shards.lag_millis()
+    }
+
+    fn counters(&self) -> Option<Arc<ConnectorCounters>> {
+        Some(Arc::clone(&self.calls.counters))
     }
 }
 

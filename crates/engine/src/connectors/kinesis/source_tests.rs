@@ -179,10 +179,31 @@ fn an_outage_of_hours_is_waited_for() {
         let mut source = open(&clock, &stream, StartAt::Earliest, None).await.unwrap();
         stream.refuse(Some(Fault::Passing("no connection".into())));
         assert!(matches!(source.poll(10, 7_200 * SECOND).await.unwrap(), Polled::Idle));
-        assert!(source.faults() > 500);
+        assert!(source.counters().unwrap().report().retries > 500);
         stream.refuse(None);
         stream.put("a", "after");
         assert_eq!(texts(&drain(&mut source).await), ["after"]);
+    });
+}
+
+#[test]
+fn throttles_expired_iterators_and_reshards_are_counted_though_nobody_polls() {
+    virtually(async |clock| {
+        let stream = Arc::new(FakeStream::new(1));
+        let mut source = open(&clock, &stream, StartAt::Earliest, None).await.unwrap();
+        let counters = source.counters().unwrap();
+        stream.refuse(Some(Fault::Throttled("ProvisionedThroughputExceededException".into())));
+        clock.sleep(10 * SECOND).await;
+        let report = counters.report();
+        assert!(report.throttles > 1 && report.retries >= report.throttles, "{report:?}");
+        stream.refuse(None);
+        clock.sleep(20 * SECOND).await;
+        stream.expire_iterators();
+        stream.split(0);
+        stream.put("k", "1");
+        assert_eq!(drain(&mut source).await.len(), 1);
+        let report = counters.report();
+        assert_eq!((report.expired_iterators, report.reshards, report.gaps), (1, 1, 0), "{report:?}");
     });
 }
 

@@ -1,0 +1,5 @@
+CREATE TABLE e (
+  t TIMESTAMP NOT NULL, k TEXT, j BIGINT, v DOUBLE,
+  WATERMARK FOR t AS t - INTERVAL '1 second'
+) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT k, j, tumble(INTERVAL '10 seconds') AS w, count(*) AS c, sum(v) AS s FROM e GROUP BY 1, 2, 3;

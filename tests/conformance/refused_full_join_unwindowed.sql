@@ -1,0 +1,3 @@
+-- refused: can't handle non-inner joins without windows
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT, WATERMARK FOR ts) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT l.n FROM readings l FULL JOIN readings r ON l.k = r.k;

@@ -1,0 +1,3 @@
+-- refused: 'format' must be set for kinesis connections
+CREATE TABLE e (a INT) WITH (connector = 'kinesis', type = 'source', stream_name = 's');
+SELECT a FROM e;

@@ -1,0 +1,4 @@
+-- refused: memory tables do not allow with options
+CREATE TABLE m (a INT) WITH (format = 'json');
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT, WATERMARK FOR ts) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT n FROM readings;

@@ -1,0 +1,3 @@
+-- refused: only one WATERMARK FOR constraint is allowed per table
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT, WATERMARK FOR ts, WATERMARK FOR ts) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT n FROM readings;
