@@ -58,6 +58,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = length(module.heartbeat.checked) == 1
+    error_message = "the heartbeat is checked when it is deployed"
+  }
+
+  assert {
     condition     = output.inbox_queue_url == null && output.endpoint_url == null
     error_message = "the inbox and the emulator must be asked for"
   }

@@ -66,15 +66,18 @@ impl Memory {
 
 impl Remembered {
     fn turn(&mut self, now: Timestamp) {
-        if self.young.len() < MOST_ALERTS && self.turns.is_some_and(|at| now < at) {
-            return;
-        }
+        let turns = match self.turns {
+            Some(at) if now < at && self.young.len() < MOST_ALERTS => return,
+            Some(at) if now >= after(at, GENERATION_SECONDS) => {
+                // Nobody asked for a whole generation: the young are too old as well.
+                self.young.clear();
+                after(now, GENERATION_SECONDS)
+            }
+            Some(at) if now >= at => after(at, GENERATION_SECONDS),
+            _ => after(now, GENERATION_SECONDS),
+        };
         self.old = std::mem::take(&mut self.young);
-        if self.turns.is_some_and(|at| now >= after(at, GENERATION_SECONDS)) {
-            // Nobody asked for a whole generation.
-            self.old.clear();
-        }
-        self.turns = Some(after(now, GENERATION_SECONDS));
+        self.turns = Some(turns);
     }
 }
 
