@@ -67,7 +67,6 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 
 .PHONY: test-arroyo
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
-	cargo build --locked --workspace
 	cargo test --workspace --locked --test arroyo --test arroyo_deploy -- --nocapture --test-threads=1
 
 .PHONY: fuzz

@@ -333,7 +333,7 @@ fn the_tests_of_rules_are_run_on_arroyo() {
     fs::write(sql.join("tests/high.toml"), CASES).unwrap();
 
     let (code, said) = weir_test(project.path(), Path::new("/no/arroyo"));
-    assert!(code == Some(1) && said.contains("ARROYO_BIN names /no/arroyo, which is no file\n  hint: "), "{said}");
+    assert!(code == Some(1) && said.contains("error: no `arroyo` was found\n  hint: "), "{said}");
 
     let Some(binary) = arroyo("the tests of rules on Arroyo") else { return };
     let (code, said) = weir_test(project.path(), &binary);

@@ -95,7 +95,9 @@ fn typed_decoding_drops_what_does_not_fit_and_goes_on() {
 #[test]
 fn every_rule_runs_whatever_its_stage_and_decoding() {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
-    let pack = Pack::load(&sql).unwrap();
+    let mut pack = Pack::load(&sql).unwrap();
+    // It calls a function in Rust, which this crate does not have; its own tests run it.
+    pack.rules.retain(|rule| rule.header.name != "adaptive");
     let mut settings = String::new();
     for rule in &pack.rules {
         settings.push_str(&format!("[rules.{}]\nstage = \"active\"\n", rule.header.name));

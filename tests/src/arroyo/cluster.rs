@@ -1,12 +1,12 @@
-//! A local Arroyo with its API, which ends with its value.
+//! One `arroyo cluster` (API, controller and compiler in one process), which ends with its value.
 
 use std::{
-    io,
-    path::Path,
+    env, fs, io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command},
     time::{Duration, Instant},
 };
-
-use weir_arroyo::local::LocalCluster;
 
 use super::{Api, Job};
 
@@ -15,10 +15,20 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a state is asked for.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The `arroyo` to test with: `ARROYO_BIN`, or the one on `PATH`.
+#[must_use]
+pub fn binary() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("ARROYO_BIN").filter(|named| !named.is_empty()) {
+        return Some(PathBuf::from(named));
+    }
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join("arroyo")).find(|file| file.is_file())
+}
+
 /// A running cluster with its catalogue, checkpoints and logs in a folder.
 #[derive(Debug)]
 pub struct Cluster {
-    local: LocalCluster,
+    process: Child,
+    folder: PathBuf,
     /// Its API.
     pub api: Api,
     /// The port that says whether it lives.
@@ -31,12 +41,36 @@ impl Cluster {
     /// # Errors
     /// When it does not come up.
     pub fn start(binary: &Path, folder: &Path, environment: &[(&str, String)]) -> io::Result<Self> {
-        let local = LocalCluster::spawn(binary, folder, environment)?;
-        let (api, admin_port) = (Api::new(local.api_port), local.admin_port);
-        let mut cluster = Self { local, api, admin_port };
+        fs::create_dir_all(folder)?;
+        let ports = free_ports(4)?;
+        let log = fs::File::create(folder.join("arroyo.log"))?;
+        let mut command = Command::new(binary);
+        command.arg("cluster").current_dir(folder).stdout(log.try_clone()?).stderr(log);
+        for (service, port) in ["API__HTTP", "CONTROLLER__RPC", "COMPILER__RPC", "ADMIN__HTTP"].iter().zip(&ports) {
+            command.env(format!("ARROYO__{service}_PORT"), port.to_string());
+        }
+        for service in ["API", "CONTROLLER", "COMPILER", "ADMIN", "WORKER"] {
+            command.env(format!("ARROYO__{service}__BIND_ADDRESS"), "127.0.0.1");
+        }
+        let place = |name: &str| folder.join(name).display().to_string();
+        command
+            // Workers are told this name, and listen on it.
+            .env("ARROYO__HOSTNAME", "127.0.0.1")
+            .env("ARROYO__DATABASE__SQLITE__PATH", place("catalogue.sqlite"))
+            .env("ARROYO__CHECKPOINT_URL", place("checkpoints"))
+            .env("ARROYO__COMPILER__ARTIFACT_URL", place("artifacts"))
+            .env("ARROYO__COMPILER__BUILD_DIR", place("build"))
+            // Workers inside the process: the suite runs dozens of programs.
+            .env("ARROYO__CONTROLLER__SCHEDULER", "embedded")
+            // A program that fails shall say so at once.
+            .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
+            .env("ARROYO__DISABLE_TELEMETRY", "true")
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let api = Api::new(ports[0]);
+        let mut cluster = Self { process: command.spawn()?, folder: folder.to_owned(), api, admin_port: ports[3] };
         let begun = Instant::now();
         while !api.answers() {
-            if let Some(status) = cluster.local.exited()? {
+            if let Some(status) = cluster.process.try_wait()? {
                 return Err(io::Error::other(format!("arroyo ended with {status}: {}", cluster.log())));
             }
             if begun.elapsed() > START_TIMEOUT {
@@ -71,6 +105,23 @@ impl Cluster {
     /// The end of what it logged.
     #[must_use]
     pub fn log(&self) -> String {
-        self.local.log()
+        let log = fs::read(self.folder.join("arroyo.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Ports that nothing listens on now. They are taken together, so that they differ.
+fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let taken: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
+    taken.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

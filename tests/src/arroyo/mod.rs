@@ -5,6 +5,5 @@ mod cluster;
 mod program;
 
 pub use api::{Api, Job};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, binary};
 pub use program::{adapt, statements};
-pub use weir_arroyo::local::binary;

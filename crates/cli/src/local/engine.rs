@@ -40,14 +40,11 @@ impl EngineKind {
 
     /// Refuses an engine that is not there, before anything is started.
     pub(crate) fn check(self) -> Result<()> {
-        if self == Self::Arroyo {
-            const HINT: &str = "put Arroyo 0.15's binary on PATH or name it in ARROYO_BIN, or leave out --engine: the embedded engine \
-                needs nothing";
-            match binary() {
-                Some(file) if file.is_file() => {}
-                Some(file) => bail!("ARROYO_BIN names {}, which is no file\n  hint: {HINT}", file.display()),
-                None => bail!("no `arroyo` was found\n  hint: {HINT}"),
-            }
+        if self == Self::Arroyo && arroyo().is_none() {
+            bail!(
+                "no `arroyo` was found\n  hint: put Arroyo 0.15's binary on PATH or name it in ARROYO_BIN, or run the \
+                 rules on the embedded engine: leave out --engine"
+            );
         }
         Ok(())
     }
@@ -94,7 +91,7 @@ async fn start_embedded(folder: &Path, program: &Path, connection: &Connection, 
 
 /// `arroyo run`: controller, API and catalogue in one process, and one worker process that it starts.
 async fn start_arroyo(folder: &Path, program: &Path, connection: &Connection, log: &Path) -> Result<Process> {
-    let arroyo = binary().context("no `arroyo` was found")?;
+    let arroyo = arroyo().context("no `arroyo` was found")?;
     let port = free_port()?;
     let state = folder.join("arroyo");
     fs::create_dir_all(&state).with_context(|| format!("{} cannot be made", state.display()))?;
@@ -147,6 +144,11 @@ fn aws(command: &mut Command, connection: &Connection) {
         .env("AWS_REGION", &connection.region)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
+}
+
+/// The `arroyo` that is named, or the first on `PATH`.
+fn arroyo() -> Option<PathBuf> {
+    binary().filter(|file| file.is_file())
 }
 
 /// A port that nothing listens on at this moment.

@@ -26,6 +26,8 @@ use super::diff::Fields;
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// A case of some thousand events ends within seconds; a function in Rust is compiled first.
 const CASE_TIMEOUT: Duration = Duration::from_secs(180);
+/// So many cases take some seconds.
+const TOLD_EACH: usize = 10;
 const POLL: Duration = Duration::from_millis(50);
 /// A source that ends while the job still starts can panic Arroyo's worker: such a case is tried again.
 const ATTEMPTS: u32 = 4;
@@ -41,6 +43,8 @@ pub(super) struct Arroyo {
     folder: TempDir,
     udfs: PathBuf,
     runs: AtomicUsize,
+    /// Cases that have been run, to tell a person who waits.
+    done: AtomicUsize,
     free: Semaphore,
 }
 
@@ -67,8 +71,8 @@ impl Arroyo {
             tokio::time::sleep(POLL).await;
         }
         let client = Client::new(&cluster.url(), None, Timing::default())?;
-        let (runs, free) = (AtomicUsize::new(0), Semaphore::new(AT_A_TIME));
-        Ok(Self { client, _cluster: cluster, folder, udfs, runs, free })
+        let (runs, done, free) = (AtomicUsize::new(0), AtomicUsize::new(0), Semaphore::new(AT_A_TIME));
+        Ok(Self { client, _cluster: cluster, folder, udfs, runs, done, free })
     }
 
     /// What the program writes to `anomalies` on Arroyo when its source ends after these records.
@@ -95,7 +99,13 @@ impl Arroyo {
             fs::write(&input, &lines).context("a case's records")?;
             let query = on_files(&program.sql, &input, &folder, arrival).map_err(|e| anyhow!(e))?;
             match self.run(query, udfs.clone()).await? {
-                Ok(()) => return read(&folder),
+                Ok(()) => {
+                    let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+                    if done.is_multiple_of(TOLD_EACH) {
+                        eprintln!("  {done} cases have been run");
+                    }
+                    return read(&folder);
+                }
                 Err(failed) => last = failed,
             }
         }
