@@ -1,3 +1,4 @@
+-- arroyo: a hopping window loses a row after a hole when no second row comes into its slide before the watermark moves on
 CREATE TABLE e (
   t TIMESTAMP NOT NULL, n BIGINT,
   WATERMARK FOR t AS t - INTERVAL '1 second'

@@ -4,4 +4,4 @@ CREATE TABLE readings (
   t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
   WATERMARK FOR t AS (coalesce(CAST(to_timestamp_millis(ts) AS TIMESTAMP), TIMESTAMP '2200-01-01 00:00:00') - INTERVAL '2 seconds')
 ) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
-SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM readings GROUP BY 1, 2;
+SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, round(sum(v), 6) AS s FROM readings GROUP BY 1, 2;

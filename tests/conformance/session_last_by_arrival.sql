@@ -1,3 +1,4 @@
+-- arroyo: rows that came before their session was under way are fed in the order of their times
 -- input: readings
 CREATE TABLE readings (
   ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,

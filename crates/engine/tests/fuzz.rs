@@ -230,7 +230,7 @@ fn a_long_chain_of_operators_that_is_planned_also_runs() {
 /// One program a way in which records are read.
 const SOURCES: [(&str, &str); 4] = [
     (
-        "a BIGINT, b DOUBLE, c TEXT, d TIMESTAMP, e BOOLEAN, f STRUCT<g INT, h ARRAY<TEXT>>, i JSON, j DECIMAL(10, 2)",
+        "a BIGINT, b DOUBLE, c TEXT, d TIMESTAMP, e BOOLEAN, f STRUCT<g INT, h ARRAY<TEXT> >, i JSON, j DECIMAL(10, 2)",
         "format = 'json'",
     ),
     ("a BIGINT NOT NULL, c TEXT", "format = 'json', framing = 'newline'"),

@@ -42,6 +42,7 @@ pub(super) struct SessionOperator {
 struct Session {
     first: i64,
     last: i64,
+    /// In the order in which aggregates see them.
     rows: Vec<Place>,
 }
 
@@ -152,9 +153,7 @@ impl SessionOperator {
         }
         let (mut picked, mut sessions) = (Vec::new(), Vec::new());
         let (mut starts, mut ends) = (Vec::with_capacity(closed.len()), Vec::with_capacity(closed.len()));
-        for (nth, (end, first, mut rows)) in closed.into_iter().enumerate() {
-            // By time, and by arrival within one instant, as Arroyo feeds its aggregates.
-            rows.sort_unstable();
+        for (nth, (end, first, rows)) in closed.into_iter().enumerate() {
             self.live -= rows.len();
             sessions.extend(std::iter::repeat_n(nth, rows.len()));
             picked.extend(rows.iter().map(|p| (p.batch as usize, p.row as usize)));
@@ -248,11 +247,14 @@ impl SessionOperator {
     }
 }
 
-/// Puts a row into the session that it belongs to, joining those that it bridges.
+/// Puts a row into the session that it belongs to, joining those that it bridges: at most two, one before it and one after.
+/// Rows stay in the order in which Arroyo feeds them to its aggregates: as they came, but those of a session that is joined
+/// to an earlier one behind the row that joined them.
 fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
     let time = place.time;
     let touches = |s: &Session| time < s.last.saturating_add(gap) && time.saturating_add(gap) > s.first;
-    let Some(home) = sessions.iter().position(touches) else {
+    let home = (0..sessions.len()).filter(|i| sessions.get(*i).is_some_and(touches));
+    let Some(home) = home.min_by_key(|i| sessions.get(*i).map(|s| s.first)) else {
         sessions.push(Session { first: time, last: time, rows: vec![place] });
         return;
     };
@@ -260,9 +262,10 @@ fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
     session.first = session.first.min(time);
     session.last = session.last.max(time);
     session.rows.push(place);
-    while let Some(other) = (home + 1..sessions.len()).find(|i| sessions.get(*i).is_some_and(touches)) {
-        let other = sessions.swap_remove(other);
-        if let Some(session) = sessions.get_mut(home) {
+    let bridged = |i: &usize| *i != home && sessions.get(*i).is_some_and(touches);
+    if let Some(other) = (0..sessions.len()).find(bridged) {
+        let other = sessions.remove(other);
+        if let Some(session) = sessions.iter_mut().find(|s| s.first <= time && time <= s.last) {
             session.first = session.first.min(other.first);
             session.last = session.last.max(other.last);
             session.rows.extend(other.rows);

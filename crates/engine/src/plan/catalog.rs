@@ -33,6 +33,8 @@ pub(crate) enum Table {
     Memory {
         fields: Vec<FieldRef>,
         node: Option<NodeId>,
+        /// The rows come straight from a `UNION ALL`.
+        united: bool,
     },
     View {
         fields: Vec<FieldRef>,

@@ -88,7 +88,11 @@ fn memory_table(fields: &[FieldSpec], options: &Options, named: bool, place: Pla
         let error = PlanError::refused("memory tables do not allow with options").at(place);
         return Err(if named { error } else { error.hint(hint) });
     }
-    Ok(Table::Memory { fields: fields.iter().map(|f| Arc::new(f.field().clone())).collect(), node: None })
+    Ok(Table::Memory {
+        fields: fields.iter().map(|f| Arc::new(f.field().clone())).collect(),
+        node: None,
+        united: false,
+    })
 }
 
 fn refuse_metadata(columns: &[Column], connector: Option<&str>) -> Result<(), PlanError> {

@@ -6,14 +6,18 @@ use datafusion::common::{Column, Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, lit};
 
+use super::catalog::Table;
 use super::graph::{Body, ROW, TIMESTAMP};
 use super::lower::{Lowering, Stream, column_key, is_window_column, project, qualified_fields, system_column};
 use super::unnest;
 use super::windows::{Window, find_window, refuse_window_calls, window_type};
 
+/// What is said of results that are updated.
+pub(super) const WITHOUT_WINDOW: &str = "aggregates without a window";
+
 impl Lowering<'_> {
     pub(super) fn lower_aggregate(&mut self, aggregate: Aggregate) -> Result<Stream> {
-        if is_union(&aggregate.input) {
+        if self.is_united(&aggregate.input) {
             return plan_err!("a GROUP BY over a UNION ALL in the same query");
         }
         let input = self.lower(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)))?;
@@ -54,7 +58,7 @@ impl Lowering<'_> {
             (Some(_), None) => regroup(input, aggregate.group_expr.clone(), &aggregate),
             (None, Some((index, window))) => self.in_window(input, index, window, &aggregate),
             (None, None) if self.anonymous => {
-                not_impl_err!("EMBEDDED:aggregates without a window (their results are updates)")
+                not_impl_err!("EMBEDDED:{WITHOUT_WINDOW} (their results are updates)")
             }
             (None, None) => plan_err!(
                 "input is updating, but sink is not configured as an updating sink: an aggregate without a time window updates its results"
@@ -88,17 +92,20 @@ impl Lowering<'_> {
         let node = self.graph.add(fields, Some(window), vec![window_index], body);
         self.read_node(node, None)
     }
-}
 
-/// Whether the rows come straight from a `UNION ALL`: Arroyo 0.15 then finds more than one input where it computes the keys. A
-/// view in between is a node of its own.
-fn is_union(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Union(_) => true,
-        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
-            plan.inputs().into_iter().any(is_union)
+    /// Whether the rows come straight from a `UNION ALL`, also by way of a memory table: Arroyo 0.15 then finds more than one
+    /// input where it computes the keys. A view in between is a node of its own.
+    pub(super) fn is_united(&self, plan: &LogicalPlan) -> bool {
+        match plan {
+            LogicalPlan::Union(_) => true,
+            LogicalPlan::TableScan(scan) => {
+                matches!(self.catalog.get(scan.table_name.table()), Some(Table::Memory { united: true, .. }))
+            }
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+                plan.inputs().into_iter().any(|input| self.is_united(input))
+            }
+            _ => false,
         }
-        _ => false,
     }
 }
 

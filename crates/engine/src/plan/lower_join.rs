@@ -8,12 +8,13 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::graph::{Body, ROW, TIMESTAMP, is_system};
 use super::lower::{Lowering, Stream, is_window_column, project, qualified_fields, system_column};
+use super::lower_aggregate::WITHOUT_WINDOW;
 use super::windows::Window;
 
 impl Lowering<'_> {
     pub(super) fn lower_join(&mut self, join: Join) -> Result<Stream> {
-        let left = self.lower(Arc::unwrap_or_clone(Arc::clone(&join.left)))?;
-        let right = self.lower(Arc::unwrap_or_clone(Arc::clone(&join.right)))?;
+        let left = self.lower_side(&join.left, join.join_type)?;
+        let right = self.lower_side(&join.right, join.join_type)?;
         match (left.window, right.window) {
             (None, None) if join.join_type != JoinType::Inner => {
                 not_impl_err!("can't handle non-inner joins without windows")
@@ -32,6 +33,16 @@ impl Lowering<'_> {
             (Some(window), Some(_)) => windowed(left, right, join, window),
             (None, None) => self.with_expiry(left, right, join),
         }
+    }
+
+    /// An input of a join. `INTERSECT` and `EXCEPT` aggregate theirs without a window, but Arroyo looks at the join first.
+    fn lower_side(&mut self, side: &Arc<LogicalPlan>, join_type: JoinType) -> Result<Stream> {
+        self.lower(Arc::unwrap_or_clone(Arc::clone(side))).or_else(|error| {
+            if join_type != JoinType::Inner && error.message().contains(WITHOUT_WINDOW) {
+                return not_impl_err!("can't handle non-inner joins without windows");
+            }
+            Err(error)
+        })
     }
 
     fn with_expiry(&mut self, left: Stream, right: Stream, join: Join) -> Result<Stream> {

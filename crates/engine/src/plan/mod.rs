@@ -208,13 +208,14 @@ impl Planner {
             return Err(PlanError::refused("only INSERT INTO … SELECT is supported"));
         };
         let visible = input.schema().fields().len();
+        let united = self.lowering(false).is_united(&input);
         let stream = self.lowering(false).lower(Arc::unwrap_or_clone(input)).map_err(at)?;
         let name = table_name.table().to_owned();
         match self.catalog.get(&name).cloned() {
             Some(Table::Sink(table)) => self.add_sink(table.info.clone(), stream, visible).map_err(at),
-            Some(Table::Memory { fields, node: None }) => {
+            Some(Table::Memory { fields, node: None, .. }) => {
                 let node = self.lowering(false).materialise(stream);
-                self.catalog.insert(&name, Table::Memory { fields, node: Some(node) });
+                self.catalog.insert(&name, Table::Memory { fields, node: Some(node), united });
                 Ok(())
             }
             _ => Err(PlanError::refused(format!("cannot insert into {name}"))),

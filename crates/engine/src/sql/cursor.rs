@@ -11,13 +11,13 @@ use crate::error::{Place, PlanError};
 pub(crate) struct Cursor<'a> {
     tokens: &'a [TokenWithSpan],
     next: usize,
-    /// What is left of a `>>` or `>>>` that closes several angle brackets.
-    pending_greater: usize,
+    /// Whether the first half of a `>>` has closed an angle bracket.
+    half_taken: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(tokens: &'a [TokenWithSpan]) -> Self {
-        Self { tokens, next: 0, pending_greater: 0 }
+        Self { tokens, next: 0, half_taken: false }
     }
 
     pub(crate) fn peek(&self) -> Option<&'a Token> {
@@ -92,21 +92,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes one `>`, also out of a `>>` or `>>>`, which the tokenizer takes for operators.
+    /// Takes one `>`, also out of a `>>`, which the tokenizer takes for an operator. A `>>>` stays whole, as on Arroyo.
     pub(crate) fn take_greater(&mut self) -> bool {
-        if self.pending_greater == 0 {
-            self.pending_greater = match self.peek() {
-                Some(Token::Gt) => 1,
-                Some(Token::ShiftRight) => 2,
-                Some(Token::CustomBinaryOperator(text)) if text.bytes().all(|c| c == b'>') => text.len(),
-                _ => return false,
-            };
-        }
-        self.pending_greater -= 1;
-        if self.pending_greater == 0 {
-            self.advance();
+        match self.peek() {
+            Some(Token::Gt) => self.advance(),
+            Some(Token::ShiftRight) if self.half_taken => {
+                self.half_taken = false;
+                self.advance();
+            }
+            Some(Token::ShiftRight) => self.half_taken = true,
+            _ => return false,
         }
         true
+    }
+
+    /// Whether the next `>` is the second half of a `>>`.
+    pub(crate) fn is_half_taken(&self) -> bool {
+        self.half_taken
     }
 
     /// The tokens between the next `(` and its `)`.

@@ -35,7 +35,7 @@ fn parse_nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<ColumnType, Pla
         depth += 1;
         check(depth, cursor.place())?;
         cursor.expect(&Token::RBracket)?;
-        parsed = ColumnType { data_type: list(parsed.data_type), json: false };
+        parsed = ColumnType { data_type: list(parsed.data_type).map_err(|e| e.at(cursor.place()))?, json: false };
     }
     Ok(parsed)
 }
@@ -79,7 +79,7 @@ fn parse_base(cursor: &mut Cursor<'_>, depth: usize) -> Result<ColumnType, PlanE
             cursor.expect(&Token::Lt)?;
             let item = parse_nested(cursor, depth + 1)?;
             expect_greater(cursor)?;
-            list(item.data_type)
+            list(item.data_type).map_err(|e| e.at(place))?
         }
         _ => return Err(unsupported(&name).at(place)),
     };
@@ -90,8 +90,11 @@ fn unsupported(name: &str) -> PlanError {
     PlanError::refused(format!("unsupported SQL type {name}"))
 }
 
-fn list(item: DataType) -> DataType {
-    DataType::List(Field::new("item", item, true).into())
+fn list(item: DataType) -> Result<DataType, PlanError> {
+    if matches!(item, DataType::List(_)) {
+        return Err(unsupported("ARRAY of ARRAY").hint("an ARRAY of a STRUCT with an ARRAY can be used"));
+    }
+    Ok(DataType::List(Field::new("item", item, true).into()))
 }
 
 fn integer(cursor: &mut Cursor<'_>, signed: DataType, unsigned: DataType) -> Result<DataType, PlanError> {
@@ -176,13 +179,19 @@ fn parse_struct(cursor: &mut Cursor<'_>, depth: usize) -> Result<DataType, PlanE
             break;
         }
     }
+    if depth == 0 && cursor.is_half_taken() {
+        return Err(PlanError::refused("unmatched > in STRUCT definition").at(cursor.place()).hint(APART));
+    }
     expect_greater(cursor)?;
     Ok(DataType::Struct(fields.into()))
 }
 
 fn expect_greater(cursor: &mut Cursor<'_>) -> Result<(), PlanError> {
-    if cursor.take_greater() { Ok(()) } else { Err(cursor.expected("`>`")) }
+    if cursor.take_greater() { Ok(()) } else { Err(cursor.expected("`>`").hint(APART)) }
 }
+
+/// Arroyo's parser takes `>>` apart in some places only.
+const APART: &str = "write angle brackets that close one after the other apart: `> >`";
 
 #[cfg(test)]
 mod tests {
@@ -197,10 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn nested_types_close_two_brackets_at_once() {
-        let parsed = parse("STRUCT<a INT, b ARRAY<STRUCT<c TEXT>>>").unwrap();
+    fn two_brackets_close_at_once_where_they_do_on_arroyo() {
+        let parsed = parse("STRUCT<a INT, b ARRAY<STRUCT<c TEXT>> >").unwrap();
         assert_eq!(parsed.to_string().matches("Struct").count(), 2, "{parsed}");
-        assert_eq!(parse("TEXT[]").unwrap(), list(DataType::Utf8));
+        assert!(parse("ARRAY<STRUCT<a INT>>").is_ok());
+        for text in ["STRUCT<a STRUCT<b INT>>", "STRUCT<a ARRAY<INT>>", "STRUCT<a ARRAY<STRUCT<b INT>>>"] {
+            assert!(parse(text).unwrap_err().hint.is_some_and(|hint| hint.contains("`> >`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn arrays_hold_no_arrays() {
+        assert_eq!(parse("TEXT[]").unwrap(), list(DataType::Utf8).unwrap());
+        for text in ["INT[][]", "ARRAY<INT[]>", "ARRAY<ARRAY<INT> >"] {
+            assert!(parse(text).unwrap_err().message.contains("ARRAY of ARRAY"), "{text}");
+        }
     }
 
     #[test]

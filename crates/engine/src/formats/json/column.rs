@@ -147,7 +147,7 @@ impl Column {
                 values.push(read_number(first, cursor, scratch, depth, "DOUBLE", |n| n.to_f64(), Float64Type::parse)?);
             }
             Values::Decimal { values, precision, scale } => {
-                let parse = |text: &str| parse_decimal::<Decimal128Type>(text, *precision, *scale).ok();
+                let parse = |text: &str| decimal(text, *precision, *scale);
                 values.push(read_number(first, cursor, scratch, depth, "DECIMAL", |n| n.str().and_then(parse), parse)?);
             }
             Values::Timestamp { values, unit } => values.push(match first {
@@ -413,4 +413,15 @@ fn primitive<T: ArrowPrimitiveType>(
 
 fn internal(error: arrow::error::ArrowError) -> DecodeError {
     DecodeError::Internal(error.to_string())
+}
+
+/// The longest text of a decimal, and the longest exponent: 38 digits need neither, and arrow counts both in numbers that
+/// overflow where they are longer.
+const DECIMAL_BYTES: usize = 120;
+const EXPONENT_DIGITS: usize = 3;
+
+fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+    let fits = text.len() <= DECIMAL_BYTES && exponent.trim_start_matches(['+', '-']).len() <= EXPONENT_DIGITS;
+    if fits { parse_decimal::<Decimal128Type>(text, precision, scale).ok() } else { None }
 }
