@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the embedded engine beside its peers, then the alerter beside a plain Python handler; prints Markdown tables.
-#   PEERS="duckdb"         which peers to install and run; DataFusion is always there
+#   PEERS="duckdb flink"   which peers to install and run; DataFusion is always there. Flink needs Java and a gigabyte of packages
 #   ARGS="queries start"   which parts, and options of bench-engine (--events N, --rounds N); "alerter" for the alerter alone
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,7 +29,11 @@ if [[ "${arguments[*]}" != alerter ]]; then
   for peer in "${peers[@]}"; do
     case "$peer" in
       duckdb) python="$(environment duckdb duckdb==2.0.1)" && options+=(--python "$python") ;;
-      *) echo "error: no peer $peer; hint: PEERS=duckdb" >&2; exit 2 ;;
+      flink)
+        command -v java >/dev/null || { echo "error: Flink needs java; hint: PEERS=duckdb" >&2; exit 2; }
+        python="$(environment flink apache-flink==2.3.0)" && options+=(--flink "$python")
+        ;;
+      *) echo "error: no peer $peer; hint: PEERS=\"duckdb flink\"" >&2; exit 2 ;;
     esac
   done
   "$target/release/bench-engine" --weir "$(realpath "$target/release/weir")" "${options[@]}" "${arguments[@]}"

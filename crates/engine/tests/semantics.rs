@@ -192,6 +192,22 @@ fn window_state_over_its_limit_ends_the_run_with_a_clear_error() {
     }
 }
 
+#[test]
+fn a_great_instant_is_sorted_on_several_threads() {
+    let line = |n: i64| format!(r#"{{"ts":{},"k":"key-{n}","v":{}}}"#, 1_700_000_000_000i64 + n % 7, n % 5);
+    let events = records(&(0..40_000).map(line).collect::<Vec<_>>());
+    let program = planned(&format!(
+        "{SOURCE}SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY w ORDER BY s DESC, k) AS r FROM (
+           SELECT k, w, max(s) AS s, count(*) AS n FROM (
+             SELECT k, tumble(INTERVAL '10 seconds') AS w, sum(v) AS s FROM events GROUP BY 1, 2) GROUP BY k, w)) WHERE r <= 3;"
+    ));
+    let on =
+        |parallelism| run_in_order(&program, &[("events", events.clone())], &Run { parallelism, ..Run::default() }).0;
+    let one = on(1);
+    assert_eq!(one.len(), 3);
+    assert_eq!(on(3), one);
+}
+
 /// The events that are not late: whose place is not before that of the watermark when they come.
 fn on_time(events: &[Event], place: impl Fn(i64) -> i64, of_watermark: impl Fn(i64) -> i64) -> Vec<Event> {
     let mut watermark: Option<i64> = None;

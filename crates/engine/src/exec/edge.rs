@@ -10,7 +10,7 @@ use super::operator::Chunk;
 use crate::state::OperatorState;
 
 /// Turns that may wait between two operators: enough to keep both at work, few enough to keep memory small.
-const WAITING: usize = 2;
+const WAITING: usize = 1;
 
 /// What passes along an edge.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::kernels::cmp::lt;
@@ -26,10 +26,15 @@ use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, collect};
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
+use tokio::runtime::{Builder, Runtime};
 
 use super::InstantSpec;
 use super::rows::bytes_of;
 use crate::plan::NodeId;
+
+/// Where plans run. DataFusion gives parts of a plan (of a sort) to other tasks where the runtime has several threads; such
+/// a task may wait on the very thread that waits for it. On a runtime of one thread it does not.
+static ONE_THREAD: LazyLock<Option<Runtime>> = LazyLock::new(|| Builder::new_current_thread().build().ok());
 
 /// Runs a plan over the given batches of its inputs.
 pub(crate) fn evaluate(
@@ -47,7 +52,8 @@ pub(crate) fn evaluate(
         HashMap::new(),
         Arc::new(RuntimeEnv::default()),
     );
-    // The driver's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
+    let _guard = ONE_THREAD.as_ref().map(Runtime::enter);
+    // The operator's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
     block_on(tokio::task::unconstrained(collect(fresh(plan)?, Arc::new(context))))
 }
 

@@ -160,8 +160,7 @@ impl SessionOperator {
             starts.push(first);
             ends.push(end);
         }
-        let batches: Vec<&RecordBatch> = self.rows.iter().collect();
-        let inputs = self.unstored(&interleave_record_batch(&batches, &picked)?)?;
+        let inputs = self.unstored(&gather(&self.rows, picked)?)?;
         // Every session is a group of its own, also where one key has several.
         let mut accumulators = Accumulators::new(&self.spec)?;
         accumulators.update(&inputs, Picked::All, &sessions, starts.len())?;
@@ -271,6 +270,18 @@ fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
             session.rows.extend(other.rows);
         }
     }
+}
+
+/// The picked rows, by batch and row. Only the batches that they are in are looked at: few rows may close among many.
+fn gather(batches: &[RecordBatch], mut picked: Vec<(usize, usize)>) -> Result<RecordBatch> {
+    let mut used: Vec<usize> = picked.iter().map(|(batch, _)| *batch).collect();
+    used.sort_unstable();
+    used.dedup();
+    for (batch, _) in &mut picked {
+        *batch = used.binary_search(batch).unwrap_or_default();
+    }
+    let batches: Vec<&RecordBatch> = used.iter().filter_map(|batch| batches.get(*batch)).collect();
+    Ok(interleave_record_batch(&batches, &picked)?)
 }
 
 /// Keys, arguments, filters and a row number as one batch.

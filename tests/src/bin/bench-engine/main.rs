@@ -1,6 +1,6 @@
 //! The embedded engine against batch engines, as whole processes in one run, interleaved.
 //!
-//! usage: bench-engine --weir BINARY [--python PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [PART…]
+//! usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [PART…]
 //!
 //! Parts: `queries` (Q1 to Q3 beside the peers), `unstructured`, `keys`, `start`, `cores`; all of them when none is named.
 //! Prints Markdown tables. Processor time is user and system time of the whole process, start-up included; of several
@@ -24,7 +24,7 @@ use queries::Query;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|keys|start|cores]…";
+const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|keys|start|cores]…";
 /// What the issue asks: two million events of a thousand devices.
 const EVENTS: u64 = 2_000_000;
 const DEVICES: u64 = 1_000;
@@ -47,7 +47,9 @@ type Part = fn(&Bench) -> Result<(), BoxError>;
 
 struct Bench {
     weir: PathBuf,
+    /// Python with DuckDB, and with Apache Flink.
     python: Option<PathBuf>,
+    flink: Option<PathBuf>,
     sql: PathBuf,
     folder: PathBuf,
     events: u64,
@@ -73,6 +75,7 @@ impl Bench {
         Ok(Self {
             weir: path("weir").ok_or(USAGE)?,
             python: path("python"),
+            flink: path("flink"),
             sql: path("sql").unwrap_or_else(|| "sql".into()),
             folder: path("folder").unwrap_or_else(|| ".weir/bench".into()),
             events: number("events", EVENTS)?,
@@ -113,9 +116,15 @@ impl Bench {
                 commands.push((peer, command));
             }
             let costs = self.interleaved(&commands)?;
-            self.same_rows(query, commands.iter().map(|(engine, _)| *engine))?;
-            let own = costs.first().map_or(f64::NAN, |c| c.cpu);
-            for ((engine, _), cost) in commands.iter().zip(&costs) {
+            let mut engines: Vec<&str> = commands.iter().map(|(engine, _)| *engine).collect();
+            let mut rows: Vec<(&str, Cost)> = engines.iter().copied().zip(costs).collect();
+            if let Some(python) = &self.flink {
+                rows.extend(peers::flink(python, query.name(), &input, &self.output("Flink", query))?);
+                engines.push("Flink");
+            }
+            self.same_rows(query, engines.into_iter())?;
+            let own = rows.first().map_or(f64::NAN, |(_, c)| c.cpu);
+            for (engine, cost) in &rows {
                 self.row(query, engine, cost, Some(own / cost.cpu), self.events)?;
             }
         }
