@@ -2,7 +2,8 @@
 # Arroyo's official release for local use: one version, checked against a hash.
 #   install-arroyo.sh          installs it as .weir/bin/arroyo
 #   install-arroyo.sh --lock   writes scripts/arroyo.lock: downloads the release and notes its hash, on a machine that you trust
-# The hash is ARROYO_SHA256, or the one that scripts/arroyo.lock has for this platform. Without either nothing is installed.
+# The hash is ARROYO_SHA256, or the one that scripts/arroyo.lock has for this platform (it says where those are from). Without
+# either nothing is installed.
 set -euo pipefail
 
 version=0.15.0
@@ -55,7 +56,7 @@ if [[ -z "$expected" && -f "$lock" ]]; then
 fi
 if [[ "${1:-}" != --lock ]]; then
   [[ -n "$expected" ]] ||
-    fail "no hash is known of $name $version, so nothing is installed" "compare with what you trust and set ARROYO_SHA256, or note what is downloaded now: scripts/install-arroyo.sh --lock"
+    fail "no hash is known of $name $version, so nothing is installed" "set ARROYO_SHA256 to the one that you trust, or note what is downloaded now: scripts/install-arroyo.sh --lock"
   [[ "$expected" =~ ^[0-9a-f]{64}$ ]] || fail "\`$expected\` is no SHA-256" "it is 64 hex digits in lower case"
 fi
 
@@ -66,9 +67,8 @@ found="$(sha256 "$work/$name")"
 
 if [[ "${1:-}" == --lock ]]; then
   touch "$lock"
-  grep -v "^$version $name " "$lock" >"$work/lock" || true
-  echo "$version $name $found" >>"$work/lock"
-  sort "$work/lock" >"$lock"
+  { grep -v "^$version $name " "$lock" || true; echo "$version $name $found"; } >"$work/lock"
+  { grep '^#' "$work/lock" || true; grep -v '^#' "$work/lock" | sort; } >"$lock"
   echo "scripts/arroyo.lock: $version $name $found"
   exit 0
 fi
@@ -79,5 +79,6 @@ binary="$(find "$work" -type f -name 'arroyo*' ! -name '*.tar.gz' | head -n 1)"
 [[ -n "$binary" ]] || fail "$name holds no arroyo"
 mkdir -p "$root/.weir/bin"
 install -m 755 "$binary" "$root/.weir/bin/arroyo"
-"$root/.weir/bin/arroyo" --version >&2 || fail "what was installed does not start"
+"$root/.weir/bin/arroyo" --version >&2 ||
+  fail "what was installed does not start" "the release is built with Python: it needs the library of Python 3.12"
 echo "export ARROYO_BIN=$root/.weir/bin/arroyo"

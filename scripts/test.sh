@@ -29,6 +29,15 @@ terraform_check() { TF_DATA_DIR="$PWD/.weir/check/terraform" terraform -chdir=te
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "build" make --no-print-directory build
+# Minutes of waiting and little work: beside the steps that follow.
+whole="$(mktemp -d)"
+trap 'rm -rf "$log" "$whole"' EXIT
+(scripts/whole-stack.sh >"$whole/said" 2>&1 && echo 0 >"$whole/status" || echo 1 >"$whole/status") &
+whole_stack() {
+  while [[ ! -s "$whole/status" ]]; do sleep 1; done
+  cat "$whole/said"
+  return "$(cat "$whole/status")"
+}
 # Always the whole workspace: cargo compiles DataFusion again for every other set of packages. The tests that run real
 # binaries want the machine to themselves and come last.
 step "unit, snapshot and property tests" cargo test --workspace --locked --lib --bins
@@ -41,6 +50,7 @@ step "terraform validate" terraform_check validate -no-color
 step "terraform test" terraform_check test -no-color
 step "policy scan" scripts/policy-scan.sh --compact --quiet
 step "documentation tests" cargo test --workspace --locked --doc
+step "all of Terraform on the emulator: applied, planned again, destroyed" whole_stack
 step "tests across crates and of the real binaries" cargo test --workspace --locked --no-fail-fast --test "*" -- --test-threads=1
 
 echo

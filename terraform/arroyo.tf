@@ -3,6 +3,9 @@
 locals {
   secret_names = { api-key = "Key of Arroyo's API and UI.", database = "Password of Arroyo's catalogue." }
 
+  # The full image has the compiler that functions in Rust need. Arroyo never fetches one itself.
+  arroyo_image = coalesce(var.arroyo_image, "ghcr.io/arroyosystems/arroyo${var.arroyo_udfs_enabled ? "-full" : ""}:0.15.0")
+
   # A VPC of one's own brings its own way out, of which nothing is known here.
   network = !var.arroyo_enabled ? null : var.existing_network != null ? {
     egress_cidrs        = ["0.0.0.0/0"]
@@ -64,7 +67,7 @@ module "arroyo" {
   egress_cidrs                 = local.network.egress_cidrs
   egress_prefix_lists          = local.network.egress_prefix_lists
   events_stream_arn            = module.streams.arns["events"]
-  image                        = var.arroyo_image
+  image                        = local.arroyo_image
   image_from_internet          = var.existing_network != null || var.network_egress == "nat"
   image_digest                 = var.arroyo_image_digest
   kms_key_arn                  = local.kms_key_arn

@@ -204,10 +204,9 @@ variable "arroyo_enabled" {
 }
 
 variable "arroyo_image" {
-  description = "Arroyo's image with its tag. With network_egress = endpoints it must come from ECR."
+  description = "Arroyo's image with its tag; null: the official one, with a compiler when arroyo_udfs_enabled. With network_egress = endpoints it must come from ECR."
   type        = string
-  default     = "ghcr.io/arroyosystems/arroyo:0.15.0"
-  nullable    = false
+  default     = null
 }
 
 variable "arroyo_image_digest" {
@@ -237,6 +236,18 @@ variable "arroyo_task_slots" {
   type        = number
   default     = 16
   nullable    = false
+}
+
+variable "arroyo_udfs_enabled" {
+  description = "Take the image with a Rust compiler (arroyo-full), for rules that call functions of sql/udfs: whoever may deploy those runs code on the cluster. Compiling reaches crates.io."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.arroyo_udfs_enabled || var.existing_network != null || var.network_egress == "nat"
+    error_message = "arroyo_udfs_enabled needs a way to crates.io: network_egress = \"nat\", or an existing_network."
+  }
 }
 
 variable "arroyo_worker_count" {

@@ -152,6 +152,19 @@ run "encrypted_without_own_key" {
   }
 }
 
+run "checkpoints_of_deleted_pipelines_go_after_a_while" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    checkpoint_expiration_days = 45
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.state.rule : one(rule.expiration).days if rule.id == "orphaned-checkpoints" && rule.status == "Enabled"] == [45]
+    error_message = "only age tells a deleted pipeline's checkpoints apart"
+  }
+}
+
 run "permissions" {
   module { source = "./modules/arroyo" }
 

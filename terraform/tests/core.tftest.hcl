@@ -238,3 +238,50 @@ run "checkpoint_alarm_below_its_interval" {
 
   expect_failures = [var.alarm_checkpoint_age_seconds]
 }
+
+run "image_without_a_compiler_unless_asked_for" {
+  command = plan
+
+  assert {
+    condition     = local.arroyo_image == "ghcr.io/arroyosystems/arroyo:0.15.0"
+    error_message = "by default the cluster compiles nothing"
+  }
+}
+
+run "image_with_a_compiler" {
+  command = plan
+
+  variables {
+    arroyo_udfs_enabled = true
+  }
+
+  assert {
+    condition     = local.arroyo_image == "ghcr.io/arroyosystems/arroyo-full:0.15.0"
+    error_message = "functions in Rust need the full image"
+  }
+}
+
+run "own_image" {
+  command = plan
+
+  variables {
+    arroyo_image        = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/arroyo-full:0.15.0"
+    arroyo_udfs_enabled = true
+  }
+
+  assert {
+    condition     = local.arroyo_image == var.arroyo_image
+    error_message = "an image of one's own is taken as it is"
+  }
+}
+
+run "compiler_without_a_way_out" {
+  command = plan
+
+  variables {
+    arroyo_udfs_enabled = true
+    network_egress      = "endpoints"
+  }
+
+  expect_failures = [var.arroyo_udfs_enabled]
+}

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use weir_rules::{RuleSummary, describe};
+use weir_rules::{RuleSummary, describe, keeps_state};
 
 use crate::{
     api::{JobState, Stop},
@@ -69,7 +69,7 @@ pub struct PackPlan {
     pub drift: Vec<String>,
     /// Rules.
     pub rules: RuleChanges,
-    /// Whether window state is lost: a changed program is a new pipeline, which begins with none.
+    /// Whether window state is lost: what runs keeps some, and a changed program is a new pipeline, which begins with none.
     pub state_lost: bool,
     /// Seconds until the longest window is full again.
     pub warm_up_seconds: Option<u64>,
@@ -163,7 +163,7 @@ pub fn plan(wanted: &Wanted, cluster: &Cluster) -> Plan {
         found: ids(&copies),
         drift: Vec::new(),
         rules: compare(copies.first().map(|copy| copy.pipeline.query.as_str()), None),
-        state_lost: true,
+        state_lost: copies.iter().any(|copy| keeps_state(&copy.pipeline.query)),
         warm_up_seconds: None,
         warm_up_rule: None,
     }));
@@ -195,7 +195,7 @@ fn plan_pack(wanted: &Wanted, cluster: &Cluster, pack: &Pack) -> PackPlan {
         found: ids(&copies),
         drift,
         rules: compare(before.map(|copy| copy.pipeline.query.as_str()), Some(&pack.program)),
-        state_lost: matches!(action, Action::Changed | Action::Recreated),
+        state_lost: starts_anew && before.is_some_and(|copy| keeps_state(&copy.pipeline.query)),
         warm_up_seconds: window.as_ref().map(|(interval, _)| interval.duration().as_secs()),
         warm_up_rule: window.map(|(_, rule)| rule),
     }

@@ -1,7 +1,7 @@
 //! What a compiled program says of itself: its rules, their columns and their windows. Read from the text alone, so that a
 //! program that was deployed long ago can be compared with today's.
 
-use crate::Interval;
+use crate::{Interval, tokens::word};
 
 /// A rule of a compiled program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +34,20 @@ pub fn describe(program: &str) -> Vec<RuleSummary> {
             if let (Some(rule), Some(column)) = (rules.last_mut(), detail_column(line)) {
                 rule.columns.push(column);
             }
-            // What stands in comments is no window.
-            body.push_str(line.split("--").next().unwrap_or_default());
+            body.push_str(without_comment(line));
             body.push('\n');
         }
     }
     finish(&mut rules, &mut body);
     rules
+}
+
+/// Whether a program keeps anything of the events that it has read: in windows, or to join them. That is lost when another
+/// program takes its place.
+#[must_use]
+pub fn keeps_state(program: &str) -> bool {
+    let sql: Vec<&str> = program.lines().map(without_comment).collect();
+    longest_window(&sql.join("\n")).is_some() || word(program, "join").is_some()
 }
 
 /// The longest window anywhere in a program.
@@ -61,6 +68,11 @@ pub fn longest_window(sql: &str) -> Option<Interval> {
         }
     }
     longest
+}
+
+/// What stands in comments is no window.
+fn without_comment(line: &str) -> &str {
+    line.split("--").next().unwrap_or_default()
 }
 
 fn finish(rules: &mut [RuleSummary], body: &mut String) {
@@ -115,6 +127,22 @@ pub(crate) fn intervals(arguments: &str) -> Vec<Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_over_single_events_keeps_nothing() {
+        for nothing in [
+            "SELECT a FROM t WHERE a > 1",
+            "-- hop(INTERVAL '1 minute', INTERVAL '1 hour')\nSELECT a FROM t",
+            "SELECT 'a join of two', a FROM t",
+        ] {
+            assert!(!keeps_state(nothing), "{nothing}");
+        }
+        for something in
+            ["SELECT a FROM t GROUP BY a, tumble(INTERVAL '1 minute')", "SELECT a FROM t\nJOIN u ON t.a = u.a"]
+        {
+            assert!(keeps_state(something), "{something}");
+        }
+    }
 
     #[test]
     fn windows_are_found_however_they_are_written() {

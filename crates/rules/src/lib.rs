@@ -20,7 +20,7 @@ mod tokens;
 mod udf;
 
 pub use compile::{Program, compile};
-pub use describe::{RuleSummary, describe, longest_window};
+pub use describe::{RuleSummary, describe, keeps_state, longest_window};
 pub use environment::{DecodeMode, Environment, RuleSettings, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;

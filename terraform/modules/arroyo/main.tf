@@ -27,7 +27,7 @@ locals {
 
   control_environment = merge(local.environment, {
     ARROYO__API__AUTH_MODE__TYPE = "static-api-key"
-    # User-defined functions in Rust are code that strangers to this repository could run: no compiler is fetched.
+    # Functions in Rust are code that runs on the cluster: only an image that brings a compiler takes them, none is fetched.
     ARROYO__COMPILER__INSTALL_CLANG              = "false"
     ARROYO__COMPILER__INSTALL_RUSTC              = "false"
     ARROYO__CONTROLLER__SCHEDULER                = local.nodes ? "node" : "process"

@@ -88,6 +88,16 @@ impl Api {
         answer["id"].as_str().map(str::to_owned).ok_or_else(|| io::Error::other(answer.to_string()))
     }
 
+    /// The pipelines that there are, ids and names, newest first.
+    ///
+    /// # Errors
+    /// When Arroyo does not answer.
+    pub fn pipelines(self) -> io::Result<Vec<(String, String)>> {
+        let answer = self.call("GET", "/pipelines", None)?;
+        let all = answer["data"].as_array().cloned().unwrap_or_default();
+        Ok(all.iter().map(|one| (text(&one["id"]), text(&one["name"]))).collect())
+    }
+
     /// The job of a pipeline.
     ///
     /// # Errors

@@ -2,13 +2,21 @@
 
 use std::{
     env, fs, io,
-    net::{Ipv4Addr, TcpListener},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
 use super::{Api, Job};
+
+/// What listens, as settings name it.
+const PORTS: [&str; 4] = ["API__HTTP", "CONTROLLER__RPC", "COMPILER__RPC", "ADMIN__HTTP"];
 
 /// It is up within a second or two; a debug build on a busy machine gets two minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -31,6 +39,8 @@ pub struct Cluster {
     folder: PathBuf,
     /// Its API.
     pub api: Api,
+    /// The port that nodes register at.
+    pub controller_port: u16,
     /// The port that says whether it lives.
     pub admin_port: u16,
 }
@@ -42,11 +52,13 @@ impl Cluster {
     /// When it does not come up.
     pub fn start(binary: &Path, folder: &Path, environment: &[(&str, String)]) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let ports = free_ports(4)?;
+        let ports: [u16; PORTS.len()] = crate::free_ports()?;
         let log = fs::File::create(folder.join("arroyo.log"))?;
         let mut command = Command::new(binary);
         command.arg("cluster").current_dir(folder).stdout(log.try_clone()?).stderr(log);
-        for (service, port) in ["API__HTTP", "CONTROLLER__RPC", "COMPILER__RPC", "ADMIN__HTTP"].iter().zip(&ports) {
+        // Its workers are processes of its group, and outlive it otherwise.
+        command.process_group(0);
+        for (service, port) in PORTS.iter().zip(&ports) {
             command.env(format!("ARROYO__{service}_PORT"), port.to_string());
         }
         for service in ["API", "CONTROLLER", "COMPILER", "ADMIN", "WORKER"] {
@@ -65,9 +77,13 @@ impl Cluster {
             // A program that fails shall say so at once.
             .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
             .env("ARROYO__DISABLE_TELEMETRY", "true")
-            .envs(environment.iter().map(|(name, value)| (name, value)));
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            // Whatever name it is to have elsewhere: here it listens on a port of this machine.
+            .env("ARROYO__CONTROLLER_ENDPOINT", format!("http://127.0.0.1:{}", ports[1]));
         let api = Api::new(ports[0]);
-        let mut cluster = Self { process: command.spawn()?, folder: folder.to_owned(), api, admin_port: ports[3] };
+        let process = command.spawn()?;
+        let mut cluster =
+            Self { process, folder: folder.to_owned(), api, controller_port: ports[1], admin_port: ports[3] };
         let begun = Instant::now();
         while !api.answers() {
             if let Some(status) = cluster.process.try_wait()? {
@@ -114,14 +130,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        if let Ok(group) = i32::try_from(self.process.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.process.wait();
     }
-}
-
-/// Ports that nothing listens on now. They are taken together, so that they differ.
-fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let taken: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
-    taken.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

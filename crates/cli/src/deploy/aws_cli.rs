@@ -1,32 +1,89 @@
 //! The AWS CLI, for what needs its Session Manager plugin anyway: tunnels, and the key that goes with them.
 
-use std::process::Stdio;
+use std::{
+    env, fmt,
+    io::{Error, ErrorKind},
+    process::Stdio,
+};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
 use super::outputs::StackOutputs;
 
-/// `aws`, in the stack's region, and at the emulator where the stack is there.
-pub(crate) fn command(outputs: &StackOutputs) -> Command {
-    let mut command = Command::new("aws");
-    if let Some(region) = outputs.get("region") {
-        command.args(["--region", region]);
+/// A program that is not on `PATH`, and where it is to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) program: &'static str,
+    hint: &'static str,
+}
+
+const AWS: Missing = Missing {
+    program: "aws",
+    hint: "install the AWS CLI, version 2: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html; or name \
+           Arroyo's address and key in WEIR_ARROYO_URL and WEIR_ARROYO_KEY",
+};
+const PLUGIN: Missing = Missing {
+    program: "session-manager-plugin",
+    hint: "the AWS CLI needs it for tunnels: \
+           https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html; without \
+           a tunnel, name Arroyo's address in WEIR_ARROYO_URL",
+};
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was not found on PATH\n  hint: {}", self.program, self.hint)
     }
-    if let Some(endpoint) = outputs.get("endpoint_url") {
-        command.args(["--endpoint-url", endpoint]);
+}
+
+impl std::error::Error for Missing {}
+
+/// What a tunnel needs and this machine has not.
+pub(crate) fn missing() -> Vec<Missing> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let there = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    [AWS, PLUGIN].into_iter().filter(|one| !there(one.program)).collect()
+}
+
+/// Refuses to begin what a tunnel is needed for when it cannot be opened.
+pub(crate) fn need_tunnel() -> Result<()> {
+    match missing().into_iter().next() {
+        Some(missing) => Err(anyhow::Error::new(missing).context("no tunnel to Arroyo can be opened")),
+        None => Ok(()),
     }
-    command.env("AWS_PAGER", "").stdin(Stdio::null());
+}
+
+/// Where `aws` is to look: the stack's region, and the emulator where the stack is there.
+pub(crate) fn place(outputs: &StackOutputs) -> Vec<String> {
+    [("--region", "region"), ("--endpoint-url", "endpoint_url")]
+        .into_iter()
+        .filter_map(|(option, output)| Some([option.to_owned(), outputs.get(output)?.to_owned()]))
+        .flatten()
+        .collect()
+}
+
+/// `aws` with these arguments.
+pub(crate) fn command(arguments: &[String]) -> Command {
+    let mut command = Command::new(AWS.program);
+    command.args(arguments).env("AWS_PAGER", "").stdin(Stdio::null());
     command
+}
+
+/// Why `aws` did not start.
+pub(crate) fn not_started(error: Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::NotFound {
+        AWS.into()
+    } else {
+        anyhow::Error::new(error).context("`aws` did not start")
+    }
 }
 
 /// What a call prints.
 pub(crate) async fn call(outputs: &StackOutputs, arguments: &[&str]) -> Result<String> {
     let what = format!("aws {}", arguments.iter().take(2).copied().collect::<Vec<_>>().join(" "));
-    let mut command = command(outputs);
-    let output = command.args(arguments).output().await.with_context(|| {
-        format!("{what}: `aws` cannot be started\n  hint: install the AWS CLI, version 2, or set WEIR_ARROYO_URL and WEIR_ARROYO_KEY")
-    })?;
+    let mut all = place(outputs);
+    all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let output = command(&all).output().await.map_err(not_started).with_context(|| what.clone())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{what}: {}", said.split_whitespace().collect::<Vec<_>>().join(" "));

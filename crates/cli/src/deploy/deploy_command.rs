@@ -15,6 +15,7 @@ use weir_cloud::{
 
 use super::{
     apply::{Asked, PatienceOptions},
+    aws_cli::{self, Missing},
     confirm,
     infrastructure::{Infrastructure, Purpose},
     ledger::now_text,
@@ -55,11 +56,24 @@ const PROBE_POLL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
+    // Rules with faults shall say so before anything is made for them.
+    command.wanted.packs(&repo, &command.place.environment, &StackOutputs::default())?;
     let infrastructure = Infrastructure::new(&repo, &command.place.environment, &command.terraform)?;
     infrastructure.init()?;
-    if infrastructure.plan(Purpose::Make)? {
+    let planned = infrastructure.plan(Purpose::Make)?;
+    let changes = planned.is_some();
+    if let Some(planned) = planned {
+        if !command.place.has_url() {
+            // Better heard now than when the infrastructure stands.
+            aws_cli::missing().into_iter().for_each(|missing| {
+                let program = missing.program;
+                eprintln!(
+                    "warning: `{program}` was not found: with arroyo_enabled, a tunnel needs it to deploy the rules"
+                );
+            });
+        }
         confirm(&format!("Do this to {}?", command.place.environment), command.yes)?;
-        infrastructure.apply()?;
+        planned.apply()?;
     }
     let outputs = command.place.applied(&repo).await?;
     if outputs.get("arroyo_cluster_name").is_none() && !command.place.has_url() {
@@ -75,8 +89,8 @@ pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
         commit: commit(&repo),
         dry_run: false,
         json: false,
-        // The person has said yes to the deployment as a whole.
-        yes: true,
+        // Who said yes to the infrastructure said it to the deployment as a whole.
+        yes: command.yes || changes,
         patience: command.patience,
     };
     asked.carry_out(&place, &compared).await?;
@@ -95,6 +109,8 @@ async fn reached(options: &PlaceOptions, repo: &Repo, outputs: &StackOutputs) ->
     loop {
         match options.connect_to(repo, outputs.clone()).await {
             Ok(place) => return Ok(place),
+            // Waiting installs no program.
+            Err(error) if error.is::<Missing>() => return Err(error),
             Err(error) if begun.elapsed() > ANSWER_DEADLINE => {
                 return Err(error.context(format!("arroyo did not answer within {} s", ANSWER_DEADLINE.as_secs())));
             }

@@ -8,6 +8,7 @@ use weir_arroyo::{Applier, Cluster, Patience};
 use super::{
     confirm,
     infrastructure::{Infrastructure, Purpose},
+    outputs::StackOutputs,
     place::PlaceOptions,
     render,
 };
@@ -34,27 +35,44 @@ pub(crate) struct DestroyCommand {
 
 pub(crate) async fn run(command: DestroyCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    if command.all { infrastructure(&command, &repo) } else { pipelines(&command, &repo).await }
+    if command.all { infrastructure(&command, &repo).await } else { pipelines(&command, &repo).await }
 }
 
 /// Pipelines go with the cluster: nothing is left that could be stopped cleanly for.
-fn infrastructure(command: &DestroyCommand, repo: &Repo) -> Result<ExitCode> {
+async fn infrastructure(command: &DestroyCommand, repo: &Repo) -> Result<ExitCode> {
     let environment = &command.place.environment;
     let infrastructure = Infrastructure::new(repo, environment, &command.terraform)?;
     infrastructure.init()?;
-    if !infrastructure.plan(Purpose::End)? {
+    let Some(planned) = infrastructure.plan(Purpose::End)? else {
         println!("{environment}: nothing is left");
         return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!(
-        "All of this ends. For good lost are: events and anomalies still on the streams, every stored anomaly, alert and \
-         silence, quarantined records, what windows hold, and which deployments there were. A size with deletion_protection \
-         refuses until that is off."
-    );
+    };
+    eprint!("{}", lost(&StackOutputs::read(repo, environment).await?));
     confirm(&format!("Destroy all of {environment}?"), command.yes)?;
-    infrastructure.apply()?;
+    planned.apply()?;
     println!("{environment}: nothing is left");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What cannot be had again, by the names of what holds it.
+fn lost(outputs: &StackOutputs) -> String {
+    let mut text = "All of this ends. For good lost are:\n".to_owned();
+    for (what, holder) in [
+        ("events that are still on", "events_stream_name"),
+        ("anomalies that are still on", "anomalies_stream_name"),
+        ("every stored anomaly, alert and silence, and which deployments there were, in", "table_name"),
+        ("quarantined records in", "quarantine_queue_url"),
+        ("records that the alerter gave up on, in", "failures_bucket"),
+        ("alerts that nobody has read, in", "inbox_queue_url"),
+        ("what the windows hold and where reading had come to, in", "arroyo_state_bucket"),
+        ("Arroyo's catalogue and logs, and the key in", "arroyo_api_key_secret"),
+    ] {
+        if let Some(name) = outputs.get(holder) {
+            text.push_str(&format!("  {what} {name}\n"));
+        }
+    }
+    text.push_str("With deletion_protection it fails until that is off and applied.\n");
+    text
 }
 
 async fn pipelines(command: &DestroyCommand, repo: &Repo) -> Result<ExitCode> {
@@ -87,4 +105,26 @@ async fn pipelines(command: &DestroyCommand, repo: &Repo) -> Result<ExitCode> {
         .await?;
     println!("{environment}: {} ended", render::count(ended, "pipeline"));
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_named_where_it_is_there() {
+        let outputs = StackOutputs::parse(
+            br#"{"events_stream_name":{"value":"weir-dev-events"},"anomalies_stream_name":{"value":"weir-dev-anomalies"},
+                 "table_name":{"value":"weir-dev-anomalies"},"inbox_queue_url":{"value":null},
+                 "arroyo_state_bucket":{"value":"weir-dev-arroyo-111122223333-eu-central-1"}}"#,
+        );
+        insta::assert_snapshot!(lost(&outputs.unwrap()), @r"
+        All of this ends. For good lost are:
+          events that are still on weir-dev-events
+          anomalies that are still on weir-dev-anomalies
+          every stored anomaly, alert and silence, and which deployments there were, in weir-dev-anomalies
+          what the windows hold and where reading had come to, in weir-dev-arroyo-111122223333-eu-central-1
+        With deletion_protection it fails until that is off and applied.
+        ");
+    }
 }

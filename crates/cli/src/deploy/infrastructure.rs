@@ -2,6 +2,7 @@
 //! that one can never be planned over another.
 
 use std::{
+    io::IsTerminal as _,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
@@ -27,6 +28,28 @@ pub(crate) struct Infrastructure {
 pub(crate) enum Purpose {
     Make,
     End,
+}
+
+/// A plan that was shown. It holds the values of variables and serves once: its file goes with this.
+#[derive(Debug)]
+pub(crate) struct Planned<'a> {
+    infrastructure: &'a Infrastructure,
+}
+
+impl Planned<'_> {
+    /// Carries it out.
+    pub(crate) fn apply(self) -> Result<()> {
+        eprintln!("▸ terraform apply");
+        let mut apply = self.infrastructure.terraform();
+        apply.args(["apply", "-input=false"]).args(plain()).arg(self.infrastructure.plan_file());
+        done("terraform apply", run(apply)?)
+    }
+}
+
+impl Drop for Planned<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.infrastructure.plan_file());
+    }
 }
 
 /// Where Terraform keeps which workspace and which provider an environment uses.
@@ -59,11 +82,12 @@ impl Infrastructure {
         done("terraform workspace", run(workspace)?)
     }
 
-    /// Plans, shows the plan, and says whether it would change anything.
-    pub(crate) fn plan(&self, purpose: Purpose) -> Result<bool> {
+    /// Plans and shows the plan; none when it would change nothing.
+    pub(crate) fn plan(&self, purpose: Purpose) -> Result<Option<Planned<'_>>> {
         eprintln!("▸ terraform plan");
+        let planned = Planned { infrastructure: self };
         let mut plan = self.terraform();
-        plan.args(["plan", "-input=false", "-detailed-exitcode", "-compact-warnings"]);
+        plan.args(["plan", "-input=false", "-detailed-exitcode", "-compact-warnings"]).args(plain());
         if purpose == Purpose::End {
             plan.arg("-destroy");
         }
@@ -71,21 +95,10 @@ impl Infrastructure {
         plan.arg(format!("-var-file={}", self.variables().display())).args(&self.arguments);
         let status = run(plan)?;
         match status.code() {
-            Some(0) => Ok(false),
-            Some(CHANGES) => Ok(true),
-            _ => done("terraform plan", status).map(|()| false),
+            Some(0) => Ok(None),
+            Some(CHANGES) => Ok(Some(planned)),
+            _ => done("terraform plan", status).map(|()| None),
         }
-    }
-
-    /// Carries out the plan that was shown.
-    pub(crate) fn apply(&self) -> Result<()> {
-        eprintln!("▸ terraform apply");
-        let mut apply = self.terraform();
-        apply.args(["apply", "-input=false"]).arg(self.plan_file());
-        let applied = done("terraform apply", run(apply)?);
-        // A plan holds the values of variables; it serves once.
-        let _ = std::fs::remove_file(self.plan_file());
-        applied
     }
 
     fn terraform(&self) -> Command {
@@ -111,6 +124,11 @@ impl Infrastructure {
     fn plan_file(&self) -> PathBuf {
         data_folder(&self.repo, &self.environment).join("plan")
     }
+}
+
+/// Colours are for terminals.
+fn plain() -> Option<&'static str> {
+    (!std::io::stderr().is_terminal()).then_some("-no-color")
 }
 
 /// Runs with everything that it prints on stderr: stdout is for what the command itself answers.

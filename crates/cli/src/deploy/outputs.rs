@@ -39,7 +39,8 @@ impl StackOutputs {
         Self::parse(&bytes).with_context(|| format!("{} is not what `terraform output -json` writes", file.display()))
     }
 
-    fn parse(json: &[u8]) -> Result<Self> {
+    /// From what `terraform output -json` writes.
+    pub(super) fn parse(json: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Output {
             value: serde_json::Value,

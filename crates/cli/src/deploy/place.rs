@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
 
-use super::{aws_cli, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel};
+use super::{aws_cli, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel};
 use crate::repo::Repo;
 
 /// Which cluster.
@@ -21,7 +21,7 @@ pub(crate) struct PlaceOptions {
     /// Arroyo's API key; read from the stack's secret without it
     #[arg(long, env = "WEIR_ARROYO_KEY", hide_env_values = true, value_name = "KEY", hide = true)]
     key: Option<String>,
-    /// What `terraform output -json` wrote; Terraform is asked without it, unless --url is given
+    /// What `terraform output -json` wrote; Terraform is asked without it, unless --url is given and nothing was deployed from here
     #[arg(long, env = "WEIR_OUTPUTS", value_name = "FILE")]
     outputs: Option<PathBuf>,
 }
@@ -40,10 +40,15 @@ pub(crate) struct Place {
 }
 
 impl PlaceOptions {
-    /// The stack's outputs, from a file or from Terraform; empty when only an address is given.
+    /// The stack's outputs, from a file or from Terraform; empty when only an address is given, and this checkout never
+    /// deployed the environment.
     pub(crate) async fn outputs(&self, repo: &Repo) -> Result<StackOutputs> {
         match (&self.outputs, &self.url) {
             (Some(file), _) => StackOutputs::load(file),
+            // The address leads to the same stack, of which streams, shards and the record of deployments must be known.
+            (None, Some(_)) if data_folder(repo, &self.environment).is_dir() => {
+                StackOutputs::read(repo, &self.environment).await
+            }
             (None, Some(_)) => Ok(StackOutputs::default()),
             (None, None) => self.applied(repo).await,
         }
@@ -77,11 +82,13 @@ impl PlaceOptions {
     pub(crate) async fn connect_to(&self, repo: &Repo, outputs: StackOutputs) -> Result<Place> {
         let clients = clients(&outputs).await;
         let ledger = ledger(repo, clients.as_ref(), &outputs);
+        if self.url.is_none() {
+            aws_cli::need_tunnel()?;
+        }
         let key = self.key(&outputs).await?;
         let (url, tunnel) = match &self.url {
             Some(url) => (url.clone(), None),
             None => {
-                eprintln!("open a tunnel to Arroyo …");
                 let tunnel = Tunnel::open(&outputs).await?;
                 (format!("http://{}", tunnel.address), Some(tunnel))
             }

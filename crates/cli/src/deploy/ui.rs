@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::{
+    aws_cli,
     place::PlaceOptions,
     proxy::Proxy,
     tunnel::{API_PORT, Tunnel},
@@ -13,7 +14,7 @@ use crate::{local::interrupted, repo::Repo};
 
 /// Opens a tunnel to Arroyo's UI on a loopback port, until Ctrl-C
 ///
-/// Needs the AWS CLI with its Session Manager plugin. Exit codes: 0 ended by Ctrl-C; 1 the tunnel failed; 2 the command line
+/// Prints the command that does it (aws ssm start-session), which needs the AWS CLI and its Session Manager plugin. Exit codes: 0 ended by Ctrl-C; 1 the tunnel failed; 2 the command line
 /// is wrong.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,6 +30,7 @@ pub(crate) struct UiCommand {
 
 pub(crate) async fn run(command: UiCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
+    aws_cli::need_tunnel()?;
     let outputs = command.place.outputs(&repo).await?;
     let key = command.place.key(&outputs).await?;
     let mut tunnel = Tunnel::open(&outputs).await?;

@@ -42,8 +42,8 @@ impl EngineKind {
     pub(crate) fn check(self) -> Result<()> {
         if self == Self::Arroyo && arroyo().is_none() {
             bail!(
-                "no `arroyo` was found\n  hint: put Arroyo 0.15's binary on PATH or name it in ARROYO_BIN, or run the \
-                 rules on the embedded engine: leave out --engine"
+                "no `arroyo` was found\n  hint: scripts/install-arroyo.sh fetches Arroyo 0.15 and prints the line that names it in \
+                 ARROYO_BIN; or run the rules on the embedded engine: leave out --engine"
             );
         }
         Ok(())

@@ -1,0 +1,240 @@
+//! `weir deploy` and `weir destroy --all` as a person runs them: from a checkout to a stack that a probe went through, and to
+//! nothing. AWS is the emulator, Arroyo the stand-in, whose pipelines the embedded engine runs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use weir_arroyo_stand_in::{Options, StandIn};
+use weir_tests::{Emulator, repo, weir};
+
+const KEY: &str = "kdeploy";
+const POLL: Duration = Duration::from_millis(50);
+/// From an event's put to its anomaly in the table takes a second.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A copy of what `weir deploy` needs of the checkout, so that a test shares no Terraform state with a person's own.
+struct Checkout {
+    folder: tempfile::TempDir,
+}
+
+impl Checkout {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["dist", "scripts", "sql", "terraform"] {
+            copy(&repo().join(part), &folder.path().join(part));
+        }
+        let sizes = fs::read_to_string(repo().join("terraform/local.tfvars")).unwrap();
+        let terraform = folder.path().join("terraform");
+        fs::write(
+            terraform.join("e2e.tfvars"),
+            format!("{sizes}name_prefix = \"weir-e2e-deploy\"\nschedules_enabled = false\n"),
+        )
+        .unwrap();
+        let environments = folder.path().join("sql/environments");
+        fs::copy(environments.join("dev.toml"), environments.join("e2e.toml")).unwrap();
+        Self { folder }
+    }
+}
+
+/// Files and folders, without what commands leave behind: names that begin with a dot, and state.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with('.') || name.contains(".tfstate") {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(name));
+        } else {
+            fs::copy(entry.path(), to.join(name)).unwrap();
+        }
+    }
+}
+
+/// Runs what the stand-in says is running: a process of the embedded engine for each pipeline.
+struct Engines {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engines {
+    fn start(arroyo: &Arc<StandIn>, environment: Vec<(&'static str, String)>, folder: PathBuf) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (arroyo, told) = (Arc::clone(arroyo), Arc::clone(&over));
+        let thread = std::thread::spawn(move || {
+            let mut running: BTreeMap<String, Child> = BTreeMap::new();
+            while !told.load(Ordering::Relaxed) {
+                let wanted = arroyo.entries();
+                let wanted = |id: &str| wanted.iter().find(|entry| entry.id == id && entry.runs());
+                let ended: Vec<String> = running.keys().filter(|id| wanted(id).is_none()).cloned().collect();
+                ended.iter().filter_map(|id| running.remove(id)).for_each(end);
+                for entry in arroyo.entries().iter().filter(|entry| entry.runs()) {
+                    running
+                        .entry(entry.id.clone())
+                        .or_insert_with(|| engine(&folder, &entry.id, &entry.query, &environment));
+                }
+                std::thread::sleep(POLL);
+            }
+            running.into_values().for_each(end);
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Engines {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn engine(folder: &Path, id: &str, query: &str, environment: &[(&'static str, String)]) -> Child {
+    let program = folder.join(format!("{id}.sql"));
+    fs::write(&program, query).unwrap();
+    let log = fs::File::create(folder.join(format!("{id}.log"))).unwrap();
+    let state = folder.join(id);
+    weir(&["run", program.to_str().unwrap(), "--state-dir", state.to_str().unwrap()])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+#[test]
+fn an_environment_is_made_probed_made_again_and_ended() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let options = Options { key: Some(KEY.to_owned()), ..Options::default() };
+    let arroyo = Arc::new(runtime.block_on(StandIn::start(options)));
+    let checkout = Checkout::new();
+    let files = tempfile::tempdir().unwrap();
+    let emulator = Emulator::start(&files.path().join("emulator")).unwrap();
+    let _engines = Engines::start(&arroyo, emulator.environment().into(), files.path().to_owned());
+
+    let command = |arguments: &[&str]| -> Command {
+        let mut command = weir(arguments);
+        command
+            .current_dir(checkout.folder.path())
+            .envs(emulator.environment())
+            .env("WEIR_ENV", "e2e")
+            .env("WEIR_ARROYO_URL", arroyo.url())
+            .env("WEIR_ARROYO_KEY", KEY)
+            .env("WEIR_WHO", "ana")
+            .env_remove("WEIR_OUTPUTS")
+            .stdin(Stdio::null());
+        command
+    };
+    let run = |arguments: &[&str]| Said::from(command(arguments).output().unwrap());
+    let endpoint = format!("endpoint_url={}", emulator.endpoint());
+    let terraform = ["--", "-var", &endpoint];
+    let with = |arguments: &[&'static str]| [arguments, &terraform[..]].concat();
+    let state = checkout.folder.path().join("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
+    let plan_file = checkout.folder.path().join(".weir/deploy/e2e/plan");
+
+    // What is planned is shown, and nothing is done before somebody said yes.
+    let unasked = run(&with(&["deploy"]));
+    assert_eq!(unasked.code, Some(1), "{}", unasked.err);
+    assert!(
+        unasked.err.contains("Plan: ") && unasked.err.contains("nobody to ask: Do this to e2e?"),
+        "{}",
+        unasked.err
+    );
+    assert!(!state.exists() && arroyo.entries().is_empty() && !plan_file.exists());
+
+    let made = run(&with(&["deploy", "--yes"]));
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    assert!(
+        made.out.contains("\n  + static_threshold\n") && made.out.contains("e2e: deployment 1 runs\n"),
+        "{}",
+        made.out
+    );
+    let (_, probed) =
+        made.out.split_once("a probe went through events, rules, anomalies and alerter into the table in ").unwrap();
+    let whereabouts = probed.split_once(" s\n").unwrap().1.replace(&emulator.endpoint(), "EMULATOR");
+    insta::assert_snapshot!(whereabouts, @r"
+      events stream     weir-e2e-deploy-events
+      anomalies stream  weir-e2e-deploy-anomalies
+      table             weir-e2e-deploy-anomalies
+      alerts topic      arn:aws:sns:us-east-1:000000000000:weir-e2e-deploy-alerts
+      quarantine queue  EMULATOR/000000000000/weir-e2e-deploy-quarantine
+      alerter           weir-e2e-deploy-alerter
+      heartbeat         weir-e2e-deploy-heartbeat
+      region            us-east-1
+    ");
+    assert!(!plan_file.exists(), "a plan holds the values of variables, and was left");
+    let running: Vec<String> =
+        arroyo.entries().into_iter().filter(|entry| entry.runs()).map(|entry| entry.name).collect();
+    assert!(matches!(&running[..], [one] if one.starts_with("weir/e2e/rules@")), "{running:?}");
+
+    // The first alert, as the deploy guide has it.
+    let event = files.path().join("event");
+    fs::write(&event, r#"{"timestamp":"2026-11-25T12:00:00Z","value":99,"source":"pump-1","metric":"temperature"}"#)
+        .unwrap();
+    let put = run(&["put", event.to_str().unwrap(), "--stream", "weir-e2e-deploy-events"]);
+    assert_eq!(put.code, Some(0), "{}", put.err);
+    let begun = Instant::now();
+    let stored = loop {
+        let shown = run(&["show", "--rule", "static_threshold", "--json", "--table", "weir-e2e-deploy-anomalies"]);
+        assert_eq!(shown.code, Some(0), "{}", shown.err);
+        if let Some(line) = shown.out.lines().next() {
+            break serde_json::from_str::<Value>(line).unwrap();
+        }
+        assert!(begun.elapsed() < TIMEOUT, "the event's anomaly was not stored");
+    };
+    assert_eq!((stored["key"].as_str(), stored["disposition"].as_str()), (Some("pump-1/temperature"), Some("alert")));
+
+    // Again: nothing is to do, and still it is probed. An address alone leads to the stack that was deployed from here.
+    let again = run(&with(&["deploy"]));
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(again.err.contains("No changes.") && !plan_file.exists(), "{}", again.err);
+    assert!(again.out.contains("e2e: nothing to do\n") && again.out.contains("a probe went through"), "{}", again.out);
+    let planned = run(&["plan", "--exit-code"]);
+    assert_eq!(planned.code, Some(0), "{}{}", planned.out, planned.err);
+
+    let ended = run(&with(&["destroy", "--all", "--yes"]));
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "e2e: nothing is left\n"), "{}", ended.err);
+    let lost =
+        "every stored anomaly, alert and silence, and which deployments there were, in weir-e2e-deploy-anomalies";
+    let (before, after) = ended.err.split_once(lost).unwrap();
+    assert!(
+        !before.contains("▸ terraform apply") && after.contains("▸ terraform apply"),
+        "it is said before it is done"
+    );
+    let left: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    assert_eq!(left["resources"], Value::Array(vec![]));
+}
