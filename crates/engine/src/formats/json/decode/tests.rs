@@ -280,7 +280,10 @@ proptest! {
     ) {
         let name = if known { "x" } else { "unknown" };
         let payload = mangled(format!("{{\"{name}\":{value}}}"), at, byte, how);
-        let expected = serde_json::from_slice::<Value>(&payload).ok().filter(Value::is_object);
+        let expected = serde_json::from_slice::<Value>(&payload);
+        // Beyond the range of a double a number is infinite here, as on Arroyo.
+        prop_assume!(!expected.as_ref().is_err_and(|e| e.to_string().starts_with("number out of range")));
+        let expected = expected.ok().filter(Value::is_object);
         let mut decoder = decoder(vec![json_field("x")]);
         let pushed = decoder.push(&payload);
         prop_assert_eq!(pushed.is_ok(), expected.is_some(), "{:?} of {}", pushed, String::from_utf8_lossy(&payload));
