@@ -91,14 +91,16 @@ impl Alerter {
     /// Merges what came twice and takes out what is no anomaly.
     fn sort_out(&self, batch: &mut Batch<'_>, counters: &mut Counters) -> (Vec<Unique>, Vec<(usize, String)>) {
         let now = self.clock.now();
-        let mut unique: BTreeMap<AnomalyId, Unique> = BTreeMap::new();
+        // A probe is not stored: it must not hide an anomaly that was given its id.
+        let mut unique: BTreeMap<(AnomalyId, bool), Unique> = BTreeMap::new();
         let mut bodies = Vec::new();
         for (index, record) in batch.decoded.iter_mut().enumerate() {
             for (at, entry) in std::mem::take(&mut record.entries).into_iter().enumerate() {
                 let parts = match entry {
                     Entry::Anomaly(anomaly) => {
                         counters.received += 1;
-                        let slot = unique.entry(anomaly.id.clone()).or_insert_with(|| Unique {
+                        let id = (anomaly.id.clone(), anomaly.is_probe());
+                        let slot = unique.entry(id).or_insert_with(|| Unique {
                             anomaly: *anomaly,
                             first: (index, at),
                             records: BTreeSet::new(),
