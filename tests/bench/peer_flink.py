@@ -19,20 +19,20 @@ from pyflink.table import EnvironmentSettings, TableEnvironment  # noqa: E402 (i
 
 TUMBLE = "TABLE(TUMBLE(TABLE events, DESCRIPTOR(`timestamp`), INTERVAL '10' SECOND))"
 QUERIES = {
-    "Q1": ("at TIMESTAMP_LTZ(3), v DOUBLE, source STRING", "SELECT `timestamp`, `value`, source FROM events WHERE `value` > 75"),
+    "Q1": ("`at` TIMESTAMP_LTZ(3), v DOUBLE, source STRING", "SELECT `timestamp`, `value`, source FROM events WHERE `value` > 75"),
     "Q2": (
-        "source STRING, at TIMESTAMP(3), n BIGINT, mean DOUBLE, deviation DOUBLE, low DOUBLE, high DOUBLE",
+        "source STRING, `at` TIMESTAMP(3), n BIGINT, mean DOUBLE, deviation DOUBLE, low DOUBLE, high DOUBLE",
         f"""SELECT source, window_end, COUNT(*), AVG(`value`), STDDEV_SAMP(`value`), MIN(`value`), MAX(`value`) FROM {TUMBLE}
         GROUP BY window_start, window_end, source
         HAVING COUNT(*) >= 3 AND MAX(`value`) - AVG(`value`) > 2 * STDDEV_SAMP(`value`)""",
     ),
     "Q3": (
-        "source STRING, at TIMESTAMP_LTZ(3), newest DOUBLE, mean DOUBLE, deviation DOUBLE",
+        "source STRING, `at` TIMESTAMP_LTZ(3), newest DOUBLE, mean DOUBLE, deviation DOUBLE",
         f"""SELECT * FROM (
-          SELECT source, at, m, AVG(m) OVER w AS mean, STDDEV_SAMP(m) OVER w AS deviation FROM (
-            SELECT source, window_time AS at, AVG(`value`) AS m FROM {TUMBLE}
+          SELECT source, `at`, m, AVG(m) OVER w AS mean, STDDEV_SAMP(m) OVER w AS deviation FROM (
+            SELECT source, window_time AS `at`, AVG(`value`) AS m FROM {TUMBLE}
             GROUP BY window_start, window_end, window_time, source)
-          WINDOW w AS (PARTITION BY source ORDER BY at RANGE BETWEEN INTERVAL '50' SECOND PRECEDING AND CURRENT ROW))
+          WINDOW w AS (PARTITION BY source ORDER BY `at` RANGE BETWEEN INTERVAL '50' SECOND PRECEDING AND CURRENT ROW))
         WHERE m - mean > 1.9 * deviation""",
     ),
 }
