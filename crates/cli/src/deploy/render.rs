@@ -37,6 +37,10 @@ pub(crate) fn plan(plan: &Plan, parallelism: u32) -> String {
         0 => writeln!(text),
         foreign => writeln!(text, "; of others: {foreign}"),
     };
+    if readers.now.max(readers.during).max(readers.after) > SHARD_READS_PER_SECOND {
+        // Arroyo polls as often as it is let: the reads of a shard are shared by all.
+        let _ = writeln!(text, "  too many: each reads a shard less than once a second");
+    }
     let _ = writeln!(text, "parallelism {parallelism}");
     text
 }
@@ -216,6 +220,16 @@ mod tests {
         readers of each shard (it gives 5 reads a second): 3 now, 4 during, 2 after; of others: 1
         parallelism 1
         ");
+    }
+
+    #[test]
+    fn more_readers_than_a_shard_has_reads_are_too_many() {
+        let said = |during| {
+            let readers = Readers { now: 1, during, after: 1, foreign: 0 };
+            plan(&Plan { environment: "dev".to_owned(), packs: vec![], readers }, 1)
+        };
+        assert!(!said(5).contains("too many"));
+        assert!(said(6).contains("too many"));
     }
 
     #[test]
