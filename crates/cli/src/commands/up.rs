@@ -48,7 +48,7 @@ pub(crate) async fn run(command: UpCommand) -> Result<()> {
     println!("export AWS_ENDPOINT_URL={} AWS_REGION={}", connection.endpoint, connection.region);
     println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
     eprintln!(
-        "stack `{name}` is up. Put events: weir put --stack {name} FILE. Watch anomalies: weir tail --stack {name}. End it: make down\n\
+        "stack `{name}` is up. Put events: weir put --stack {name} FILE. Watch anomalies: weir tail --stack {name}. End it: weir down --stack {name}\n\
          with the AWS CLI: streams {} and {}, table {}",
         connection.events_stream, connection.anomalies_stream, connection.table
     );
