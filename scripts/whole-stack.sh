@@ -25,7 +25,7 @@ GATEWAY_PORT="$port" WEIR_EMULATOR_DIR="$work/emulator" "$root/scripts/local-aws
 emulator=$!
 set +m
 for _ in $(seq 600); do
-  if curl --silent --fail --output /dev/null "http://127.0.0.1:$port/_ministack/ready"; then break; fi
+  if python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "http://127.0.0.1:$port/_ministack/ready" 2>/dev/null; then break; fi
   kill -0 "$emulator" 2>/dev/null || { tail "$work/emulator.log" >&2; echo "whole-stack: the emulator ended" >&2; exit 1; }
   sleep 0.1
 done
