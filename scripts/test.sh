@@ -29,10 +29,13 @@ terraform_check() { TF_DATA_DIR="$PWD/.weir/check/terraform" terraform -chdir=te
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "build" make --no-print-directory build
-# Minutes of waiting and little work: beside the steps that follow.
+# Minutes of waiting and little work: beside the steps that follow. In a process group of its own, which ends with this script.
 whole="$(mktemp -d)"
-trap 'rm -rf "$log" "$whole"' EXIT
+set -m
 (scripts/whole-stack.sh >"$whole/said" 2>&1 && echo 0 >"$whole/status" || echo 1 >"$whole/status") &
+stack=$!
+set +m
+trap 'kill -- "-$stack" 2>/dev/null || true; rm -rf "$log" "$whole"' EXIT
 whole_stack() {
   while [[ ! -s "$whole/status" ]]; do sleep 1; done
   cat "$whole/said"
