@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use datafusion::common::Result;
 
 use super::bins::BinOperator;
@@ -13,26 +14,34 @@ use super::join::JoinOperator;
 use super::session::SessionOperator;
 use super::stats::Stats;
 use super::{Operator, OperatorKind};
-use crate::plan::{NodeId, Program, Window};
+use crate::plan::{NodeId, Program, TIMESTAMP, Window};
 
 /// Rows on their way, with what their source knew of time when each of them came.
 #[derive(Debug, Clone)]
 pub(super) struct Chunk {
     pub(super) batch: RecordBatch,
-    /// `None` for results of windows and joins.
+    /// `None` for results of windows and of their joins.
     pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// What a source knew of time while it read one batch.
 #[derive(Debug)]
 pub(super) struct Origin {
-    pub(super) source: usize,
+    /// `None` for pairs of a join.
+    pub(super) source: Option<usize>,
     /// The watermark before each row of the batch; `None` when no row of the batch is behind it.
     pub(super) before: Option<Vec<i64>>,
     /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
     pub(super) without_time: Vec<u32>,
     /// Rows that some window has dropped, and the rules that missed them.
     pub(super) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
+}
+
+impl Origin {
+    /// Of the pairs of a join, with the watermark before each.
+    pub(super) fn of_pairs(before: Vec<i64>) -> Self {
+        Self { source: None, before: Some(before), without_time: Vec::new(), dropped: Mutex::default() }
+    }
 }
 
 /// The watermarks by which a chunk's rows are judged late.
@@ -90,7 +99,7 @@ impl Late {
         let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         // The source itself has counted rows without time when it read them.
         if dropped.insert((row, None))
-            && let Some(counters) = self.stats.sources.get(origin.source).filter(|_| !without_time)
+            && let Some(counters) = origin.source.and_then(|s| self.stats.sources.get(s)).filter(|_| !without_time)
         {
             counters.late.fetch_add(1, Ordering::Relaxed);
         }
@@ -117,8 +126,9 @@ pub(super) enum State {
 impl State {
     /// The state that an operator starts with.
     pub(super) fn new(operators: &[Operator], operator: &Operator) -> Result<Option<Self>> {
-        let time_column =
-            |id: NodeId| operators.get(id).and_then(|o| o.schema.index_of("_timestamp").ok()).unwrap_or(0);
+        let schema =
+            |id: NodeId| operators.get(id).map_or_else(|| Arc::new(Schema::empty()), |o| Arc::clone(&o.schema));
+        let time_column = |id: NodeId| schema(id).index_of(TIMESTAMP).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
                 Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width)?)),
@@ -128,8 +138,8 @@ impl State {
             OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column))),
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
-                time_column(spec.left),
-                time_column(spec.right),
+                &schema(spec.left),
+                &schema(spec.right),
                 &operator.schema,
             )?))),
             _ => None,
@@ -137,12 +147,12 @@ impl State {
     }
 
     /// Takes rows of an input; a join answers at once.
-    pub(super) fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<RecordBatch>> {
+    pub(super) fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
         match self {
             Self::Bins(bins) => bins.push(chunk, late)?,
             Self::Session(session) => session.push(chunk, late)?,
             Self::Instant(instant) => instant.push(input, chunk.batch.clone()),
-            Self::Join(join) => return join.push(input, &chunk.batch),
+            Self::Join(join) => return join.push(input, chunk, late),
         }
         Ok(Vec::new())
     }

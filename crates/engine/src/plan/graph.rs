@@ -68,7 +68,8 @@ pub(crate) enum Body {
         window_index: usize,
     },
     Union(Vec<LogicalPlan>),
-    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time.
+    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time. The plan has two columns
+    /// more than the node: the numbers of the rows that make a pair.
     Join {
         plan: LogicalPlan,
         left: NodeId,

@@ -11,6 +11,10 @@ use super::lower::{Lowering, Stream, is_window_column, project, qualified_fields
 use super::lower_aggregate::WITHOUT_WINDOW;
 use super::windows::Window;
 
+/// The columns of a plan that tell which row of each side a pair is of.
+const LEFT_ROW: &str = "__weir_left";
+const RIGHT_ROW: &str = "__weir_right";
+
 impl Lowering<'_> {
     pub(super) fn lower_join(&mut self, join: Join) -> Result<Stream> {
         let left = self.lower_side(&join.left, join.join_type)?;
@@ -52,6 +56,7 @@ impl Lowering<'_> {
         let (left_schema, right_schema) = (Arc::clone(left.plan.schema()), Arc::clone(right.plan.schema()));
         let (left, right) = (self.side(left)?, self.side(right)?);
         let times = (system_column(left.1.schema(), TIMESTAMP)?, system_column(right.1.schema(), TIMESTAMP)?);
+        let rows = (system_column(left.1.schema(), ROW)?, system_column(right.1.schema(), ROW)?);
         let (left_plan, right_plan) = (Arc::new(left.1), Arc::new(right.1));
         let joined = Join::try_new(
             left_plan,
@@ -71,8 +76,11 @@ impl Lowering<'_> {
         let qualifier = left_schema.iter().next().and_then(|(q, _)| q.cloned());
         output.push(greatest(vec![times.0, times.1]).alias_qualified(qualifier.clone(), TIMESTAMP));
         output.push(lit(0u32).alias_qualified(qualifier, ROW));
+        let columns = output.len();
+        output.extend([rows.0.alias(LEFT_ROW), rows.1.alias(RIGHT_ROW)]);
         let plan = project(LogicalPlan::Join(joined), output)?;
-        let fields = qualified_fields(plan.schema());
+        let mut fields = qualified_fields(plan.schema());
+        fields.truncate(columns);
         let node =
             self.graph.add(fields, None, Vec::new(), Body::Join { plan, left: left.0, right: right.0, ttl: self.ttl });
         self.read_node(node, None)

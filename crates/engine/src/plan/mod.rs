@@ -33,7 +33,7 @@ use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
-pub(crate) use graph::NodeId;
+pub(crate) use graph::{NodeId, ROW, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
 pub use table::{BadData, Format, TableInfo, TableKind};
 pub(crate) use windows::{Window, window_type};
@@ -44,7 +44,7 @@ use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use diagnose::explain;
-use graph::{Body, Graph, ROW, TIMESTAMP};
+use graph::{Body, Graph};
 use lower::{Lowering, Stream, visible_columns};
 use table::time_type;
 use udf::Udfs;

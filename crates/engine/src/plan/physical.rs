@@ -105,7 +105,9 @@ impl Builder {
                 Draft::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
             }
             Body::Join { plan, left, right, ttl } => {
-                let plan = self.pruned(plan, Some(&kept))?;
+                let columns = plan.schema().fields().len();
+                let with_rows: Vec<usize> = kept.into_iter().chain(node.schema.fields().len()..columns).collect();
+                let plan = self.pruned(plan, Some(&with_rows))?;
                 self.need_time_of_inputs(&plan)?;
                 Draft::Join { plan, left, right, ttl }
             }
