@@ -5,6 +5,7 @@
 //! pruned and made runnable ([`physical`]).
 
 mod catalog;
+mod decimal_text;
 mod declare;
 mod diagnose;
 mod functions;
