@@ -244,6 +244,27 @@ fn a_great_instant_is_sorted_on_several_threads() {
     assert_eq!(on(3), one);
 }
 
+#[test]
+fn rows_without_time_and_late_pairs_of_a_join_are_counted() {
+    let program = planned(
+        "CREATE TABLE e (t TIMESTAMP, k TEXT, side TEXT)
+           WITH (connector = 'single_file', type = 'source', path = '-', format = 'json', event_time_field = 't');
+         SELECT tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM (
+           SELECT l.k FROM (SELECT k FROM e WHERE side = 'l') l JOIN (SELECT k FROM e WHERE side = 'r') r ON l.k = r.k) GROUP BY 1;",
+    );
+    let line = |time: &str, side: &str| format!(r#"{{{time}"k":"a","side":"{side}"}}"#);
+    let at = |second: u32| format!(r#""t":"2026-01-01T00:00:{second:02}Z","#);
+    // The pair of the first row and the last is late: the one between them has moved the watermark.
+    let lines = [line(&at(0), "l"), line("", "l"), line(&at(30), "r"), line(&at(2), "r")];
+    for batch_size in [1, 100] {
+        let (rows, report) = run_rows(&program, &[("e", records(&lines))], &Run { batch_size, ..Run::default() });
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let (source, rule) = (&report.sources[0], &report.rules[0]);
+        assert_eq!((source.late, source.without_time), (0, 1), "{report:?}");
+        assert_eq!((rule.late, rule.without_time), (1, 1), "{report:?}");
+    }
+}
+
 /// The events, each with the watermark before it.
 fn with_watermarks(events: &[Event]) -> Vec<(Event, i64)> {
     let mut watermark = i64::MIN;

@@ -349,6 +349,7 @@ fn preview_table() -> TableInfo {
         }),
         bad_data: BadData::Fail,
         newline_framing: false,
+        max_line_bytes: None,
         schema: Arc::new(arrow::datatypes::Schema::empty()),
     }
 }
