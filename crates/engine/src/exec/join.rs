@@ -13,12 +13,11 @@ use datafusion::common::{Result, internal_err};
 use datafusion::physical_plan::ExecutionPlan;
 use hashbrown::DefaultHashBuilder;
 
-use super::JoinSpec;
-use super::instant::evaluate;
+use super::chunk::{Chunk, Late, Origin};
+use super::evaluate::evaluate;
 use super::join_keys::keys_of;
 use super::join_side::Side;
-use super::operator::{Chunk, Late, Origin};
-use crate::plan::{NodeId, ROW};
+use crate::program::{JoinSpec, NodeId, ROW};
 
 /// The kept rows of both sides.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondTy
 use datafusion::common::Result;
 use hashbrown::DefaultHashBuilder;
 
+use super::chunk::{Chunk, Late};
 use super::join_keys::JoinKey;
-use super::operator::{Chunk, Late};
 use super::rows::bytes_of;
-use crate::plan::{NodeId, ROW, TIMESTAMP};
+use crate::program::{NodeId, ROW, TIMESTAMP};
 
 /// Rows of a batch that comes back from a checkpoint: a batch is forgotten as a whole.
 const RESTORED_ROWS: usize = 8192;

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::json_functions;
-use super::windows::window_type;
+use crate::program::window_type;
 
 /// Functions that Arroyo's Iceberg sink registers, which the engine does not have.
 pub(super) const ICEBERG: [&str; 7] =

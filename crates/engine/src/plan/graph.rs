@@ -11,22 +11,14 @@ use datafusion::common::{Column, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 
 use super::table::ConnectorTable;
-use super::windows::Window;
+use crate::program::{NodeId, ROW, TIMESTAMP, Window};
 
-/// The column that carries a row's event time.
-pub(crate) const TIMESTAMP: &str = "_timestamp";
-/// The column that carries a row's number within the batch that its source gave, for un-windowed rows: lateness is judged
-/// by what the source had said before that very row.
-pub(crate) const ROW: &str = "__weir_row";
 /// The column that carries what a source row says about the watermark.
 pub(crate) const WATERMARK: &str = "__weir_watermark";
 /// The column that carries a record's arrival.
 pub(crate) const ARRIVAL: &str = "__weir_arrival";
 
 const NODE_PREFIX: &str = "__weir_node_";
-
-/// A node's number.
-pub(crate) type NodeId = usize;
 
 /// Whether a column carries the engine's own bookkeeping.
 pub(crate) fn is_system(name: &str) -> bool {
