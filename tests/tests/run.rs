@@ -281,7 +281,7 @@ fn a_folder_holds_the_state_of_one_run_at_a_time_and_is_free_after_kill_9() {
         until("a checkpoint is written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 1));
         let other = run(folder.path(), COUNTING, &["--state", "state"]).output().unwrap();
         assert_eq!(other.status.code(), Some(1), "{}", said(&other));
-        let expected = "error: state is in use by another run\n  hint: one folder holds the state of one run: ";
+        let expected = "error: state is in use by another run\nhint: one folder holds the state of one run: ";
         assert!(said(&other).contains(expected), "{}", said(&other));
         running.signal(Signal::SIGKILL);
         assert!(!running.end().0.success());
