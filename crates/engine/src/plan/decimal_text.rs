@@ -36,12 +36,12 @@ pub(super) fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
             schema = DFSchema::clone(&scan.projected_schema);
         }
         let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expression| {
+        let plan = plan.map_expressions(|expression| {
             let name = names.save(&expression);
             let guarded = expression.transform_up(|e| Ok(guard(e, &schema)))?;
             Ok(guarded.update_data(|e| name.restore(e)))
-        })?
-        .map_data(LogicalPlan::recompute_schema)
+        })?;
+        if plan.transformed { plan.map_data(LogicalPlan::recompute_schema) } else { Ok(plan) }
     })
     .data()
 }
