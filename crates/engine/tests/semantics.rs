@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
-use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, run};
+use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, RunReport, run};
 
 const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
     t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
@@ -46,6 +46,17 @@ const QUERIES: [(&str, &str); 17] = [
         INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2);
         INSERT INTO low SELECT k, -v FROM events WHERE v > 6;
         INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, hop(INTERVAL '5 seconds', INTERVAL '15 seconds') AS w, count(*) AS n FROM events WHERE v > 3 GROUP BY 1, 2)"),
+];
+
+/// Programs over `events` and `others`, which are read side by side.
+const OF_TWO: [(&str, &str); 5] = [
+    ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s FROM both GROUP BY 1, 2"),
+    ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, max(v) AS m FROM both GROUP BY 1, 2"),
+    ("session", "SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM both GROUP BY 1, 2"),
+    ("rank", "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY w ORDER BY n DESC) AS r FROM (
+        SELECT k, hop(INTERVAL '5 seconds', INTERVAL '10 seconds') AS w, count(*) AS n FROM both GROUP BY 1, 2)) WHERE r <= 2"),
+    ("join", "SELECT a.k, a.n, b.s FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2) a
+        FULL JOIN (SELECT k, tumble(INTERVAL '10 seconds') AS w, sum(v) AS s FROM others GROUP BY 1, 2) b ON a.w = b.w AND a.k = b.k"),
 ];
 
 /// An event: milliseconds, key, value.
@@ -122,6 +133,30 @@ proptest! {
             rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);
             rows.sort();
             prop_assert_eq!(&rows, &whole, "{} cut at {:?} of {}", name, &cuts, events.len());
+        }
+    }
+
+    #[test]
+    fn which_of_two_sources_is_read_first_changes_nothing(left in stream(), right in stream(), cut in 0.0f64..1.0) {
+        let other = SOURCE.replace("TABLE events", "TABLE others").replace("2 seconds", "4 seconds");
+        let both = "CREATE VIEW both AS SELECT k, v FROM events UNION ALL SELECT k, v FROM others WHERE v > 1;";
+        let sources = [("events", lines(&left)), ("others", lines(&right))];
+        let stop_after = Some(((left.len() + right.len()) as f64 * cut) as u64);
+        for (name, query) in OF_TWO {
+            let program = planned(&format!("{SOURCE}{other}{both}{query};"));
+            let (whole, report) = run_rows(&program, &sources, &Run::default());
+            let late = |report: &RunReport| report.sources.iter().map(|s| s.late).collect::<Vec<_>>();
+            for (batch_size, parallelism) in [(1, 1), (3, 2), (50, 3)] {
+                let (rows, other) = run_rows(&program, &sources, &Run { batch_size, parallelism, ..Run::default() });
+                prop_assert_eq!(&rows, &whole, "{} in batches of {}", name, batch_size);
+                prop_assert_eq!(late(&other), late(&report), "{} in batches of {}", name, batch_size);
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let first = Run { batch_size: 5, state: Some(folder.path()), stop_after, ..Run::default() };
+            let mut rows = run_rows(&program, &sources, &first).0;
+            rows.extend(run_rows(&program, &sources, &Run { state: Some(folder.path()), ..Run::default() }).0);
+            rows.sort();
+            prop_assert_eq!(&rows, &whole, "{} cut at {}", name, cut);
         }
     }
 
