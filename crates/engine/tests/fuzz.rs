@@ -312,6 +312,8 @@ fn read_in_every_way(texts: &[String]) -> Vec<String> {
         "get_first_json_object(value, '$.n')",
         "extract_json_string(value, '$.n')",
         "extract_json(value, '$.n')",
+        "value->'n'",
+        "value->'n'->'n'",
         "value->'n'->>'n'",
         "json_contains(value, 'n')",
     ];

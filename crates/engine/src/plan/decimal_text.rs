@@ -8,13 +8,11 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{AsArray, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, exec_err};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, TryCast, Volatility,
+    Cast, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TryCast, Volatility,
 };
 use datafusion::prelude::cast;
 
@@ -28,25 +26,8 @@ static READABLE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::new_from_impl(Readable { signature }))
 });
 
-/// A plan whose casts of texts to decimals only see texts that can be read.
-pub(super) fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|plan| {
-        let mut schema = merge_schema(&plan.inputs());
-        if let LogicalPlan::TableScan(scan) = &plan {
-            schema = DFSchema::clone(&scan.projected_schema);
-        }
-        let names = NamePreserver::new(&plan);
-        let plan = plan.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let guarded = expression.transform_up(|e| Ok(guard(e, &schema)))?;
-            Ok(guarded.update_data(|e| name.restore(e)))
-        })?;
-        if plan.transformed { plan.map_data(LogicalPlan::recompute_schema) } else { Ok(plan) }
-    })
-    .data()
-}
-
-fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
+/// A cast of a text to a decimal, which then only sees texts that can be read.
+pub(super) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let (Expr::Cast(Cast { expr, data_type }) | Expr::TryCast(TryCast { expr, data_type })) = &expression else {
         return Transformed::no(expression);
     };
