@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
+use weir_cloud::Clients;
 
 use super::infrastructure::data_folder;
 use crate::repo::Repo;
@@ -35,6 +36,18 @@ impl StackOutputs {
         Self::parse(&output.stdout).context("terraform output")
     }
 
+    /// What Terraform made of the environment in this checkout.
+    pub(crate) async fn applied(repo: &Repo, environment: &str) -> Result<Self> {
+        let outputs = Self::read(repo, environment).await?;
+        if outputs.is_empty() {
+            bail!(
+                "terraform has applied nothing of {environment} here\n  hint: make deploy ENV={environment} does; without it, --url \
+                 names an Arroyo, --stack a local stack"
+            );
+        }
+        Ok(outputs)
+    }
+
     /// From a file that `terraform output -json` wrote.
     pub(crate) fn load(file: &PathBuf) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -57,6 +70,15 @@ impl StackOutputs {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Clients for the stack's region, or for the emulator that it is in; none without a stack.
+    pub(crate) async fn clients(&self) -> Option<Clients> {
+        match (self.get("endpoint_url"), self.get("region")) {
+            (Some(endpoint), _) => Some(Clients::at(endpoint).await),
+            (None, Some(region)) => Some(Clients::in_region(region).await),
+            (None, None) => None,
+        }
     }
 
     pub(crate) fn need(&self, name: &str) -> Result<&str> {
