@@ -28,6 +28,29 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    const ALL: [Self; 13] = [
+        Self::Created,
+        Self::Compiling,
+        Self::Scheduling,
+        Self::Running,
+        Self::Rescaling,
+        Self::CheckpointStopping,
+        Self::Recovering,
+        Self::Restarting,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Finishing,
+        Self::Finished,
+        Self::Failed,
+    ];
+
+    pub(crate) fn named(name: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|state| format!("{state:?}") == name);
+        found.unwrap_or_else(|| panic!("Arroyo has a state that is not known here: `{name}`"))
+    }
+}
+
 /// A pipeline and its job.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields are those of Arroyo's answers")]
@@ -55,6 +78,29 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// As it is made.
+    pub(crate) fn new(id: String, name: String, query: String, udfs: Value) -> Self {
+        Self {
+            id,
+            name,
+            query,
+            udfs,
+            parallelism: 1,
+            interval: 10_000_000,
+            stop: "none".to_owned(),
+            created_at: 0,
+            state: State::Created,
+            run_id: 0,
+            failure: None,
+            checkpoints: 0,
+            restart: false,
+            rescale: false,
+            dead: false,
+            ticks: 0,
+            looks: 0,
+        }
+    }
+
     fn says(&self, word: &str) -> bool {
         self.query.contains(word)
     }
@@ -157,42 +203,11 @@ impl World {
 
     pub(crate) fn make(&mut self, name: &str, query: &str, udfs: &Value, parallelism: u32, interval: u64) -> String {
         let id = format!("pl_{:04}", self.next_id);
-        self.entries.push(Entry {
-            id: id.clone(),
-            name: name.to_owned(),
-            query: query.to_owned(),
-            udfs: udfs.clone(),
-            parallelism,
-            interval,
-            stop: "none".to_owned(),
-            created_at: 1_700_000_000_000_000 + self.next_id,
-            state: State::Created,
-            run_id: 0,
-            failure: None,
-            checkpoints: 0,
-            restart: false,
-            rescale: false,
-            dead: false,
-            ticks: 0,
-            looks: 0,
-        });
+        let mut entry = Entry::new(id.clone(), name.to_owned(), query.to_owned(), udfs.clone());
+        (entry.parallelism, entry.interval) = (parallelism, interval);
+        entry.created_at = 1_700_000_000_000_000 + self.next_id;
+        self.entries.push(entry);
         self.next_id += 1;
         id
-    }
-
-    /// A stop of a pipeline that runs is judged against what else runs of its pack.
-    pub(crate) fn judge_stop(&mut self, id: &str) {
-        let Some(entry) = self.entries.iter().find(|entry| entry.id == id) else { return };
-        if !entry.runs() || !self.guarded.contains(entry.pack()) {
-            return;
-        }
-        let covered = self
-            .entries
-            .iter()
-            .any(|other| other.id != entry.id && other.pack() == entry.pack() && other.runs() && other.checkpoints > 0);
-        if !covered {
-            let said = format!("{} ({id}) was stopped and no other copy runs", entry.name);
-            self.violations.push(said);
-        }
     }
 }
