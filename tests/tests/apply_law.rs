@@ -195,7 +195,11 @@ async fn on_real(binary: &Path, folder: &Path) -> Vec<String> {
     let late = Trouble::Slow(REAL.0.create + Duration::from_secs(1));
     let worst = [Trouble::LostAfter, Trouble::Unavailable];
     let every = [Trouble::Lost, Trouble::LostAfter, Trouble::Unavailable, Trouble::ErrorAfter, Trouble::Broken];
-    let environment = [("ARROYO__DEFAULT_CHECKPOINT_INTERVAL", "1s".to_owned())];
+    let environment = [
+        ("ARROYO__DEFAULT_CHECKPOINT_INTERVAL", "1s".to_owned()),
+        // A worker process for each pipeline, as in production: inside one process jobs that start together lose tasks.
+        ("ARROYO__CONTROLLER__SCHEDULER", "process".to_owned()),
+    ];
     let cluster = Cluster::start(binary, &folder.join("arroyo"), &environment).unwrap();
     let trials =
         Arc::new(Trials { api_port: cluster.api.port(), folder: folder.to_owned(), free: Semaphore::new(REAL_TRIALS) });

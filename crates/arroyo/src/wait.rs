@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::{
     ArroyoError, Fault,
     api::{JobState, Patch, Stop},
-    apply::Applier,
+    applier::Applier,
     client::Rates,
     cluster::Deployed,
     pack::PipelineName,
@@ -65,13 +65,13 @@ pub(crate) async fn bring_up(applier: &Applier<'_>, bring: Bring<'_>) -> Result<
         if patch != Patch::default() {
             (applier.progress)(&format!("put right {} ({})", bring.name, bring.id));
             floor = latest(applier, &bring, &job.id).await?;
-            applier.change(bring.id, patch).await?;
+            applier.client.patch(bring.id, patch).await?;
             touched = true;
             continue;
         }
         let first = *first_run.get_or_insert(job.run_id);
         match &job.state {
-            JobState::Running if !touched => return Ok(()),
+            JobState::Running if !touched && bring.beside.is_none() => return Ok(()),
             JobState::Running => {
                 let whole = latest(applier, &bring, &job.id).await?;
                 if whole.is_some_and(|epoch| floor.is_none_or(|floor| epoch > floor)) {

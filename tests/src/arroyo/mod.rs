@@ -8,7 +8,8 @@ mod program;
 mod real;
 
 pub use api::{Api, Job};
-pub use cluster::{Cluster, binary};
+pub use cluster::Cluster;
 pub use postgres::{Postgres, postgres_programs};
 pub use program::{adapt, statements};
 pub use real::Real;
+pub use weir_arroyo::local::binary;
