@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{Entry, State, Version, World, http::Answer};
+use crate::{
+    http::Answer,
+    jobs::{Entry, State},
+    world::{Version, World},
+};
 
 /// What Arroyo answers where no limit is asked for.
 const PAGE: usize = 10;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::Entry;
+use crate::jobs::Entry;
 
 /// Watches over packs.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{Faults, Trouble};
+use crate::faults::{Faults, Trouble};
 
 /// All of a body.
 const WHOLE: usize = usize::MAX;

@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::World;
-
 /// Runs that a job begins before it is given up; 21 in Arroyo, few here.
 const RUNS: u64 = 3;
 /// Looks at the metrics for which a pipeline with a backlog reads fast.
@@ -132,7 +130,7 @@ impl Entry {
     }
 
     /// The controller looks once.
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         if self.dead {
             return;
         }
@@ -191,23 +189,5 @@ impl Entry {
     pub(crate) fn rate(&mut self) -> (f64, f64) {
         self.looks += 1;
         if self.says("#backlog") && self.looks <= BACKLOG_LOOKS { (27_000.0, 0.9) } else { (1000.0, 0.0) }
-    }
-}
-
-impl World {
-    pub(crate) fn tick(&mut self) {
-        for entry in &mut self.entries {
-            entry.tick();
-        }
-    }
-
-    pub(crate) fn make(&mut self, name: &str, query: &str, udfs: &Value, parallelism: u32, interval: u64) -> String {
-        let id = format!("pl_{:04}", self.next_id);
-        let mut entry = Entry::new(id.clone(), name.to_owned(), query.to_owned(), udfs.clone());
-        (entry.parallelism, entry.interval) = (parallelism, interval);
-        entry.created_at = 1_700_000_000_000_000 + self.next_id;
-        self.entries.push(entry);
-        self.next_id += 1;
-        id
     }
 }

@@ -16,43 +16,21 @@ mod guard;
 mod http;
 mod jobs;
 mod proxy;
+mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    guard::Guard,
     http::{Answer, Backend, Request},
+    world::World,
 };
 
 pub use faults::{Ambush, Faults, Trouble};
 pub use jobs::{Entry, State};
 pub use proxy::Proxy;
-
-/// Whose answers are given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Version {
-    /// 0.15.
-    #[default]
-    V015,
-    /// The version in development after it.
-    Next,
-}
-
-/// How it behaves.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Whose answers.
-    pub version: Version,
-    /// The API key it wants.
-    pub key: Option<String>,
-    /// The most that one page holds, whatever is asked for; Arroyo itself knows no most, and answers 10 where nothing is
-    /// asked for.
-    pub page: Option<usize>,
-    /// When checkpoints begin, microseconds since the epoch; long ago where nothing is said.
-    pub now: Option<u64>,
-}
+pub use world::{Options, Version};
 
 /// A running stand-in; dropping it ends it.
 #[derive(Debug)]
@@ -61,20 +39,6 @@ pub struct StandIn {
     world: Arc<Mutex<World>>,
     faults: Arc<Mutex<Faults>>,
     task: JoinHandle<()>,
-}
-
-impl Options {
-    pub(crate) fn now(&self) -> u64 {
-        self.now.unwrap_or(1_700_000_000_000_000)
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct World {
-    pub(crate) options: Options,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) next_id: u64,
-    pub(crate) guard: Guard,
 }
 
 impl Backend for Mutex<World> {

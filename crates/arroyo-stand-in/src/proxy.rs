@@ -13,9 +13,10 @@ use tokio::{
 };
 
 use crate::{
-    Entry, Faults, State,
+    faults::Faults,
     guard::Guard,
     http::{self, Answer, Backend, Request},
+    jobs::{Entry, State},
 };
 
 /// A running proxy; dropping it ends it.

@@ -10,6 +10,7 @@ use crate::{
     cluster::Deployed,
     pack::PipelineName,
     plan::Wanted,
+    status::UNSAID,
 };
 
 /// Runs that a job may begin before it is held to be in a loop: Arroyo itself gives up after 20.
@@ -193,7 +194,9 @@ fn fault(bring: &Bring<'_>, cause: &str) -> ArroyoError {
 /// With what the job itself says.
 async fn failed(applier: &Applier<'_>, bring: &Bring<'_>, job: &str, cause: Option<String>) -> ArroyoError {
     let mut said: Vec<String> = cause.into_iter().collect();
-    for error in applier.client.errors(bring.id, job, ERRORS).await.unwrap_or_default() {
+    let errors = applier.client.errors(bring.id, job, ERRORS).await.unwrap_or_default();
+    let unsaid = errors.is_empty();
+    for error in errors {
         if !said.iter().any(|one| one.contains(&error.message)) {
             said.push(error.message);
         }
@@ -201,7 +204,8 @@ async fn failed(applier: &Applier<'_>, bring: &Bring<'_>, job: &str, cause: Opti
     if said.is_empty() {
         said.push("arroyo says no reason".to_owned());
     }
-    fault(bring, &said.join("; "))
+    let fault = fault(bring, &said.join("; "));
+    if unsaid { fault.hint(UNSAID) } else { fault }
 }
 
 #[cfg(test)]

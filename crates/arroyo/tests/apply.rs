@@ -85,6 +85,44 @@ async fn a_changed_pack_starts_beside_the_old_one_and_then_replaces_it() {
 }
 
 #[tokio::test]
+async fn what_a_broken_apply_left_running_must_catch_up_before_the_old_one_ends() {
+    let (stand_in, client) = start(Options::default()).await;
+    let old = seed(&stand_in, &pack("rules", "SELECT 1"), State::Running);
+    let wanted = wanted(&[pack("rules", "SELECT 2 #backlog")]);
+    let new = seed(&stand_in, &wanted.packs[0], State::Running);
+    stand_in.by_hand(&new, |entry| entry.checkpoints = 0);
+    stand_in.guard(&["weir/dev/rules"]);
+    assert!(apply(&client, &wanted).await.unwrap());
+    let calls = stand_in.calls();
+    let stopped = calls.iter().position(|call| *call == format!("PATCH /pipelines/{old}")).unwrap();
+    let looks = calls[..stopped].iter().filter(|call| call.contains(&new));
+    assert!(looks.clone().any(|call| call.ends_with("/checkpoints")), "{calls:?}");
+    assert!(looks.filter(|call| call.ends_with("operator_metric_groups")).count() > 4, "{calls:?}");
+    assert_eq!(stand_in.violations(), Vec::<String>::new());
+    assert_eq!(stand_in.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_broken_apply_left_starting_is_waited_for() {
+    let (stand_in, client) = start(Options::default()).await;
+    let current = wanted(&[pack("rules", "SELECT 1")]);
+    let id = seed(&stand_in, &current.packs[0], State::Created);
+    let planned = plan(&current, &Cluster::observe(&client, "dev").await.unwrap());
+    let drift = &planned.packs[0].drift[0];
+    assert!(drift.starts_with(&format!("{id} does not run yet: it is ")), "{drift}");
+    stand_in.by_hand(&id, |entry| entry.state = State::Created);
+    assert!(apply(&client, &current).await.unwrap());
+    assert_eq!(running(&stand_in), [name(&current.packs[0])]);
+
+    // One that never comes up is not passed over.
+    let stuck = wanted(&[pack("rules", "SELECT 1 #stuck ")]);
+    let (stand_in, client) = start(Options::default()).await;
+    seed(&stand_in, &stuck.packs[0], State::Created);
+    let error = apply(&client, &stuck).await.unwrap_err();
+    assert!(error.to_string().contains("it is still Scheduling"), "{error}");
+}
+
+#[tokio::test]
 async fn a_new_version_that_does_not_come_up_is_deleted_and_the_old_one_runs_on() {
     for (program, said) in [
         ("SELECT 2 #fails", "owns no open shard"),
