@@ -118,7 +118,6 @@ impl StandIn {
     }
 
     /// The calls so far, and what goes wrong with those to come.
-    #[must_use]
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap()
     }

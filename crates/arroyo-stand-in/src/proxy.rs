@@ -54,7 +54,6 @@ impl Proxy {
     }
 
     /// The calls so far, and what goes wrong with those to come.
-    #[must_use]
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap()
     }
