@@ -34,6 +34,12 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// So many seconds later, or earlier; at the ends of the range it stays there.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
+    }
+
     /// RFC 3339 in UTC with milliseconds (`2026-11-23T05:00:00.250Z`): the store's form, which sorts as text.
     #[must_use]
     pub fn to_rfc3339_millis(self) -> String {

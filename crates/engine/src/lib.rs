@@ -27,15 +27,15 @@ mod error;
 mod exec;
 pub mod formats;
 mod plan;
+mod program;
 mod sql;
 mod state;
 mod udf;
 
-pub use connectors::{ConnectorStats, RawRecord};
+pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord};
 pub use error::{PlanError, PlanErrorKind};
-pub use exec::{
-    MemorySink, MemorySource, RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run,
-};
-pub use plan::{BadData, Format, PlanOptions, Program, TableInfo, TableKind, plan};
+pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
+pub use plan::{PlanOptions, plan};
+pub use program::{BadData, Format, Program, TableInfo, TableKind};
 pub use state::{StateError, StateLocation};
 pub use udf::{Udf, UdfCall, UdfKind};

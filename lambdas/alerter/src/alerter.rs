@@ -55,7 +55,7 @@ impl Alerter {
     /// When the table, an index, the topic or the queue does not answer, or does not allow a call within half a minute.
     pub async fn check(&self, deadline: Timestamp) -> Result<(), CheckError> {
         let (begun, budget) = (self.clock.now(), Budget::until(deadline, self.clock.as_ref()));
-        let until = after(begun, i64::try_from(weir_lambda::PERMISSIONS_WITHIN.as_secs()).unwrap_or_default());
+        let until = begun.plus_seconds(i64::try_from(weir_lambda::PERMISSIONS_WITHIN.as_secs()).unwrap_or_default());
         let failed = |part, hint| {
             move |fault| {
                 let seconds = (self.clock.now().millis() - begun.millis()) / 1000;
@@ -104,9 +104,4 @@ impl Alerter {
     pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
         now.nanos().div_euclid(NANOS) + i64::from(self.config.retention_days) * SECONDS_PER_DAY
     }
-}
-
-/// `time` and some seconds.
-pub(crate) fn after(time: Timestamp, seconds: i64) -> Timestamp {
-    Timestamp::from_nanos(time.nanos().saturating_add(seconds.saturating_mul(NANOS)))
 }

@@ -8,8 +8,6 @@ use std::{
 
 use weir_anomaly::{Timestamp, store::Silence};
 
-use crate::alerter::after;
-
 /// A silence that was added or removed is heeded after so long at the latest.
 pub const SILENCES_KEPT_SECONDS: i64 = 5;
 /// Alerts in one generation. Two of them, of the longest ids, take 5 MB.
@@ -42,7 +40,7 @@ impl Memory {
 
     /// Remembers silences that were asked for at `asked`.
     pub(crate) fn keep_silences(&self, silences: &Arc<[Silence]>, asked: Timestamp) {
-        self.lock().silences = Some((after(asked, SILENCES_KEPT_SECONDS), Arc::clone(silences)));
+        self.lock().silences = Some((asked.plus_seconds(SILENCES_KEPT_SECONDS), Arc::clone(silences)));
     }
 
     /// Whether an alert's item is known to be in the table.
@@ -68,13 +66,13 @@ impl Remembered {
     fn turn(&mut self, now: Timestamp) {
         let turns = match self.turns {
             Some(at) if now < at && self.young.len() < MOST_ALERTS => return,
-            Some(at) if now >= after(at, GENERATION_SECONDS) => {
+            Some(at) if now >= at.plus_seconds(GENERATION_SECONDS) => {
                 // Nobody asked for a whole generation: the young are too old as well.
                 self.young.clear();
-                after(now, GENERATION_SECONDS)
+                now.plus_seconds(GENERATION_SECONDS)
             }
-            Some(at) if now >= at => after(at, GENERATION_SECONDS),
-            _ => after(now, GENERATION_SECONDS),
+            Some(at) if now >= at => at.plus_seconds(GENERATION_SECONDS),
+            _ => now.plus_seconds(GENERATION_SECONDS),
         };
         self.old = std::mem::take(&mut self.young);
         self.turns = Some(turns);

@@ -8,9 +8,7 @@ use weir_anomaly::{
 };
 
 use crate::{
-    Alerter,
-    alerter::after,
-    message,
+    Alerter, message,
     metrics::Counters,
     ports::{Message, Update, Updated},
     retry::Budget,
@@ -26,7 +24,7 @@ const LEASE_MARGIN_SECONDS: i64 = 5;
 impl Alerter {
     /// Up to when this invocation may hold an alert: Lambda ends it at its deadline.
     pub(crate) fn lease(&self, budget: &Budget<'_>) -> Timestamp {
-        after(budget.deadline(), LEASE_MARGIN_SECONDS)
+        budget.deadline().plus_seconds(LEASE_MARGIN_SECONDS)
     }
 
     /// Sends alerts that are due and held by this invocation. What fails stays due, and the sweep comes for it.
@@ -117,7 +115,7 @@ impl Alerter {
 
     /// Makes the storm's summary due after everybody who may still hold an alert for it is done.
     async fn summary_is_sure(&self, storm: &Storm, budget: &Budget<'_>) -> bool {
-        let over = after(storm.ends(), SETTLE_SECONDS);
+        let over = storm.ends().plus_seconds(SETTLE_SECONDS);
         let newest = (attr::TIMESTAMP, Attr::time(self.lease(budget).max(over)));
         let set = [(attr::RULE, Attr::from(PENDING)), (attr::STATE, "due".into())];
         let raised = budget.one(async || self.store.raise(&storm.id(), newest.clone(), &set).await).await;
@@ -145,9 +143,9 @@ fn close_at(alert: &Alert, now: Timestamp) -> Timestamp {
     let length = alert.period.seconds;
     let end = if alert.period.ends() > now {
         // An event from the future must not keep its alert open for years.
-        alert.period.ends().min(after(now, length))
+        alert.period.ends().min(now.plus_seconds(length))
     } else {
-        after(now, length.min(REPLAY_OPEN_SECONDS))
+        now.plus_seconds(length.min(REPLAY_OPEN_SECONDS))
     };
-    after(end, SETTLE_SECONDS)
+    end.plus_seconds(SETTLE_SECONDS)
 }

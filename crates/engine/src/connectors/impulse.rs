@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{ConnectorError, Polled, RawRecord, Source};
-use crate::plan::TableInfo;
+use crate::program::TableInfo;
 
 /// Counts up from zero.
 #[derive(Debug)]

@@ -1,12 +1,64 @@
 //! Records and rows in memory: how tests and backtests feed a program.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ConnectorError, PartitionStatus, Polled, Sink, SinkRow, Source};
-use crate::exec::{MemorySink, MemorySource};
+use super::{ConnectorError, PartitionStatus, Polled, RawRecord, Sink, SinkRow, Source};
+
+/// Records that stand in for a source.
+#[derive(Debug, Clone)]
+pub struct MemorySource(Arc<[RawRecord]>);
+
+impl MemorySource {
+    /// A source of these records, decoded by the table's own format.
+    #[must_use]
+    pub fn new(records: Vec<RawRecord>) -> Self {
+        Self(records.into())
+    }
+
+    /// A source of these lines.
+    #[must_use]
+    pub fn lines(text: &str) -> Self {
+        let record = |line: &str| RawRecord {
+            payload: Bytes::copy_from_slice(line.as_bytes()),
+            arrival_nanos: None,
+            partition: 0,
+        };
+        Self::new(text.lines().filter(|l| !l.trim().is_empty()).map(record).collect())
+    }
+}
+
+/// Collects a sink's rows, encoded in the table's own format.
+#[derive(Debug, Clone, Default)]
+pub struct MemorySink(Arc<Mutex<Vec<Bytes>>>);
+
+impl MemorySink {
+    /// An empty collection.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn push(&self, rows: impl IntoIterator<Item = Bytes>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+    }
+
+    /// The rows collected so far; they stay.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Bytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The rows as text.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.rows().iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect()
+    }
+}
 
 /// Gives recorded records in their order, then ends.
 #[derive(Debug)]

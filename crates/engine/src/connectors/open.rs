@@ -5,12 +5,11 @@ use serde_json::Value;
 use super::blackhole::BlackholeSink;
 use super::impulse::ImpulseSource;
 use super::kinesis;
-use super::memory::{CollectingSink, RecordedSource};
+use super::memory::{CollectingSink, MemorySink, MemorySource, RecordedSource};
 use super::single_file::{FileSink, FileSource};
 use super::stdout::StdoutSink;
 use super::{ConnectorError, Sink, Source};
-use crate::exec::{MemorySink, MemorySource};
-use crate::plan::TableInfo;
+use crate::program::TableInfo;
 
 /// Opens a source at a position of an earlier run, or where its options say.
 pub(crate) async fn open_source(

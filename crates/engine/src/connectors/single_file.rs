@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 use super::{ConnectorError, Polled, Sink, SinkRow, Source};
-use crate::plan::TableInfo;
+use crate::program::TableInfo;
 
 /// What is read at once: whole lines are cut out of it.
 const CHUNK: usize = 1 << 20;

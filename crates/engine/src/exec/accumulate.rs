@@ -5,36 +5,17 @@ use std::sync::Arc;
 use arrow::array::{Array, UInt32Array};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::take;
-use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
 use super::keys::{GroupMap, Keys, Picked, renewed};
 use super::pairs::Pairs;
-use super::rows::Rows;
 use super::variance::Deviations;
-use crate::plan::Window;
-
-/// One aggregate of a window operator.
-#[derive(Debug, Clone)]
-pub(crate) struct AggregateSpec {
-    function: Arc<AggregateFunctionExpr>,
-    arguments: Vec<Arc<dyn PhysicalExpr>>,
-    filter: Option<Arc<dyn PhysicalExpr>>,
-    states: usize,
-}
+use crate::program::{AggregateSpec, Window, WindowSpec};
 
 impl AggregateSpec {
-    pub(crate) fn new(function: Arc<AggregateFunctionExpr>, filter: Option<Arc<dyn PhysicalExpr>>) -> Result<Self> {
-        let mut arguments = function.expressions();
-        arguments.extend(function.order_bys().into_iter().flat_map(|o| o.iter().map(|s| Arc::clone(&s.expr))));
-        let states = function.state_fields()?.len();
-        Ok(Self { function, arguments, filter, states })
-    }
-
     pub(super) fn argument_count(&self) -> usize {
         self.arguments.len()
     }
@@ -63,38 +44,7 @@ impl AggregateSpec {
     }
 }
 
-/// An aggregate in a time window.
-#[derive(Debug, Clone)]
-pub(crate) struct WindowSpec {
-    pub(crate) rows: Rows,
-    pub(crate) keys: Vec<Arc<dyn PhysicalExpr>>,
-    pub(crate) time: Arc<dyn PhysicalExpr>,
-    pub(crate) row: Arc<dyn PhysicalExpr>,
-    pub(crate) aggregates: Vec<AggregateSpec>,
-    pub(crate) window: Window,
-    /// Where the window stands among the output's columns.
-    pub(crate) window_index: usize,
-    pub(crate) schema: SchemaRef,
-}
-
 impl WindowSpec {
-    #[allow(clippy::too_many_arguments, reason = "the parts of one specification, passed once")]
-    pub(crate) fn new(
-        rows: Rows,
-        keys: Vec<Arc<dyn PhysicalExpr>>,
-        time: Arc<dyn PhysicalExpr>,
-        row: Arc<dyn PhysicalExpr>,
-        aggregates: Vec<AggregateSpec>,
-        window: Window,
-        window_index: usize,
-        schema: SchemaRef,
-    ) -> Result<Self> {
-        if keys.len() + aggregates.len() + 2 != schema.fields().len() {
-            return internal_err!("window of {} keys and {} aggregates gives {}", keys.len(), aggregates.len(), schema);
-        }
-        Ok(Self { rows, keys, time, row, aggregates, window, window_index, schema })
-    }
-
     pub(super) fn key_table(&self) -> Result<Keys> {
         Ok(Keys::new(self.key_converter()?))
     }

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray, TimestampNanosecondArray};
-use arrow::datatypes::{DataType, Fields, TimestampNanosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampNanosecondArray};
+use arrow::datatypes::TimestampNanosecondType;
 use datafusion::common::{Result, internal_err};
 
-use super::accumulate::{Groups, Partial, WindowSpec};
+use super::accumulate::{Groups, Partial};
+use super::chunk::{Chunk, Late};
 use super::hop::ClosedBins;
 use super::keys::{Keys, Picked};
-use super::operator::{Chunk, Late};
+use super::window::{floor, window_array};
+use crate::program::WindowSpec;
 
 /// Rows after which windows are handed on before more are made: what is under way stays small where many windows end at
 /// once, as at the end of the input.
@@ -247,18 +249,4 @@ fn two_numbers(text: &str) -> Option<(i64, i64)> {
 
 fn empty_batch() -> RecordBatch {
     RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()))
-}
-
-/// The start of the bin of `width` that holds an instant; bins are aligned to the epoch.
-pub(super) fn floor(instant: i64, width: i64) -> i64 {
-    instant.saturating_sub(instant.rem_euclid(width))
-}
-
-/// A column of windows.
-pub(super) fn window_array(starts: Vec<i64>, ends: Vec<i64>) -> Result<ArrayRef> {
-    let DataType::Struct(fields) = crate::plan::window_type() else { return internal_err!("windows are structs") };
-    let fields: Fields = fields;
-    let columns: Vec<ArrayRef> =
-        vec![Arc::new(TimestampNanosecondArray::from(starts)), Arc::new(TimestampNanosecondArray::from(ends))];
-    Ok(Arc::new(StructArray::try_new(fields, columns, None)?))
 }

@@ -11,79 +11,21 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::RunOptions;
+use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
-use super::operator::{Chunk, Late, State};
+use super::error::RunError;
+use super::operator::State;
 use super::operator_task::{Held, OperatorTask};
 use super::sink_task::{RowEncoder, SinkTask, Written};
 use super::source_task::{Reader, SourceMessage, SourceTask};
 use super::stats::{RunReport, Stats};
-use super::{OperatorKind, RunOptions};
-use crate::connectors::{ConnectorError, open_sink, open_source};
-use crate::plan::{NodeId, Program, Window};
+use crate::connectors::{open_sink, open_source};
+use crate::program::{NodeId, Operator, OperatorKind, Program, Window};
 use crate::state::{Checkpoint, OperatorState, SourceState, StateError, Store};
 
 /// Batches that may wait between the sources and the driver.
 const QUEUE: usize = 4;
-
-/// Why a run ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A connector gave up.
-    #[error(transparent)]
-    Connector(#[from] ConnectorError),
-    /// Checkpoints cannot be kept or used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// A record cannot be decoded and the table says `bad_data = 'fail'`.
-    #[error(
-        "table {table}: a record cannot be decoded: {reason}\nhint: bad_data = 'drop' counts such records and goes on"
-    )]
-    BadData {
-        /// The table.
-        table: String,
-        /// What is wrong with the record.
-        reason: String,
-    },
-    /// A table cannot be read or written as it is declared.
-    #[error("table {table}: {reason}")]
-    Table {
-        /// The table.
-        table: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A row cannot be computed.
-    #[error("a query failed on a row: {0}\nhint: TRY_CAST gives NULL where CAST fails")]
-    Query(String),
-    /// A row cannot be encoded.
-    #[error("a row cannot be encoded: {0}")]
-    Encode(String),
-    /// Window state has outgrown its limit.
-    #[error(
-        "window state has grown to {bytes} bytes, over the limit of {limit}\nhint: use smaller windows, fewer keys, or raise the limit"
-    )]
-    StateLimit {
-        /// Bytes held.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// A task of the run died.
-    #[error("a task of the run died: {0}")]
-    Task(String),
-}
-
-impl From<datafusion::common::DataFusionError> for RunError {
-    fn from(error: datafusion::common::DataFusionError) -> Self {
-        Self::Query(error.strip_backtrace())
-    }
-}
-
-impl From<arrow::error::ArrowError> for RunError {
-    fn from(error: arrow::error::ArrowError) -> Self {
-        Self::Query(error.to_string())
-    }
-}
 
 /// Runs a program until its finite sources end or `shutdown` is ready. At the end of all sources every window is emitted;
 /// at a shutdown none is, and a last checkpoint is written.
@@ -127,7 +69,7 @@ pub async fn run(
 
 /// The shortest bin of a program's windows.
 fn shortest_bin(program: &Program) -> Option<i64> {
-    let bin = |operator: &super::Operator| match &operator.kind {
+    let bin = |operator: &Operator| match &operator.kind {
         OperatorKind::Window(spec) => match spec.window {
             Window::Tumble { width } => Some(width),
             Window::Hop { slide, .. } => Some(slide),

@@ -6,7 +6,7 @@
 
 use tokio::sync::mpsc;
 
-use super::operator::Chunk;
+use super::chunk::Chunk;
 use crate::state::OperatorState;
 
 /// Turns that may wait between two operators: enough to keep both at work, few enough to keep memory small.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 
-use super::accumulate::{Groups, Partial, WindowSpec};
+use super::accumulate::{Groups, Partial};
+use crate::program::WindowSpec;
 
 /// Closed bins, and the blocks made of them.
 #[derive(Debug)]

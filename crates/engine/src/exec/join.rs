@@ -13,11 +13,10 @@ use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use hashbrown::DefaultHashBuilder;
 
-use super::JoinSpec;
-use super::instant::evaluate;
+use super::evaluate::evaluate;
 use super::join_keys::{JoinKey, keys_of};
 use super::rows::bytes_of;
-use crate::plan::NodeId;
+use crate::program::{JoinSpec, NodeId};
 
 /// Rows of a batch that comes back from a checkpoint: a batch is forgotten as a whole.
 const RESTORED_ROWS: usize = 8192;

@@ -15,8 +15,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use super::instant::InputExec;
-use crate::plan::NodeId;
+use crate::program::{InputExec, NodeId};
 
 /// The key of one side's rows.
 #[derive(Debug)]

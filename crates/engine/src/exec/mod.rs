@@ -2,8 +2,11 @@
 
 mod accumulate;
 mod bins;
+mod chunk;
 mod driver;
 mod edge;
+mod error;
+mod evaluate;
 mod hop;
 mod instant;
 mod join;
@@ -16,102 +19,14 @@ mod pairs;
 mod record;
 mod rows;
 mod session;
-mod shift;
 mod sink_task;
 mod source_task;
 mod stats;
 mod variance;
 mod watermark;
+mod window;
 
-use std::sync::Arc;
-
-use arrow::datatypes::SchemaRef;
-use datafusion::physical_plan::ExecutionPlan;
-
-pub(crate) use accumulate::{AggregateSpec, WindowSpec};
-pub use driver::{RunError, run};
-pub(crate) use instant::NodeTable;
-pub use options::{MemorySink, MemorySource, RunOptions};
-pub(crate) use rows::{Rows, Step, Steps};
+pub use driver::run;
+pub use error::RunError;
+pub use options::RunOptions;
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};
-
-use crate::plan::NodeId;
-
-/// A runnable operator; its state is made when a run starts.
-#[derive(Debug)]
-pub(crate) struct Operator {
-    pub(crate) schema: SchemaRef,
-    pub(crate) kind: OperatorKind,
-}
-
-/// What an operator does.
-#[derive(Debug)]
-pub(crate) enum OperatorKind {
-    /// Nobody reads it.
-    Unused,
-    Source(SourceSpec),
-    /// Row by row.
-    Rows(Rows),
-    Instant(InstantSpec),
-    Window(WindowSpec),
-    Union(Vec<Rows>),
-    Join(JoinSpec),
-    Sink {
-        rows: Rows,
-        sink: usize,
-    },
-}
-
-impl Operator {
-    /// The operators that this one reads.
-    pub(crate) fn inputs(&self) -> Vec<NodeId> {
-        match &self.kind {
-            OperatorKind::Unused | OperatorKind::Source(_) => Vec::new(),
-            OperatorKind::Rows(rows) | OperatorKind::Sink { rows, .. } => vec![rows.input],
-            OperatorKind::Instant(spec) => spec.inputs.clone(),
-            OperatorKind::Window(spec) => vec![spec.rows.input],
-            OperatorKind::Union(inputs) => inputs.iter().map(|r| r.input).collect(),
-            OperatorKind::Join(spec) => vec![spec.left, spec.right],
-        }
-    }
-}
-
-/// A table that is read: from records to rows with their time.
-#[derive(Debug)]
-pub(crate) struct SourceSpec {
-    /// Which of the program's sources it is.
-    pub(crate) index: usize,
-    /// A record's columns, its arrival and its number.
-    pub(crate) record: SchemaRef,
-    /// Generated columns, time, and the watermark's column last.
-    pub(crate) rows: Rows,
-    /// Where the event time is.
-    pub(crate) time: usize,
-    pub(crate) watermark: SourceWatermark,
-}
-
-/// How a row moves the watermark.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum SourceWatermark {
-    /// To its event time less this many nanoseconds.
-    Lateness(i64),
-    /// To the value of this column.
-    Column(usize),
-}
-
-/// A plan over all rows of an instant.
-#[derive(Debug)]
-pub(crate) struct InstantSpec {
-    pub(crate) inputs: Vec<NodeId>,
-    pub(crate) plan: Arc<dyn ExecutionPlan>,
-}
-
-/// An inner join of un-windowed streams.
-#[derive(Debug)]
-pub(crate) struct JoinSpec {
-    pub(crate) left: NodeId,
-    pub(crate) right: NodeId,
-    pub(crate) plan: Arc<dyn ExecutionPlan>,
-    /// How long rows are kept, in nanoseconds of event time.
-    pub(crate) ttl: i64,
-}

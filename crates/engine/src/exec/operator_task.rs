@@ -7,12 +7,12 @@ use std::task::Poll;
 
 use arrow::array::RecordBatch;
 
-use super::driver::RunError;
+use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Received, Turn};
-use super::operator::{Chunk, Late, State};
+use super::error::RunError;
+use super::operator::State;
 use super::stats::Stats;
-use super::{Operator, OperatorKind};
-use crate::plan::NodeId;
+use crate::program::{NodeId, Operator, OperatorKind};
 use crate::state::OperatorState;
 
 /// An operator that runs.

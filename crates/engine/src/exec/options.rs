@@ -1,13 +1,11 @@
 //! How to run a program.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Stats;
-use crate::connectors::RawRecord;
+use crate::connectors::{MemorySink, MemorySource};
 use crate::state::StateLocation;
 
 /// How to run a program.
@@ -50,56 +48,5 @@ impl Default for RunOptions {
             future_limit: Duration::from_secs(3600),
             stats: None,
         }
-    }
-}
-
-/// Records that stand in for a source.
-#[derive(Debug, Clone)]
-pub struct MemorySource(pub(crate) Arc<[RawRecord]>);
-
-impl MemorySource {
-    /// A source of these records, decoded by the table's own format.
-    #[must_use]
-    pub fn new(records: Vec<RawRecord>) -> Self {
-        Self(records.into())
-    }
-
-    /// A source of these lines.
-    #[must_use]
-    pub fn lines(text: &str) -> Self {
-        let record = |line: &str| RawRecord {
-            payload: Bytes::copy_from_slice(line.as_bytes()),
-            arrival_nanos: None,
-            partition: 0,
-        };
-        Self::new(text.lines().filter(|l| !l.trim().is_empty()).map(record).collect())
-    }
-}
-
-/// Collects a sink's rows, encoded in the table's own format.
-#[derive(Debug, Clone, Default)]
-pub struct MemorySink(Arc<Mutex<Vec<Bytes>>>);
-
-impl MemorySink {
-    /// An empty collection.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn push(&self, rows: impl IntoIterator<Item = Bytes>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
-    }
-
-    /// The rows collected so far; they stay.
-    #[must_use]
-    pub fn rows(&self) -> Vec<Bytes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The rows as text.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        self.rows().iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect()
     }
 }

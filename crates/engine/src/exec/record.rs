@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder, TimestampNanosecondArray, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
-use super::driver::RunError;
+use super::error::RunError;
 use crate::connectors::{Polled, RawRecord};
 use crate::formats::json::{DecodeError, DecodeOptions, JsonDecoder};
-use crate::plan::{BadData, Format, TableInfo};
+use crate::program::{BadData, Format, TableInfo};
 
 /// Decodes what a source's polls bring.
 #[derive(Debug)]

@@ -8,58 +8,11 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::ExecutionPlan;
 
-use super::instant::evaluate;
-use super::shift::with_quick_times;
-use crate::plan::NodeId;
-
-/// A stateless operator over one input.
-#[derive(Debug, Clone)]
-pub(crate) struct Rows {
-    pub(crate) input: NodeId,
-    /// The columns that are read, by their place in the input's output.
-    pub(crate) columns: Vec<usize>,
-    pub(crate) steps: Steps,
-    /// The output.
-    pub(crate) schema: SchemaRef,
-}
-
-/// How the rows are made.
-#[derive(Debug, Clone)]
-pub(crate) enum Steps {
-    Chain(Vec<Step>),
-    /// A DataFusion plan, for what is no chain (`unnest`).
-    Plan(Arc<dyn ExecutionPlan>),
-}
-
-/// One step of a chain.
-#[derive(Debug, Clone)]
-pub(crate) enum Step {
-    /// Keeps rows for which every condition holds.
-    Filter(Vec<Arc<dyn PhysicalExpr>>),
-    Project {
-        expressions: Vec<Arc<dyn PhysicalExpr>>,
-        schema: SchemaRef,
-    },
-}
+use super::evaluate::evaluate;
+use crate::program::{Rows, Step, Steps};
 
 impl Rows {
-    /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
-    pub(crate) fn push(&mut self, step: Step, input: &Schema) -> Result<()> {
-        let quick = |e: Vec<Arc<dyn PhysicalExpr>>| {
-            e.into_iter().map(|e| with_quick_times(e, input)).collect::<Result<Vec<_>>>()
-        };
-        let step = match step {
-            Step::Filter(conditions) => Step::Filter(quick(conditions)?),
-            Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
-        };
-        if let Steps::Chain(steps) = &mut self.steps {
-            steps.push(step);
-        }
-        Ok(())
-    }
-
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

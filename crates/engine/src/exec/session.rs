@@ -12,11 +12,12 @@ use arrow::datatypes::{Field, Schema, TimestampNanosecondType, UInt32Type};
 use arrow::row::RowConverter;
 use datafusion::common::{Result, internal_err};
 
-use super::accumulate::{Accumulators, Arguments, Inputs, WindowSpec};
-use super::bins::window_array;
+use super::accumulate::{Accumulators, Arguments, Inputs};
+use super::chunk::{Chunk, Late};
 use super::keys::Picked;
-use super::operator::{Chunk, Late};
 use super::rows::bytes_of;
+use super::window::window_array;
+use crate::program::WindowSpec;
 
 /// The state of a session window operator.
 #[derive(Debug)]

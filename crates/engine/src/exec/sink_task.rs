@@ -8,13 +8,12 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 
-use super::Rows;
-use super::driver::RunError;
 use super::edge::{Answer, Inputs, Received};
+use super::error::RunError;
 use super::stats::Stats;
 use crate::connectors::{Sink, SinkRow};
 use crate::formats::json::{EncodeOptions, JsonEncoder};
-use crate::plan::{Format, TableInfo};
+use crate::program::{Format, Rows, TableInfo};
 
 /// A sink that runs.
 pub(super) struct SinkTask {

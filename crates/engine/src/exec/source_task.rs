@@ -15,14 +15,13 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::driver::RunError;
-use super::operator::{Chunk, Origin};
+use super::chunk::{Chunk, Origin};
+use super::error::RunError;
 use super::record::{Decoded, RecordDecoder};
 use super::stats::Stats;
 use super::watermark::{Times, Tracker};
-use super::{SourceSpec, SourceWatermark};
 use crate::connectors::{PartitionStatus, Polled, Source};
-use crate::plan::{NodeId, TableInfo};
+use crate::program::{NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
 use crate::state::SourceState;
 
 /// How long a poll waits for the first record.
@@ -68,7 +67,7 @@ struct Computed {
 
 /// Turns polls into rows, several at a time; in this they depend on nothing but themselves.
 struct Decoding {
-    rows: super::Rows,
+    rows: Rows,
     table: TableInfo,
     record: SchemaRef,
     /// Decoders that nobody uses now.

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::connectors::{ConnectorCounters, ConnectorStats};
-use crate::plan::{Program, RuleInfo};
+use crate::program::{Program, RuleInfo};
 
 /// Live counters of a run; shared with whoever shows them.
 #[derive(Debug, Default)]

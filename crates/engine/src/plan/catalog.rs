@@ -12,9 +12,10 @@ use datafusion::sql::TableReference;
 use datafusion::sql::planner::ContextProvider;
 
 use super::functions::FUNCTIONS;
-use super::graph::{Columns, NodeId, TIMESTAMP};
-use super::table::{ConnectorTable, TableKind, time_type};
+use super::graph::{Columns, TIMESTAMP};
+use super::table::{ConnectorTable, time_type};
 use super::udf::Udfs;
+use crate::program::{NodeId, TableKind};
 
 /// The tables and views that are defined.
 #[derive(Debug, Default)]

@@ -14,11 +14,10 @@ use super::catalog::{Catalog, Table};
 use super::diagnose::explain;
 use super::optimize::optimized_plan;
 use super::options::Options;
-use super::table::{
-    ConnectorTable, DEFAULT_LATENESS, FieldSpec, TableKind, WatermarkSpec, impulse_fields, read_options,
-};
+use super::table::{ConnectorTable, DEFAULT_LATENESS, FieldSpec, WatermarkSpec, impulse_fields, read_options};
 use crate::error::{Place, PlanError};
 use crate::formats::json::{EXTENSION_KEY, JSON_EXTENSION};
+use crate::program::TableKind;
 use crate::sql::{Column, ColumnKind, CreateTable, Watermark};
 
 /// Checks a declaration and makes a table of it.

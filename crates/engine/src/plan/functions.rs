@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::json_functions;
-use super::windows::window_type;
+use crate::program::window_type;
 
 /// Every function of the dialect. Built once: a process plans many programs.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);

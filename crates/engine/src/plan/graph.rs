@@ -11,7 +11,7 @@ use datafusion::common::{Column, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 
 use super::table::ConnectorTable;
-use super::windows::Window;
+use crate::program::{NodeId, Window};
 
 /// The column that carries a row's event time.
 pub(crate) const TIMESTAMP: &str = "_timestamp";
@@ -24,9 +24,6 @@ pub(crate) const WATERMARK: &str = "__weir_watermark";
 pub(crate) const ARRIVAL: &str = "__weir_arrival";
 
 const NODE_PREFIX: &str = "__weir_node_";
-
-/// A node's number.
-pub(crate) type NodeId = usize;
 
 /// Whether a column carries the engine's own bookkeeping.
 pub(crate) fn is_system(name: &str) -> bool {

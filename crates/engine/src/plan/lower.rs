@@ -3,22 +3,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, TableReference, not_impl_err, plan_err};
 use datafusion::logical_expr::expr::{Alias, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, Filter, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, TableScan, Window as WindowPlan, lit,
+    Expr, Filter, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan, Window as WindowPlan, lit,
 };
 
 use super::catalog::{Catalog, Table};
-use super::graph::{Body, Graph, NodeId, ROW, TIMESTAMP, is_system};
+use super::columns::{ColumnKey, column_key, extract_column, qualified_fields, system_column};
+use super::graph::{Body, Graph, ROW, TIMESTAMP};
 use super::unnest;
-use super::windows::{Window, refuse_window_calls, time_window_name};
-
-/// A qualified column's name.
-pub(super) type ColumnKey = (Option<TableReference>, String);
+use super::windows::{refuse_window_calls, time_window_name};
+use crate::program::{NodeId, Window};
 
 /// Rows on their way: a plan whose leaves are nodes, and what is known of their windows.
 #[derive(Debug, Clone)]
@@ -274,51 +273,9 @@ fn window_function(expression: &Expr) -> Result<&WindowFunction> {
     }
 }
 
-pub(super) fn extract_column(expression: &Expr) -> Option<&Column> {
-    match expression {
-        Expr::Column(column) => Some(column),
-        Expr::Alias(Alias { expr, .. }) => extract_column(expr),
-        _ => None,
-    }
-}
-
 /// Whether an expression passes the input's window on.
 pub(super) fn is_window_column(expression: &Expr, input: &Stream) -> bool {
     let Some(column) = extract_column(expression) else { return false };
     let schema = input.plan.schema();
     schema.maybe_index_of_column(column).is_some_and(|i| input.window_columns.contains(&column_key(schema, i)))
-}
-
-pub(super) fn column_key(schema: &DFSchema, index: usize) -> ColumnKey {
-    let (qualifier, field) = schema.qualified_field(index);
-    (qualifier.cloned(), field.name().clone())
-}
-
-pub(super) fn qualified_fields(schema: &DFSchema) -> Vec<(Option<TableReference>, FieldRef)> {
-    schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect()
-}
-
-/// The column of the engine's own with this name.
-pub(super) fn system_column(schema: &DFSchema, name: &str) -> Result<Expr> {
-    match schema.iter().find(|(_, f)| f.name() == name) {
-        Some((qualifier, field)) => Ok(Expr::Column(Column::new(qualifier.cloned(), field.name()))),
-        None => plan_err!("No timestamp field found in projection input ({name})"),
-    }
-}
-
-/// The columns that a statement's author can see, by position.
-pub(crate) fn visible_columns(schema: &DFSchema, count: usize) -> Vec<(Expr, DataType, String)> {
-    (0..schema.fields().len())
-        .filter(|i| !is_system(schema.field(*i).name()))
-        .take(count)
-        .map(|i| {
-            let field = schema.field(i);
-            (Expr::Column(Column::from(schema.qualified_field(i))), field.data_type().clone(), field.name().clone())
-        })
-        .collect()
-}
-
-/// A projection over a plan.
-pub(super) fn project(plan: LogicalPlan, expressions: Vec<Expr>) -> Result<LogicalPlan> {
-    Ok(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(plan))?))
 }

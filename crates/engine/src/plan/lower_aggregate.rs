@@ -7,10 +7,12 @@ use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, lit};
 
 use super::catalog::Table;
+use super::columns::{column_key, project, qualified_fields, system_column};
 use super::graph::{Body, ROW, TIMESTAMP};
-use super::lower::{Lowering, Stream, column_key, is_window_column, project, qualified_fields, system_column};
+use super::lower::{Lowering, Stream, is_window_column};
 use super::unnest;
-use super::windows::{Window, find_window, refuse_window_calls, window_type};
+use super::windows::{find_window, refuse_window_calls};
+use crate::program::{Window, window_type};
 
 /// What is said of results that are updated.
 pub(super) const WITHOUT_WINDOW: &str = "aggregates without a window";

@@ -6,10 +6,11 @@ use datafusion::common::{Column, JoinConstraint, JoinType, Result, not_impl_err}
 use datafusion::functions::core::expr_fn::{coalesce, greatest};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
+use super::columns::{project, qualified_fields, system_column};
 use super::graph::{Body, ROW, TIMESTAMP, is_system};
-use super::lower::{Lowering, Stream, is_window_column, project, qualified_fields, system_column};
+use super::lower::{Lowering, Stream, is_window_column};
 use super::lower_aggregate::WITHOUT_WINDOW;
-use super::windows::Window;
+use crate::program::Window;
 
 impl Lowering<'_> {
     pub(super) fn lower_join(&mut self, join: Join) -> Result<Stream> {

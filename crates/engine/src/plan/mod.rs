@@ -5,6 +5,7 @@
 //! pruned and made runnable ([`physical`]).
 
 mod catalog;
+mod columns;
 mod declare;
 mod diagnose;
 mod functions;
@@ -16,7 +17,7 @@ mod lower_join;
 mod optimize;
 mod options;
 mod physical;
-mod rule;
+mod shift;
 mod table;
 mod udf;
 mod unnest;
@@ -33,19 +34,15 @@ use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
-pub(crate) use graph::NodeId;
-pub(crate) use rule::RuleInfo;
-pub use table::{BadData, Format, TableInfo, TableKind};
-pub(crate) use windows::{Window, window_type};
-
 use crate::error::{Place, PlanError};
-use crate::exec::Operator;
+use crate::program::{BadData, Format, NodeId, Program, RuleInfo, TableInfo, TableKind};
 use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
 use catalog::{Catalog, Table};
+use columns::{project, qualified_fields, visible_columns};
 use diagnose::explain;
 use graph::{Body, Graph, ROW, TIMESTAMP};
-use lower::{Lowering, Stream, visible_columns};
+use lower::{Lowering, Stream};
 use table::time_type;
 use udf::Udfs;
 
@@ -56,37 +53,6 @@ pub struct PlanOptions {
     pub now: Option<SystemTime>,
     /// Functions that the program may call beside the dialect's own.
     pub udfs: Vec<Udf>,
-}
-
-/// A planned program, ready to run any number of times.
-#[derive(Debug)]
-pub struct Program {
-    pub(crate) operators: Arc<[Operator]>,
-    pub(crate) sources: Vec<TableInfo>,
-    pub(crate) sinks: Vec<TableInfo>,
-    /// The statements that write, in the order of the program.
-    pub(crate) rules: Vec<RuleInfo>,
-    pub(crate) fingerprint: String,
-}
-
-impl Program {
-    /// The tables that the program reads, each once.
-    #[must_use]
-    pub fn sources(&self) -> &[TableInfo] {
-        &self.sources
-    }
-
-    /// The tables that the program writes; a bare `SELECT` writes to one named `stdout`.
-    #[must_use]
-    pub fn sinks(&self) -> &[TableInfo] {
-        &self.sinks
-    }
-
-    /// Identifies the program's text: state of another program is refused.
-    #[must_use]
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
 }
 
 /// Plans a program.
@@ -287,7 +253,7 @@ impl Planner {
             output.push(column.alias(format!("c{nth}")));
             fields.push(Field::new(name, data_type, true));
         }
-        let plan = lower::project(stream.plan, output)?;
+        let plan = project(stream.plan, output)?;
         let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json_functions::is_json_union(f.data_type()));
         if table.schema.fields().is_empty() || inferred(&table) {
             table.schema = arrow::datatypes::Schema::new(fields).into();
@@ -299,7 +265,7 @@ impl Planner {
                 self.sinks.len() - 1
             }
         };
-        let fields = lower::qualified_fields(plan.schema());
+        let fields = qualified_fields(plan.schema());
         let name = self.sinks.get(sink).map(|s| s.name.clone()).unwrap_or_default();
         let node = self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
         self.rules.push(RuleInfo::of_sink(name, node));

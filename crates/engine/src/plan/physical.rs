@@ -19,13 +19,13 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
+use super::columns::project;
 use super::graph::{ARRIVAL, Body, Columns, Graph, Node, ROW, TIMESTAMP, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
-use super::table::{ConnectorTable, FieldSpec, TableInfo, WatermarkSpec, time_type};
-use super::{NodeId, lower};
-use crate::exec::{
-    AggregateSpec, InstantSpec, JoinSpec, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark, Step,
-    Steps, WindowSpec,
+use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
+use crate::program::{
+    AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark,
+    Step, Steps, TableInfo, Window, WindowSpec,
 };
 
 /// DataFusion's physical planner with its default rules, on one partition.
@@ -62,7 +62,7 @@ enum Draft {
     Source(Arc<ConnectorTable>),
     Rows(LogicalPlan),
     Instant(LogicalPlan),
-    Window { plan: LogicalPlan, window: super::Window, window_index: usize, schema: SchemaRef },
+    Window { plan: LogicalPlan, window: Window, window_index: usize, schema: SchemaRef },
     Union(Vec<LogicalPlan>),
     Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
     Sink { plan: LogicalPlan, sink: usize },
@@ -138,7 +138,7 @@ impl Builder {
             Some(kept) => {
                 let columns =
                     kept.iter().map(|i| Expr::Column(Column::from(plan.schema().qualified_field(*i)))).collect();
-                lower::project(plan, columns)?
+                project(plan, columns)?
             }
             None => plan,
         };
@@ -248,13 +248,7 @@ impl Builder {
         Ok((SourceSpec { index, record, rows, time, watermark }, Arc::clone(kept)))
     }
 
-    fn window(
-        &self,
-        plan: LogicalPlan,
-        window: super::Window,
-        window_index: usize,
-        schema: &SchemaRef,
-    ) -> Result<WindowSpec> {
+    fn window(&self, plan: LogicalPlan, window: Window, window_index: usize, schema: &SchemaRef) -> Result<WindowSpec> {
         // Pruning may have put projections above the aggregate; its own columns all stay, so they only pass through.
         let aggregate = innermost_aggregate(plan)?;
         let input_schema = Arc::clone(aggregate.input.schema());

@@ -5,7 +5,7 @@ use datafusion::common::{Column, Result, UnnestOptions, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::lower::project as plain_projection;
+use super::columns::project as plain_projection;
 
 const UNNESTED: &str = "__unnested";
 

@@ -1,36 +1,13 @@
 //! Time windows as the planner sees them: calls of `tumble`, `hop` and `session` with literal intervals.
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Alias, ScalarFunction};
 
+use crate::program::Window;
+
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
-
-/// A window's kind and size, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Window {
-    Tumble { width: i64 },
-    Hop { slide: i64, width: i64 },
-    Session { gap: i64 },
-}
-
-impl Window {
-    /// Width of a window of fixed size.
-    pub(crate) fn width(self) -> Option<i64> {
-        match self {
-            Self::Tumble { width } | Self::Hop { width, .. } => Some(width),
-            Self::Session { .. } => None,
-        }
-    }
-}
-
-/// The type of a window column: `STRUCT<start, end>`.
-pub(crate) fn window_type() -> DataType {
-    let time = || DataType::Timestamp(TimeUnit::Nanosecond, None);
-    DataType::Struct(vec![Field::new("start", time(), false), Field::new("end", time(), false)].into())
-}
 
 /// The window that an expression calls, through aliases.
 pub(crate) fn find_window(expression: &Expr) -> Result<Option<Window>> {

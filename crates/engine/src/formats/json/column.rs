@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 
 use super::error::{DecodeError, UnsupportedColumn};
-use super::rows::Rows;
+use super::rows::{Growing, Rows};
 use super::scan::{Cursor, Text, check_depth};
 use super::{is_json, timestamp};
 
@@ -38,7 +38,7 @@ enum Values {
     Timestamp { values: Vec<i64>, unit: TimeUnit },
     Text(TextValues),
     Json(TextValues),
-    Struct(Rows),
+    Struct(Rows<Column>),
     List { ends: Vec<i32>, item: FieldRef, items: Box<Column> },
 }
 
@@ -49,8 +49,8 @@ struct TextValues {
     bytes: Vec<u8>,
 }
 
-impl Column {
-    pub(super) fn new(field: &Field) -> Result<Self, UnsupportedColumn> {
+impl Growing for Column {
+    fn new(field: &Field) -> Result<Self, UnsupportedColumn> {
         let text = || TextValues { ends: vec![0], bytes: Vec::new() };
         let in_field = |error: UnsupportedColumn| UnsupportedColumn {
             column: format!("{}.{}", field.name(), error.column),
@@ -80,13 +80,13 @@ impl Column {
     }
 
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.nulls.len()
     }
 
     /// Reads one value of any kind. Nothing is added when it fails.
     #[inline]
-    pub(super) fn read(
+    fn read(
         &mut self,
         nullable: bool,
         cursor: &mut Cursor<'_>,
@@ -196,7 +196,7 @@ impl Column {
     }
 
     /// Adds a text as it is; only where the column is text.
-    pub(super) fn push_text(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+    fn push_text(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         if let Values::Text(values) | Values::Json(values) = &mut self.values {
             values.push(text)?;
             self.nulls.append_non_null();
@@ -204,7 +204,7 @@ impl Column {
         Ok(())
     }
 
-    pub(super) fn push_null(&mut self) {
+    fn push_null(&mut self) {
         match &mut self.values {
             Values::Bool(values) => values.push(false),
             Values::Int32(values) => values.push(0),
@@ -223,7 +223,7 @@ impl Column {
         self.nulls.append_null();
     }
 
-    pub(super) fn truncate(&mut self, len: usize) {
+    fn truncate(&mut self, len: usize) {
         if self.len() <= len {
             return;
         }
@@ -250,7 +250,7 @@ impl Column {
     }
 
     /// Hands the values over and starts anew, with room for as many again.
-    pub(super) fn finish(&mut self) -> Result<ArrayRef, DecodeError> {
+    fn finish(&mut self) -> Result<ArrayRef, DecodeError> {
         let nulls = self.nulls.finish();
         Ok(match &mut self.values {
             Values::Bool(values) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use super::column::Column;
 use super::error::{DecodeError, UnsupportedColumn};
 use super::rows::Rows;
 use super::scan::Cursor;
@@ -26,7 +27,7 @@ pub struct DecodeOptions {
 #[derive(Debug)]
 pub struct JsonDecoder {
     schema: SchemaRef,
-    rows: Rows,
+    rows: Rows<Column>,
     options: DecodeOptions,
     /// Where escapes are resolved.
     scratch: Vec<u8>,
@@ -100,7 +101,7 @@ impl JsonDecoder {
     }
 }
 
-fn push_object(rows: &mut Rows, payload: &[u8], scratch: &mut Vec<u8>) -> Result<(), DecodeError> {
+fn push_object(rows: &mut Rows<Column>, payload: &[u8], scratch: &mut Vec<u8>) -> Result<(), DecodeError> {
     let mut cursor = Cursor::new(payload);
     if cursor.next_token()? != b'{' {
         cursor.skip(0)?;

@@ -3,29 +3,54 @@
 use std::collections::HashMap;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{FieldRef, Fields};
+use arrow::datatypes::{Field, FieldRef, Fields};
 
-use super::column::Column;
 use super::error::{DecodeError, UnsupportedColumn};
 use super::scan::{Cursor, check_depth};
 
 /// From this many columns on, a name that is not where the last record had it is looked up in a map.
 const MAP_FROM_COLUMNS: usize = 12;
 
+/// A column that grows value by value, and can give back the last ones.
+pub(super) trait Growing: Sized {
+    fn new(field: &Field) -> Result<Self, UnsupportedColumn>;
+
+    fn len(&self) -> usize;
+
+    /// Reads one value of any kind. Nothing is added when it fails.
+    fn read(
+        &mut self,
+        nullable: bool,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), DecodeError>;
+
+    /// Adds a text as it is; only where the column is text.
+    fn push_text(&mut self, text: &[u8]) -> Result<(), DecodeError>;
+
+    fn push_null(&mut self);
+
+    fn truncate(&mut self, len: usize);
+
+    /// The column so far; it starts anew.
+    fn finish(&mut self) -> Result<ArrayRef, DecodeError>;
+}
+
 /// An object's fields as columns: a row, or a STRUCT.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct Rows<C> {
     fields: Fields,
     /// Each name as JSON writes it, quotes included: one comparison recognises it.
     quoted: Vec<Box<[u8]>>,
     by_name: Option<HashMap<Box<[u8]>, usize>>,
-    columns: Vec<Column>,
+    columns: Vec<C>,
     /// Which column is expected next: records of one stream have their fields in one order.
     next: usize,
     len: usize,
 }
 
-impl Rows {
+impl<C: Growing> Rows<C> {
     pub(super) fn new(fields: &Fields) -> Result<Self, UnsupportedColumn> {
         let name_of = |field: &FieldRef| Box::<[u8]>::from(field.name().as_bytes());
         Ok(Self {
@@ -33,7 +58,7 @@ impl Rows {
             quoted: fields.iter().map(|field| quote(field.name()).into()).collect(),
             by_name: (fields.len() >= MAP_FROM_COLUMNS)
                 .then(|| fields.iter().enumerate().map(|(index, field)| (name_of(field), index)).collect()),
-            columns: fields.iter().map(|field| Column::new(field)).collect::<Result<_, _>>()?,
+            columns: fields.iter().map(|field| C::new(field)).collect::<Result<_, _>>()?,
             next: 0,
             len: 0,
         })
@@ -142,7 +167,7 @@ impl Rows {
 
     /// A row of nulls, under a STRUCT that is null.
     pub(super) fn push_null(&mut self) {
-        self.columns.iter_mut().for_each(Column::push_null);
+        self.columns.iter_mut().for_each(C::push_null);
         self.len += 1;
     }
 
@@ -153,7 +178,7 @@ impl Rows {
 
     pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>, DecodeError> {
         self.len = 0;
-        self.columns.iter_mut().map(Column::finish).collect()
+        self.columns.iter_mut().map(C::finish).collect()
     }
 }
 

@@ -13,13 +13,32 @@ use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 
+use crate::program::{Rows, Step, Steps};
+
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 /// Nine years: longer intervals, and times closer than twice this to the end of 64 bits, are left to Arrow and its errors.
 const MARGIN: i64 = i64::MAX / 32;
 
+impl Rows {
+    /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
+    pub(super) fn push(&mut self, step: Step, input: &Schema) -> Result<()> {
+        let quick = |e: Vec<Arc<dyn PhysicalExpr>>| {
+            e.into_iter().map(|e| with_quick_times(e, input)).collect::<Result<Vec<_>>>()
+        };
+        let step = match step {
+            Step::Filter(conditions) => Step::Filter(quick(conditions)?),
+            Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
+        };
+        if let Steps::Chain(steps) = &mut self.steps {
+            steps.push(step);
+        }
+        Ok(())
+    }
+}
+
 /// Rewrites `time ± interval` throughout an expression where it is plain addition: nanoseconds without a zone, an interval
 /// without months.
-pub(super) fn with_quick_times(expression: Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+fn with_quick_times(expression: Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     expression
         .transform_up(|e| {
             Ok(match shift_of(&e, input) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::NodeId;
-use crate::exec::{Operator, OperatorKind};
+use super::input::NodeId;
+use super::operator::{Operator, OperatorKind};
 
 /// A statement that writes.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +21,12 @@ pub(crate) struct RuleInfo {
 }
 
 impl RuleInfo {
-    pub(super) fn of_sink(sink: String, node: NodeId) -> Self {
+    pub(crate) fn of_sink(sink: String, node: NodeId) -> Self {
         Self { sink, node, ..Self::default() }
     }
 
     /// With everything that it reads.
-    pub(super) fn reading(mut self, operators: &[Operator]) -> Self {
+    pub(crate) fn reading(mut self, operators: &[Operator]) -> Self {
         let mut next = vec![self.node];
         while let Some(id) = next.pop() {
             let Some(operator) = operators.get(id).filter(|_| self.operators.insert(id)) else { continue };

@@ -1,0 +1,100 @@
+//! What flows between operators, and how late rows are told and counted.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+
+use super::stats::Stats;
+use crate::program::{NodeId, Program};
+
+/// Rows on their way, with what their source knew of time when each of them came.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    pub(super) batch: RecordBatch,
+    /// `None` for results of windows and joins.
+    pub(super) origin: Option<Arc<Origin>>,
+}
+
+/// What a source knew of time while it read one batch.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) source: usize,
+    /// The watermark before each row of the batch; `None` when no row of the batch is behind it.
+    pub(super) before: Option<Vec<i64>>,
+    /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
+    pub(super) without_time: Vec<u32>,
+    /// Rows that some window has dropped, and the rules that missed them.
+    pub(super) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
+}
+
+/// The watermarks by which a chunk's rows are judged late.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Judge<'a> {
+    AllOnTime,
+    Rows(&'a [i64]),
+    Fixed(i64),
+}
+
+impl Chunk {
+    /// Rows of a source are judged by what the source had said before them, whatever batch they came in; rows that have
+    /// no such history by what the operator has emitted.
+    pub(super) fn judge(&self, emitted: i64) -> Judge<'_> {
+        match self.origin.as_deref() {
+            Some(Origin { before: None, .. }) => Judge::AllOnTime,
+            Some(Origin { before: Some(before), .. }) => Judge::Rows(before),
+            None => Judge::Fixed(emitted),
+        }
+    }
+}
+
+impl Judge<'_> {
+    pub(super) fn all_on_time(self) -> bool {
+        matches!(self, Self::AllOnTime | Self::Fixed(i64::MIN))
+    }
+
+    pub(super) fn watermark_at(self, row: u32) -> i64 {
+        match self {
+            Self::AllOnTime => i64::MIN,
+            Self::Rows(before) => before.get(row as usize).copied().unwrap_or(i64::MIN),
+            Self::Fixed(watermark) => watermark,
+        }
+    }
+}
+
+/// Counts the source rows that an operator drops, each once for its source and once for every rule that misses it, however
+/// many windows drop it.
+#[derive(Debug, Clone)]
+pub(super) struct Late {
+    stats: Arc<Stats>,
+    /// The rules that the operator's rows reach.
+    rules: Vec<usize>,
+}
+
+impl Late {
+    pub(super) fn new(stats: Arc<Stats>, program: &Program, operator: NodeId) -> Self {
+        let rules = program.rules.iter().enumerate().filter(|(_, rule)| rule.reads(operator)).map(|(n, _)| n).collect();
+        Self { stats, rules }
+    }
+
+    pub(super) fn add(&mut self, chunk: &Chunk, row: u32) {
+        let Some(origin) = &chunk.origin else { return };
+        let without_time = origin.without_time.binary_search(&row).is_ok();
+        let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        // The source itself has counted rows without time when it read them.
+        if dropped.insert((row, None))
+            && let Some(counters) = self.stats.sources.get(origin.source).filter(|_| !without_time)
+        {
+            counters.late.fetch_add(1, Ordering::Relaxed);
+        }
+        for rule in &self.rules {
+            if dropped.insert((row, Some(*rule)))
+                && let Some(counters) = self.stats.rules.get(*rule)
+            {
+                let counter = if without_time { &counters.without_time } else { &counters.late };
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}

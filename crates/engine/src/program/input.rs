@@ -1,0 +1,132 @@
+//! What operators' plans read: the output of another operator, as a table of DataFusion whose rows a run hands in.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::TableType;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+
+/// An operator's number; operators are in topological order.
+pub(crate) type NodeId = usize;
+
+/// The batches of a run, by node.
+#[derive(Debug)]
+pub(crate) struct Inputs(pub(crate) HashMap<NodeId, Vec<RecordBatch>>);
+
+/// A node's output as a table of DataFusion.
+#[derive(Debug)]
+pub(crate) struct NodeTable {
+    pub(crate) node: NodeId,
+    /// The columns before pruning.
+    pub(crate) schema: SchemaRef,
+    /// Where a column is after pruning.
+    pub(crate) positions: Arc<HashMap<usize, usize>>,
+}
+
+#[async_trait]
+impl TableProvider for NodeTable {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let read: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&read)?);
+        let mut columns = Vec::with_capacity(read.len());
+        for column in read {
+            match self.positions.get(&column) {
+                Some(position) => columns.push(*position),
+                None => return internal_err!("column {column} of node {} was pruned", self.node),
+            }
+        }
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Arc::new(InputExec { node: self.node, schema, columns, properties }))
+    }
+}
+
+/// The leaf that reads what a run was given ([`Inputs`], in its session's configuration).
+#[derive(Debug)]
+pub(crate) struct InputExec {
+    pub(crate) node: NodeId,
+    schema: SchemaRef,
+    /// Places of the columns that are read in the node's rows.
+    pub(crate) columns: Vec<usize>,
+    properties: PlanProperties,
+}
+
+impl DisplayAs for InputExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InputExec: node={}", self.node)
+    }
+}
+
+impl ExecutionPlan for InputExec {
+    fn name(&self) -> &'static str {
+        "InputExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &PlanProperties {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(inputs) = context.session_config().get_extension::<Inputs>() else {
+            return internal_err!("no inputs");
+        };
+        let batches = inputs.0.get(&self.node).map_or(&[][..], Vec::as_slice);
+        let batches = batches
+            .iter()
+            .map(|b| {
+                Ok(RecordBatch::try_new_with_options(
+                    Arc::clone(&self.schema),
+                    self.columns.iter().map(|c| Arc::clone(b.column(*c))).collect(),
+                    &arrow::array::RecordBatchOptions::new().with_row_count(Some(b.num_rows())),
+                )?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Box::pin(MemoryStream::try_new(batches, Arc::clone(&self.schema), None)?))
+    }
+}

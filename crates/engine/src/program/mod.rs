@@ -1,0 +1,50 @@
+//! A planned program: what the planner makes and a run takes.
+
+mod aggregate;
+mod input;
+mod operator;
+mod rows;
+mod rule;
+mod table;
+mod window;
+
+use std::sync::Arc;
+
+pub(crate) use aggregate::{AggregateSpec, WindowSpec};
+pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
+pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
+pub(crate) use rows::{Rows, Step, Steps};
+pub(crate) use rule::RuleInfo;
+pub use table::{BadData, Format, TableInfo, TableKind};
+pub(crate) use window::{Window, window_type};
+
+/// A planned program, ready to run any number of times.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) operators: Arc<[Operator]>,
+    pub(crate) sources: Vec<TableInfo>,
+    pub(crate) sinks: Vec<TableInfo>,
+    /// The statements that write, in the order of the program.
+    pub(crate) rules: Vec<RuleInfo>,
+    pub(crate) fingerprint: String,
+}
+
+impl Program {
+    /// The tables that the program reads, each once.
+    #[must_use]
+    pub fn sources(&self) -> &[TableInfo] {
+        &self.sources
+    }
+
+    /// The tables that the program writes; a bare `SELECT` writes to one named `stdout`.
+    #[must_use]
+    pub fn sinks(&self) -> &[TableInfo] {
+        &self.sinks
+    }
+
+    /// Identifies the program's text: state of another program is refused.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}

@@ -1,0 +1,39 @@
+//! Row-by-row work.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::input::NodeId;
+
+/// A stateless operator over one input.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    pub(crate) input: NodeId,
+    /// The columns that are read, by their place in the input's output.
+    pub(crate) columns: Vec<usize>,
+    pub(crate) steps: Steps,
+    /// The output.
+    pub(crate) schema: SchemaRef,
+}
+
+/// How the rows are made.
+#[derive(Debug, Clone)]
+pub(crate) enum Steps {
+    Chain(Vec<Step>),
+    /// A DataFusion plan, for what is no chain (`unnest`).
+    Plan(Arc<dyn ExecutionPlan>),
+}
+
+/// One step of a chain.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Keeps rows for which every condition holds.
+    Filter(Vec<Arc<dyn PhysicalExpr>>),
+    Project {
+        expressions: Vec<Arc<dyn PhysicalExpr>>,
+        schema: SchemaRef,
+    },
+}
