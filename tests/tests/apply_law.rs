@@ -239,6 +239,7 @@ async fn on_real(binary: &Path, folder: &Path) -> Vec<String> {
     }
     failures.extend(faulty.join_all().await.into_iter().flatten());
     println!("{number} trials on a real Arroyo in {} s; {} broke the law", begun.elapsed().as_secs(), failures.len());
+    assert!(number > 0, "no starting state is called {only:?}");
     if !failures.is_empty() {
         failures.push(cluster.log());
     }

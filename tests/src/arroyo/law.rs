@@ -226,6 +226,7 @@ pub fn usual_starts() -> Vec<(&'static str, Vec<Start>)> {
         ("being stopped", vec![new(Current(0), CheckpointStopping)]),
         ("old version, same stopped", vec![new(Old(0), Running), new(Current(0), Stopped)]),
         ("old version stopped", vec![new(Old(0), Stopped)]),
+        ("half done", vec![new(Old(0), Running), new(Current(0), Running)]),
         ("by hand, and retired", vec![new(ByHand, Running), new(Retired, Running)]),
         ("failed", vec![new(Current(0), Failed)]),
         ("old version failed", vec![new(Old(0), Failed)]),
