@@ -24,8 +24,9 @@ use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile};
 use weir_tests::arroyo::{Cluster, adapt, binary};
 
-/// A program of a few dozen rows ends within a second or two; a debug build on a busy machine gets longer.
-const PROGRAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// A program of a few dozen rows ends within a second or two; a debug build on a busy machine gets longer, which the pack of eighty
+/// operators needs to start.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(120);
 /// A source that ends while the job still starts can panic Arroyo's worker: such a program is tried again.
 const ATTEMPTS: u32 = 4;
 
