@@ -11,6 +11,7 @@ mod hop;
 mod instant;
 mod join;
 mod join_keys;
+mod join_side;
 mod keys;
 mod operator;
 mod operator_task;
