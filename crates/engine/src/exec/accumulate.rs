@@ -224,8 +224,8 @@ impl Groups {
     }
 
     /// The groups' keys and results.
-    pub(super) fn finish(self) -> Result<(Vec<u32>, Vec<ArrayRef>)> {
-        Ok((self.map.into_numbers(), self.accumulators.finish()?))
+    pub(super) fn finish(self) -> Result<Finished> {
+        Ok(Finished { numbers: self.map.into_numbers(), values: self.accumulators.finish()? })
     }
 
     /// The groups' keys and partial states.
@@ -249,6 +249,14 @@ impl Groups {
     pub(super) fn size(&self) -> usize {
         self.map.size() + self.accumulators.size()
     }
+}
+
+/// Keys, by number, and results of groups.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) numbers: Vec<u32>,
+    /// By aggregate.
+    pub(super) values: Vec<ArrayRef>,
 }
 
 /// Keys, by number, and partial states of groups.

@@ -4,20 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampNanosecondArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::common::{Result, internal_err};
 
 use super::accumulate::{Groups, Partial};
 use super::chunk::{Chunk, Late};
+use super::emitted::Emitted;
 use super::hop::ClosedBins;
 use super::keys::{Keys, Picked};
-use super::window::{floor, window_array};
+use super::window::floor;
 use crate::program::WindowSpec;
-
-/// Rows after which windows are handed on before more are made: what is under way stays small where many windows end at
-/// once, as at the end of the input.
-const EMITTED_ROWS: usize = 1 << 16;
 
 /// The state of a tumbling or hopping window operator.
 #[derive(Debug)]
@@ -111,16 +108,16 @@ impl BinOperator {
         if watermark <= self.watermark {
             return Ok((Vec::new(), watermark));
         }
-        let mut output = Vec::new();
-        self.watermark = self.emit(watermark, &mut output)?.max(self.watermark);
+        let mut emitted = Emitted::new(self.width);
+        self.watermark = self.emit(watermark, &mut emitted)?.max(self.watermark);
+        let output = emitted.into_batches(&self.spec, &mut self.keys)?;
         if !output.is_empty() {
             self.collect_keys();
         }
         Ok((output, self.watermark))
     }
 
-    fn emit(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<i64> {
-        let mut room = EMITTED_ROWS;
+    fn emit(&mut self, watermark: i64, emitted: &mut Emitted) -> Result<i64> {
         while let Some(entry) = self.open.first_entry() {
             let start = *entry.key();
             let end = start.saturating_add(self.slide);
@@ -129,23 +126,20 @@ impl BinOperator {
             }
             if self.slide != self.width {
                 // Windows that end before this bin does not reach see only what closed earlier.
-                if let Some(reached) = self.emit_hops(end.saturating_sub(1), &mut room, output)? {
+                if let Some(reached) = self.emit_hops(end.saturating_sub(1), emitted)? {
                     return Ok(reached);
                 }
                 let Some(groups) = self.open.remove(&start) else { continue };
                 self.closed.insert(start, groups.into_partial()?);
                 continue;
             }
-            let groups = entry.remove();
-            let result = self.result(groups, start)?;
-            room = room.saturating_sub(result.num_rows());
-            output.push(result);
-            if room == 0 {
+            let finished = entry.remove().finish()?;
+            if !emitted.push(start, finished, &self.spec, &mut self.keys)? {
                 return Ok(end);
             }
         }
         if self.slide != self.width
-            && let Some(reached) = self.emit_hops(watermark, &mut room, output)?
+            && let Some(reached) = self.emit_hops(watermark, emitted)?
         {
             return Ok(reached);
         }
@@ -153,14 +147,11 @@ impl BinOperator {
     }
 
     /// Emits hopping windows while there is room; where that ends too early, how far it came.
-    fn emit_hops(&mut self, watermark: i64, room: &mut usize, output: &mut Vec<RecordBatch>) -> Result<Option<i64>> {
-        while let Some((start, merged)) =
+    fn emit_hops(&mut self, watermark: i64, emitted: &mut Emitted) -> Result<Option<i64>> {
+        while let Some((start, finished)) =
             self.closed.next_window(watermark, &self.spec, self.keys.len(), &mut self.groups)?
         {
-            let result = self.result(merged, start)?;
-            *room = room.saturating_sub(result.num_rows());
-            output.push(result);
-            if *room == 0 {
+            if !emitted.push(start, finished, &self.spec, &mut self.keys)? {
                 return Ok(Some(start.saturating_add(self.width)));
             }
         }
@@ -179,15 +170,6 @@ impl BinOperator {
             self.open.values_mut().for_each(|groups| groups.renumber(&renumbered, known));
             self.closed.renumber(&renumbered);
         }
-    }
-
-    fn result(&mut self, groups: Groups, start: i64) -> Result<RecordBatch> {
-        let (numbers, values) = groups.finish()?;
-        let (rows, keys) = (numbers.len(), self.keys.columns(&numbers)?);
-        let end = start.saturating_add(self.width);
-        let window = window_array(vec![start; rows], vec![end; rows])?;
-        let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![end.saturating_sub(1); rows]));
-        self.spec.output(keys, window, values, time)
     }
 
     pub(super) fn size(&self) -> usize {

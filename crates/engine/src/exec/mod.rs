@@ -5,6 +5,7 @@ mod bins;
 mod chunk;
 mod driver;
 mod edge;
+mod emitted;
 mod error;
 mod evaluate;
 mod hop;

@@ -30,7 +30,7 @@ impl State {
                 Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width)?)),
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap)?)),
             }),
-            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column))),
+            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column)?)),
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
                 time_column(spec.left),
