@@ -7,7 +7,8 @@ use arrow::compute::concat;
 use datafusion::common::Result;
 
 use super::accumulate::Finished;
-use super::keys::Keys;
+use super::lane::Lane;
+use super::lanes::{joined, order};
 use super::window::window_array;
 use crate::program::WindowSpec;
 
@@ -22,64 +23,90 @@ const SMALL_ROWS: usize = 1024;
 pub(super) struct Emitted {
     width: i64,
     batches: Vec<RecordBatch>,
-    /// Small windows by start, the rows that they have together, and the rows of all.
-    small: Vec<(i64, Finished)>,
-    small_rows: usize,
+    /// Windows that may share a batch: start, and the groups of each lane.
+    waiting: Vec<(i64, Vec<Finished>)>,
+    waiting_rows: usize,
+    /// Of all windows.
     rows: usize,
 }
 
 impl Emitted {
     /// None yet; all have this width.
     pub(super) fn new(width: i64) -> Self {
-        Self { width, batches: Vec::new(), small: Vec::new(), small_rows: 0, rows: 0 }
+        Self { width, batches: Vec::new(), waiting: Vec::new(), waiting_rows: 0, rows: 0 }
     }
 
-    /// Adds a window; whether there is room for more.
-    pub(super) fn push(&mut self, start: i64, finished: Finished, spec: &WindowSpec, keys: &mut Keys) -> Result<bool> {
-        let rows = finished.numbers.len();
-        if self.small_rows + rows > SMALL_ROWS {
-            self.join(spec, keys)?;
+    /// Adds a window, lane by lane; whether there is room for more.
+    pub(super) fn push(
+        &mut self,
+        start: i64,
+        finished: Vec<Finished>,
+        spec: &WindowSpec,
+        lanes: &mut [Lane],
+    ) -> Result<bool> {
+        let rows = finished.iter().map(|f| f.numbers.len()).sum::<usize>();
+        if self.waiting_rows + rows > SMALL_ROWS {
+            self.join(spec, lanes)?;
         }
-        self.small.push((start, finished));
-        self.small_rows += rows;
+        self.waiting.push((start, finished));
+        self.waiting_rows += rows;
         self.rows += rows;
         Ok(self.rows < EMITTED_ROWS)
     }
 
-    pub(super) fn into_batches(mut self, spec: &WindowSpec, keys: &mut Keys) -> Result<Vec<RecordBatch>> {
-        self.join(spec, keys)?;
+    pub(super) fn into_batches(mut self, spec: &WindowSpec, lanes: &mut [Lane]) -> Result<Vec<RecordBatch>> {
+        self.join(spec, lanes)?;
         Ok(self.batches)
     }
 
     /// Makes one batch of the windows that wait for it.
-    fn join(&mut self, spec: &WindowSpec, keys: &mut Keys) -> Result<()> {
-        self.small_rows = 0;
-        let mut windows = std::mem::take(&mut self.small);
-        let (mut numbers, mut starts) = (Vec::new(), Vec::new());
-        for (start, finished) in &mut windows {
-            starts.resize(starts.len() + finished.numbers.len(), *start);
-            // A large window is alone: its numbers are not copied.
-            if numbers.is_empty() {
-                numbers = std::mem::take(&mut finished.numbers);
-            } else {
-                numbers.append(&mut finished.numbers);
-            }
+    fn join(&mut self, spec: &WindowSpec, lanes: &mut [Lane]) -> Result<()> {
+        let rows = std::mem::take(&mut self.waiting_rows);
+        let windows = std::mem::take(&mut self.waiting);
+        if rows == 0 {
+            return Ok(());
         }
-        let Some((_, first)) = windows.first() else { return Ok(()) };
-        let mut values = Vec::with_capacity(first.values.len());
-        for nth in 0..first.values.len() {
-            let parts: Vec<&dyn Array> =
-                windows.iter().filter_map(|(_, w)| w.values.get(nth)).map(AsRef::as_ref).collect();
-            values.push(match (parts.as_slice(), first.values.get(nth)) {
-                ([_], Some(only)) => Arc::clone(only),
-                (parts, _) => concat(parts)?,
-            });
+        let of_lane = |(nth, lane): (usize, &mut Lane)| {
+            let parts: Vec<&Finished> =
+                windows.iter().filter_map(|(_, lanes)| lanes.get(nth)).filter(|f| !f.numbers.is_empty()).collect();
+            columns(&parts, lane)
+        };
+        let by_lane = lanes.iter_mut().enumerate().map(of_lane).collect::<Result<Vec<_>>>()?;
+        let mut columns = joined(by_lane, || {
+            let mut before = vec![0; lanes.len()];
+            let mut places = Vec::with_capacity(rows);
+            for (_, lanes) in &windows {
+                let firsts: Vec<&[u64]> = lanes.iter().map(|f| f.firsts.as_slice()).collect();
+                let of_all = |(lane, nth)| (lane, nth + before.get(lane).copied().unwrap_or_default());
+                places.extend(order(&firsts).into_iter().map(of_all));
+                before.iter_mut().zip(lanes).for_each(|(before, finished)| *before += finished.numbers.len());
+            }
+            places
+        })?;
+        let mut starts = Vec::with_capacity(rows);
+        for (start, lanes) in &windows {
+            starts.resize(starts.len() + lanes.iter().map(|f| f.numbers.len()).sum::<usize>(), *start);
         }
         let ends: Vec<i64> = starts.iter().map(|start| start.saturating_add(self.width)).collect();
-        let times: ArrayRef =
-            Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| e.saturating_sub(1))));
-        let columns = keys.columns(&numbers)?;
-        self.batches.push(spec.output(columns, window_array(starts, ends)?, values, times)?);
+        let times = TimestampNanosecondArray::from_iter_values(ends.iter().map(|end| end.saturating_sub(1)));
+        let values = columns.split_off(spec.keys.len());
+        self.batches.push(spec.output(columns, window_array(starts, ends)?, values, Arc::new(times))?);
         Ok(())
     }
+}
+
+/// Keys and results of a lane's groups, window after window; none where there are no groups.
+fn columns(windows: &[&Finished], lane: &mut Lane) -> Result<Vec<ArrayRef>> {
+    let Some((first, others)) = windows.split_first() else { return Ok(Vec::new()) };
+    if others.is_empty() {
+        let keys = lane.keys.columns(&first.numbers)?;
+        return Ok(keys.into_iter().chain(first.values.iter().cloned()).collect());
+    }
+    let numbers: Vec<u32> = windows.iter().flat_map(|w| w.numbers.iter().copied()).collect();
+    let mut columns = lane.keys.columns(&numbers)?;
+    for nth in 0..first.values.len() {
+        let parts: Vec<&dyn Array> = windows.iter().filter_map(|w| w.values.get(nth)).map(AsRef::as_ref).collect();
+        columns.push(concat(&parts)?);
+    }
+    Ok(columns)
 }

@@ -18,6 +18,8 @@ use crate::program::WindowSpec;
 pub(super) struct ClosedBins {
     slide: i64,
     width: i64,
+    /// Whether other lanes hold groups of the same bins.
+    ordered: bool,
     /// By the bin's number: its start in slides.
     bins: BTreeMap<i64, Arc<Partial>>,
     /// By level and number; `None` where a block has no rows.
@@ -39,12 +41,19 @@ struct Window {
 const KEPT_ROWS: usize = 64;
 
 impl ClosedBins {
-    pub(super) fn new(slide: i64, width: i64) -> Self {
-        Self { slide, width, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN, newest: None }
+    pub(super) fn new(slide: i64, width: i64, ordered: bool) -> Self {
+        Self { slide, width, ordered, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN, newest: None }
     }
 
     pub(super) fn insert(&mut self, start: i64, partial: Partial) {
         self.bins.insert(start.div_euclid(self.slide), Arc::new(partial));
+    }
+
+    /// Sets the order of a bin's groups among those of all lanes.
+    pub(super) fn set_order(&mut self, start: i64, firsts: Vec<u32>, span: usize) {
+        if let Some(partial) = self.bins.get_mut(&start.div_euclid(self.slide)) {
+            Arc::make_mut(partial).set_order(firsts, span);
+        }
     }
 
     /// Keys of all partial states, each as often as it is held.
@@ -62,8 +71,14 @@ impl ClosedBins {
         }
     }
 
-    pub(super) fn bins(&self) -> impl Iterator<Item = (i64, &Partial)> {
-        self.bins.iter().map(|(number, partial)| (number * self.slide, partial.as_ref()))
+    /// Where the bins start.
+    pub(super) fn starts(&self) -> impl Iterator<Item = i64> {
+        self.bins.keys().map(|number| number * self.slide)
+    }
+
+    /// The bin that starts there.
+    pub(super) fn bin(&self, start: i64) -> Option<&Partial> {
+        self.bins.get(&start.div_euclid(self.slide)).map(AsRef::as_ref)
     }
 
     pub(super) fn next_end(&self) -> i64 {
@@ -121,7 +136,7 @@ impl ClosedBins {
         if let Some(newest) = self.newest.as_ref().filter(same) {
             return Ok(newest.finished.clone());
         }
-        let finished = Groups::merged(spec, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
+        let finished = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
         self.newest = (finished.numbers.len() <= KEPT_ROWS)
             .then(|| Window { parts: parts.iter().map(Arc::downgrade).collect(), finished: finished.clone() });
         Ok(finished)
@@ -146,7 +161,7 @@ impl ClosedBins {
         let block = match (left, right) {
             (Some(left), Some(right)) => {
                 let parts = [left.as_ref(), right.as_ref()];
-                Some(Arc::new(Groups::merged(spec, parts, known, groups)?.into_partial()?))
+                Some(Arc::new(Groups::merged(spec, self.ordered, parts, known, groups)?.into_partial()?))
             }
             (one, other) => one.or(other),
         };

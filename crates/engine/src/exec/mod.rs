@@ -1,6 +1,7 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
 
 mod accumulate;
+mod bin_state;
 mod bins;
 mod chunk;
 mod driver;
@@ -13,6 +14,8 @@ mod instant;
 mod join;
 mod join_keys;
 mod keys;
+mod lane;
+mod lanes;
 mod operator;
 mod operator_task;
 mod options;

@@ -7,6 +7,7 @@ use super::bins::BinOperator;
 use super::chunk::{Chunk, Late};
 use super::instant::InstantOperator;
 use super::join::JoinOperator;
+use super::options::Lanes;
 use super::session::SessionOperator;
 use crate::program::{NodeId, Operator, OperatorKind, Window};
 
@@ -21,13 +22,13 @@ pub(super) enum State {
 
 impl State {
     /// The state that an operator starts with.
-    pub(super) fn new(operators: &[Operator], operator: &Operator) -> Result<Option<Self>> {
+    pub(super) fn new(operators: &[Operator], operator: &Operator, lanes: Lanes) -> Result<Option<Self>> {
         let time_column =
             |id: NodeId| operators.get(id).and_then(|o| o.schema.index_of("_timestamp").ok()).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
-                Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width)?)),
-                Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width)?)),
+                Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes)?)),
+                Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width, lanes)?)),
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap)?)),
             }),
             OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column)?)),
@@ -42,9 +43,9 @@ impl State {
     }
 
     /// Takes rows of an input; a join answers at once.
-    pub(super) fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<RecordBatch>> {
+    pub(super) async fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<RecordBatch>> {
         match self {
-            Self::Bins(bins) => bins.push(chunk, late)?,
+            Self::Bins(bins) => bins.push(chunk, late).await?,
             Self::Session(session) => session.push(chunk, late)?,
             Self::Instant(instant) => instant.push(input, chunk.batch.clone()),
             Self::Join(join) => return join.push(input, &chunk.batch),
@@ -53,9 +54,9 @@ impl State {
     }
 
     /// Emits what the watermark completes, and says how far that went: it stops early when there is much.
-    pub(super) fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
+    pub(super) async fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
         let output = match self {
-            Self::Bins(bins) => return bins.advance(watermark),
+            Self::Bins(bins) => return bins.advance(watermark).await,
             Self::Session(session) => session.advance(watermark)?,
             Self::Instant(instant) => instant.advance(watermark)?,
             Self::Join(join) => {

@@ -14,6 +14,8 @@ pub(crate) struct Run<'a> {
     pub(crate) stop_after: Option<u64>,
     /// Batches decoded at the same time, and threads; 0 is 1.
     pub(crate) parallelism: usize,
+    /// Spread the keys of windows over so many lanes as there are threads, however light the work.
+    pub(crate) spread: bool,
 }
 
 /// Plans a program that must be accepted.
@@ -50,6 +52,9 @@ pub(crate) fn run_in_order(
         parallelism: how.parallelism.max(1),
         ..RunOptions::default()
     };
+    if how.spread {
+        options.spread_from = std::time::Duration::ZERO;
+    }
     for (name, records) in sources {
         options.sources.insert((*name).to_owned(), MemorySource::new(records.clone()));
     }
