@@ -6,6 +6,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
@@ -115,7 +116,7 @@ proptest! {
         for (name, query) in QUERIES.iter().chain(&HEAVY) {
             let program = planned(&format!("{SOURCE}{query};"));
             let on = |parallelism, batch_size| {
-                run_in_order(&program, &[("events", lines(&events))], &Run { batch_size, parallelism, spread: true, ..Run::default() })
+                run_in_order(&program, &[("events", lines(&events))], &Run { batch_size, parallelism, spread_from: Some(Duration::ZERO), ..Run::default() })
             };
             for batch_size in [7] {
                 let (one, report) = on(1, batch_size);
@@ -138,7 +139,7 @@ proptest! {
             for (nth, cut) in cuts.iter().enumerate() {
                 let stop_after = Some((events.len() as f64 * cut / cuts.len() as f64) as u64);
                 let how =
-                    Run { batch_size: 5, state: Some(folder.path()), stop_after, parallelism: 1 + nth % 3, spread: true };
+                    Run { batch_size: 5, state: Some(folder.path()), stop_after, parallelism: 1 + nth % 3, spread_from: Some(Duration::ZERO) };
                 rows.extend(run_rows(&program, &[("events", lines(&events))], &how).0);
             }
             rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);
@@ -251,13 +252,22 @@ fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_other
         let source = [("events", events.clone())];
         let (one, _) = run_in_order(&program, &source, &Run::default());
         assert!(one.len() > 20_000);
-        for parallelism in [2, 7] {
-            let (rows, _) = run_in_order(&program, &source, &Run { parallelism, spread: true, ..Run::default() });
-            assert!(rows == one, "{window} on {parallelism} lanes");
+        // From the start, and after some batches.
+        for (parallelism, nanos) in [(2, 0), (7, 0), (3, 1)] {
+            let how =
+                Run { parallelism, batch_size: 2100, spread_from: Some(Duration::from_nanos(nanos)), ..Run::default() };
+            let (rows, _) = run_in_order(&program, &source, &how);
+            assert!(rows == one, "{window} on {parallelism} lanes from {nanos} ns");
         }
         let folder = tempfile::tempdir().unwrap();
         let part = |parallelism, stop_after| {
-            let how = Run { parallelism, stop_after, spread: true, state: Some(folder.path()), ..Run::default() };
+            let how = Run {
+                parallelism,
+                stop_after,
+                spread_from: Some(Duration::ZERO),
+                state: Some(folder.path()),
+                ..Run::default()
+            };
             run_in_order(&program, &source, &how).0
         };
         let rows = [part(3, Some(15_000)), part(1, Some(9_000)), part(2, None)].concat();

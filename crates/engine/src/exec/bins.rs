@@ -20,12 +20,14 @@ use super::lane::{Lane, Step};
 use super::lanes::ranks;
 use super::options::Lanes;
 use super::window::floor;
+use super::workers::Workers;
 use crate::program::WindowSpec;
 
 /// With fewer rows, or keys, lanes take their turns on one thread: to hand work to others would cost more.
 const ROWS_TO_SHARE: usize = 2048;
-/// Rows after which it is judged whether an operator's work is worth spreading.
-const ROWS_TO_JUDGE: usize = 1 << 16;
+/// Batches after which it is judged whether an operator's work is worth spreading, and the least rows of one that counts.
+const BATCHES_TO_JUDGE: usize = 16;
+const ROWS_TO_JUDGE: usize = 1024;
 
 /// The state of a tumbling or hopping window operator.
 #[derive(Debug)]
@@ -36,13 +38,15 @@ pub(super) struct BinOperator {
     slide: i64,
     width: i64,
     pub(super) lanes: Vec<Lane>,
+    /// A thread for each, where there are several.
+    workers: Workers,
     spread: Lanes,
     /// The watermark up to which windows were emitted.
     pub(super) watermark: i64,
     /// Rows taken so far: what came before what.
     pub(super) rows: u64,
-    /// What was done by one lane since the last judgement: rows, and time.
-    done: (usize, Duration),
+    /// Batches that one lane took since the last judgement, and the least time that a row of one of them took.
+    judged: (usize, Duration),
 }
 
 impl BinOperator {
@@ -55,18 +59,23 @@ impl BinOperator {
             slide,
             width,
             lanes: Vec::new(),
+            workers: Workers::default(),
             spread,
             watermark: i64::MIN,
             rows: 0,
-            done: (0, Duration::ZERO),
+            judged: (0, Duration::MAX),
         };
-        operator.set_lanes(if spread.from.is_zero() { spread.most } else { 1 });
+        operator.set_lanes(if spread.from.is_zero() { spread.most } else { 1 })?;
         Ok(operator)
     }
 
-    fn set_lanes(&mut self, lanes: usize) {
+    fn set_lanes(&mut self, lanes: usize) -> Result<()> {
         let lane = |_| Lane::new(&self.spec, self.encoder.table(), self.slide, self.width, lanes > 1);
         self.lanes = (0..lanes).map(lane).collect();
+        if lanes > 1 {
+            self.workers = Workers::start(lanes)?;
+        }
+        Ok(())
     }
 
     /// Takes rows; those whose bin had closed before them are late.
@@ -106,20 +115,24 @@ impl BinOperator {
         Ok(())
     }
 
-    /// Counts what one lane did, and spreads its work over several where a row costs so much that it pays.
+    /// Spreads the work of one lane over several where a row costs so much that it pays: in every one of many batches, since
+    /// a busy machine makes any batch take long.
     fn judge(&mut self, rows: usize, begun: Instant) -> Result<()> {
-        self.done = (self.done.0 + rows, self.done.1 + begun.elapsed());
-        let (rows, time) = self.done;
-        if self.spread.most == 1 || self.lanes.len() > 1 || rows < ROWS_TO_JUDGE {
+        if self.spread.most == 1 || rows < ROWS_TO_JUDGE {
             return Ok(());
         }
-        self.done = (0, Duration::ZERO);
-        if time.as_nanos() < self.spread.from.as_nanos().saturating_mul(rows as u128) {
+        let of_a_row = begun.elapsed() / u32::try_from(rows).unwrap_or(u32::MAX);
+        self.judged = (self.judged.0 + 1, self.judged.1.min(of_a_row));
+        if self.judged.0 < BATCHES_TO_JUDGE {
             return Ok(());
         }
-        tracing::debug!(lanes = self.spread.most, ?time, rows, "the work of a window is spread");
+        let (_, least) = std::mem::replace(&mut self.judged, (0, Duration::MAX));
+        if least < self.spread.from {
+            return Ok(());
+        }
+        tracing::debug!(lanes = self.spread.most, ?least, "the work of a window is spread");
         let tables = self.snapshot()?;
-        self.set_lanes(self.spread.most);
+        self.set_lanes(self.spread.most)?;
         self.restore(tables)
     }
 
@@ -134,7 +147,7 @@ impl BinOperator {
         }
         let begin = |(nth, mut lane): (usize, Lane)| {
             let work = work.clone();
-            tokio::spawn(async move {
+            self.workers.run(nth, move || {
                 let done = work(nth, &mut lane);
                 (lane, done)
             })
@@ -183,7 +196,6 @@ impl BinOperator {
         if watermark <= self.watermark {
             return Ok((Vec::new(), watermark));
         }
-        let begun = Instant::now();
         let (mut emitted, mut reached) = (Emitted::new(self.width), watermark);
         while let Some((start, finished)) = self.next(watermark).await? {
             if !emitted.push(start, finished, &self.spec, &mut self.lanes)? {
@@ -196,7 +208,6 @@ impl BinOperator {
         if !output.is_empty() {
             self.lanes.iter_mut().for_each(Lane::collect_keys);
         }
-        self.judge(0, begun)?;
         Ok((output, self.watermark))
     }
 

@@ -8,7 +8,7 @@ use datafusion::common::Result;
 
 use super::accumulate::Finished;
 use super::lane::Lane;
-use super::lanes::{joined, order};
+use super::lanes::{add_in_order, joined};
 use super::window::window_array;
 use crate::program::WindowSpec;
 
@@ -76,9 +76,9 @@ impl Emitted {
             let mut before = vec![0; lanes.len()];
             let mut places = Vec::with_capacity(rows);
             for (_, lanes) in &windows {
-                let firsts: Vec<&[u64]> = lanes.iter().map(|f| f.firsts.as_slice()).collect();
-                let of_all = |(lane, nth)| (lane, nth + before.get(lane).copied().unwrap_or_default());
-                places.extend(order(&firsts).into_iter().map(of_all));
+                let firsts: Vec<(&[u64], usize)> =
+                    lanes.iter().zip(&before).map(|(f, before)| (f.firsts.as_slice(), *before)).collect();
+                add_in_order(&firsts, &mut places);
                 before.iter_mut().zip(lanes).for_each(|(before, finished)| *before += finished.numbers.len());
             }
             places

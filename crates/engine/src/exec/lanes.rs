@@ -7,15 +7,35 @@ use datafusion::common::Result;
 /// A group: its lane, and its place there.
 pub(super) type Place = (usize, usize);
 
+/// Adds all lanes' groups in their one order; each lane says when its own first came, in ascending order, and how many of its
+/// groups were added before.
+pub(super) fn add_in_order(lanes: &[(&[u64], usize)], places: &mut Vec<Place>) {
+    places.reserve(lanes.iter().map(|(firsts, _)| firsts.len()).sum());
+    // The next of each lane that has one: when it came, its lane, and which it is.
+    let mut heads: Vec<(u64, usize, usize)> =
+        (0..).zip(lanes).filter_map(|(n, (f, _))| Some((*f.first()?, n, 0))).collect();
+    while heads.len() > 1 {
+        let Some(head) = heads.iter_mut().min() else { break };
+        let (_, lane, nth) = *head;
+        let Some((firsts, before)) = lanes.get(lane) else { break };
+        places.push((lane, before + nth));
+        match firsts.get(nth + 1) {
+            Some(next) => *head = (*next, lane, nth + 1),
+            None => heads.retain(|(_, other, _)| *other != lane),
+        }
+    }
+    if let Some((_, lane, nth)) = heads.first()
+        && let Some((firsts, before)) = lanes.get(*lane)
+    {
+        places.extend((*nth..firsts.len()).map(|nth| (*lane, before + nth)));
+    }
+}
+
 /// All lanes' groups in their one order; each lane says when its own first came, in ascending order.
 pub(super) fn order(lanes: &[&[u64]]) -> Vec<Place> {
-    let of_lane = |(lane, firsts): (usize, &&[u64])| {
-        firsts.iter().enumerate().map(move |(nth, first)| (*first, (lane, nth))).collect::<Vec<_>>()
-    };
-    let mut all: Vec<(u64, Place)> = lanes.iter().enumerate().flat_map(of_lane).collect();
-    // Each lane is a run that ascends: that is what a stable sort merges best.
-    all.sort_by_key(|(first, _)| *first);
-    all.into_iter().map(|(_, place)| place).collect()
+    let mut places = Vec::new();
+    add_in_order(&lanes.iter().map(|firsts| (*firsts, 0)).collect::<Vec<_>>(), &mut places);
+    places
 }
 
 /// Each lane's groups by their place in the order of all.
@@ -31,7 +51,10 @@ pub(super) fn ranks(lanes: &[&[u64]]) -> (Vec<Vec<u32>>, usize) {
 }
 
 /// The columns of all lanes in one order; a lane without rows has no columns.
-pub(super) fn joined(mut lanes: Vec<Vec<ArrayRef>>, order: impl FnOnce() -> Vec<Place>) -> Result<Vec<ArrayRef>> {
+pub(super) fn joined<P: AsRef<[Place]>>(
+    mut lanes: Vec<Vec<ArrayRef>>,
+    order: impl FnOnce() -> P,
+) -> Result<Vec<ArrayRef>> {
     let mut filled = (0..lanes.len()).filter(|nth| lanes.get(*nth).is_some_and(|columns| !columns.is_empty()));
     let (first, second) = (filled.next(), filled.next());
     let Some(first) = first else { return Ok(Vec::new()) };
@@ -39,6 +62,7 @@ pub(super) fn joined(mut lanes: Vec<Vec<ArrayRef>>, order: impl FnOnce() -> Vec<
         return Ok(lanes.swap_remove(first));
     }
     let order = order();
+    let order = order.as_ref();
     let width = lanes.get(first).map_or(0, Vec::len);
     (0..width)
         .map(|column| {
@@ -46,7 +70,7 @@ pub(super) fn joined(mut lanes: Vec<Vec<ArrayRef>>, order: impl FnOnce() -> Vec<
             let of = |lane: &Vec<ArrayRef>| lane.get(column).or_else(|| lanes.get(first)?.get(column)).cloned();
             let parts: Vec<ArrayRef> = lanes.iter().filter_map(of).collect();
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            Ok(interleave(&parts, &order)?)
+            Ok(interleave(&parts, order)?)
         })
         .collect()
 }

@@ -29,6 +29,7 @@ mod stats;
 mod variance;
 mod watermark;
 mod window;
+mod workers;
 
 pub use driver::run;
 pub use error::RunError;

@@ -87,6 +87,10 @@ impl OperatorTask {
             if over || !last {
                 return Ok(true);
             }
+            // Large windows follow each other: none is made before the reader has taken the one before.
+            if !self.outputs.taken().await {
+                return Ok(false);
+            }
             chunks = &[];
         }
     }

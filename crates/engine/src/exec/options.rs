@@ -8,14 +8,14 @@ use super::Stats;
 use crate::connectors::{MemorySink, MemorySource};
 use crate::state::StateLocation;
 
-/// More than it takes to decode a row: then the window is what a run waits for.
-const SPREAD_FROM: Duration = Duration::from_nanos(300);
+/// Several times what lanes cost, and what light aggregates take: measured in docs/bench.md.
+const SPREAD_FROM: Duration = Duration::from_nanos(400);
 
 /// The lanes of a window operator.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lanes {
     pub(super) most: usize,
-    /// The time a row must take.
+    /// The time that a row must take.
     pub(super) from: Duration,
 }
 
@@ -37,7 +37,7 @@ pub struct RunOptions {
     /// Batches of a source that are decoded at the same time, and lanes over which the keys of a window are spread. These,
     /// operators and sinks are tasks that use all threads of the runtime. Results depend neither on this nor on the threads.
     pub parallelism: usize,
-    /// How long a window's work on a row must take for its keys to be spread over lanes; zero spreads them from the start.
+    /// How long a window must work to take in a row for its keys to be spread over lanes; zero spreads them from the start.
     /// Results do not depend on it.
     pub spread_from: Duration,
     /// Sources that are read from memory instead, by table name.
