@@ -33,11 +33,10 @@ done
 export TF_DATA_DIR="$work/terraform" TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 certificate="arn:aws:acm:us-east-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef"
 mail='[{protocol="email",endpoint="somebody@example.com"}]'
-# What the emulator forgets is left out: flow logs, and interface endpoints (docs/terraform.md).
 arguments=(
   -input=false -no-color -compact-warnings -state="$work/terraform.tfstate" -var-file=dev.tfvars
   -var endpoint_url="http://127.0.0.1:$port" -var region=us-east-1 -var name_prefix=weir-whole
-  -var kms_key_create=true -var keep_failed_records=true -var inbox=true -var subscriptions="$mail" -var alarm_subscriptions="$mail"
+  -var flow_logs_enabled=true -var kms_key_create=true -var keep_failed_records=true -var inbox=true -var subscriptions="$mail" -var alarm_subscriptions="$mail"
   -var arroyo_worker_count=2 -var arroyo_load_balancer="{certificate_arn=\"$certificate\",allowed_cidrs=[\"10.0.0.0/8\"]}"
   -var budget='{monthly_usd=100}' "$@"
 )

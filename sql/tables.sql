@@ -188,6 +188,7 @@ WHERE control IS NULL AND (event IS NULL OR NOT is_json OR timestamp IS NULL OR 
   OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308);
 
 -- A large record is larger still in base64: it travels in parts that a quarantine message can hold, under one id.
+-- rule weir_poison
 INSERT INTO poison
 SELECT
   'poison' AS record_type, record_id, '${events_stream}' AS stream, reason, substr(raw, (part - 1) * 200000 + 1, 200000) AS raw,
@@ -204,6 +205,7 @@ FROM (
 -- @end
 
 -- The heartbeat's probe passes through the whole path as an anomaly that alerts nobody.
+-- rule weir_probe
 INSERT INTO anomalies
 SELECT
   left(encode(sha256(concat('weir_probe|10:weir_probe|e|0|', probe_id)), 'hex'), 32) AS id,

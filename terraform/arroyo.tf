@@ -13,9 +13,8 @@ locals {
     subnet_ids          = var.existing_network.private_subnet_ids
     vpc_id              = var.existing_network.vpc_id
     } : {
-    egress_cidrs = module.network[0].egress_cidrs
-    # The emulator knows no prefix lists in security groups.
-    egress_prefix_lists = local.emulated ? {} : module.network[0].egress_prefix_lists
+    egress_cidrs        = module.network[0].egress_cidrs
+    egress_prefix_lists = module.network[0].egress_prefix_lists
     subnet_ids          = module.network[0].private_subnet_ids
     vpc_id              = module.network[0].vpc_id
   }
@@ -60,7 +59,6 @@ module "arroyo" {
   control_memory_mb            = var.arroyo_control_memory_mb
   cpu_architecture             = var.lambda_architecture == "arm64" ? "ARM64" : "X86_64"
   database                     = var.arroyo_database
-  database_logs_exported       = !local.emulated
   database_password            = module.arroyo_secrets["database"].value
   database_password_secret_arn = module.arroyo_secrets["database"].arn
   deletion_protection          = var.deletion_protection

@@ -205,11 +205,11 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let event = files.path().join("event");
     fs::write(&event, r#"{"timestamp":"2026-11-25T12:00:00Z","value":99,"source":"pump-1","metric":"temperature"}"#)
         .unwrap();
-    let put = run(&["put", event.to_str().unwrap(), "--stream", "weir-e2e-deploy-events"]);
+    let put = run(&["put", event.to_str().unwrap(), "--env", "e2e"]);
     assert_eq!(put.code, Some(0), "{}", put.err);
     let begun = Instant::now();
     let stored = loop {
-        let shown = run(&["show", "--rule", "static_threshold", "--json", "--table", "weir-e2e-deploy-anomalies"]);
+        let shown = run(&["show", "--rule", "static_threshold", "--json", "--env", "e2e"]);
         assert_eq!(shown.code, Some(0), "{}", shown.err);
         if let Some(line) = shown.out.lines().next() {
             break serde_json::from_str::<Value>(line).unwrap();

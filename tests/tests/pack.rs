@@ -144,8 +144,11 @@ fn what_is_no_event_is_poison_and_disturbs_nobody() {
     }
     for time in ["arrival", "event"] {
         let clean = run_pack(time, readings(), 8192);
-        let (anomalies, poison, _) = run_pack(time, records.clone(), 64);
+        let (anomalies, poison, report) = run_pack(time, records.clone(), 64);
         assert_eq!(anomalies, clean.0, "{time}");
+        let counted: Vec<_> = report.rules.iter().map(|r| (r.name.as_str(), r.sink.as_str(), r.rows)).collect();
+        assert!(counted.contains(&("weir_poison", "poison", 4)), "{time}: {counted:?}");
+        assert!(counted.iter().all(|(name, ..)| !name.contains(':')), "a statement without a name: {counted:?}");
         let reasons: Vec<_> = ["not_utf8", "not_json", "bad_timestamp", "bad_value"]
             .iter()
             .map(|r| poison.iter().filter(|p| p.contains(&format!("\"reason\":\"{r}\""))).count())

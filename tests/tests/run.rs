@@ -271,6 +271,23 @@ fn sigterm_writes_a_last_checkpoint_and_the_next_run_goes_on_there_without_repea
     assert_eq!(rows.len(), all, "a row was repeated");
 }
 
+#[test]
+fn a_folder_holds_the_state_of_one_run_at_a_time_and_is_free_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--state", "state", "--checkpoint-interval-millis", "50", "--stats", "stats.json"];
+    for _ in 0..2 {
+        let _ = fs::remove_file(folder.path().join("stats.json"));
+        let running = Running::start(run(folder.path(), COUNTING, &arguments));
+        until("a checkpoint is written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 1));
+        let other = run(folder.path(), COUNTING, &["--state", "state"]).output().unwrap();
+        assert_eq!(other.status.code(), Some(1), "{}", said(&other));
+        let expected = "error: state is in use by another run\nhint: one folder holds the state of one run: ";
+        assert!(said(&other).contains(expected), "{}", said(&other));
+        running.signal(Signal::SIGKILL);
+        assert!(!running.end().0.success());
+    }
+}
+
 /// The AWS emulator alone, on a port of its own.
 struct Emulator {
     process: Child,

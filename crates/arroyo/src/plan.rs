@@ -272,9 +272,13 @@ fn missing(these: &[String], those: &[String]) -> Vec<String> {
     these.iter().filter(|one| !those.contains(one)).cloned().collect()
 }
 
-/// The part of a program before its first rule.
+/// The part of a program before its first rule. Statements of the tables may have a name too, but no version.
 fn shared(program: &str) -> &str {
-    program.split("\n-- rule ").next().unwrap_or_default()
+    let is_heading = |at: &usize| {
+        program.get(at + 1..).is_some_and(|rest| rest.lines().next().is_some_and(|line| line.contains("), version ")))
+    };
+    let end = program.match_indices("\n-- rule ").map(|(at, _)| at).find(is_heading);
+    end.and_then(|end| program.get(..end)).unwrap_or(program)
 }
 
 fn readers(wanted: &Wanted, cluster: &Cluster, packs: &[PackPlan]) -> Readers {

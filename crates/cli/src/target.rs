@@ -1,31 +1,96 @@
-//! Where a command talks to: AWS as the environment says, or a local stack by its name.
+//! Where a command talks to: AWS as the environment says, a local stack by its name, or what was deployed from here.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use weir_cloud::Clients;
 
-use crate::{local::Connection, repo::Repo};
+use crate::{deploy::StackOutputs, local::Connection, repo::Repo};
 
-/// Where to.
+/// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct Target {
     /// A local stack that `weir up` left running; AWS (or AWS_ENDPOINT_URL) without it
     #[arg(long = "stack", value_name = "NAME")]
     stack: Option<String>,
+    #[arg(skip)]
+    environment: Option<String>,
+}
+
+/// AWS, a local stack, or a deployed environment.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct DeployedTarget {
+    #[command(flatten)]
+    target: Target,
+    /// An environment that was deployed from this checkout: its region, and the names of its parts
+    #[arg(long = "env", value_name = "NAME", conflicts_with = "stack")]
+    environment: Option<String>,
+}
+
+/// What the parts of a stack are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) events_stream: String,
+    pub(crate) anomalies_stream: String,
+    pub(crate) table: String,
+    pub(crate) quarantine_url: String,
+}
+
+impl DeployedTarget {
+    pub(crate) fn target(&self) -> Target {
+        Target { environment: self.environment.clone(), ..self.target.clone() }
+    }
+
+    /// Clients for the target and, unless it is AWS as the environment says, the names of its parts.
+    pub(crate) async fn connect(&self) -> Result<(Clients, Option<Names>)> {
+        self.target().connect().await
+    }
 }
 
 impl Target {
-    /// Clients for the target and, for a local stack, the names of its parts.
-    pub(crate) async fn connect(&self) -> Result<(Clients, Option<Connection>)> {
-        let connection = self.local()?;
-        let clients = match &connection {
-            Some(connection) => Clients::at(&connection.endpoint).await,
-            None => Clients::from_env().await,
-        };
-        Ok((clients, connection))
+    /// Clients for the target and, unless it is AWS as the environment says, the names of its parts.
+    pub(crate) async fn connect(&self) -> Result<(Clients, Option<Names>)> {
+        if let Some(outputs) = self.outputs().await? {
+            let clients = outputs.clients().await.context("the stack has no output `region`")?;
+            return Ok((clients, Some(Names::of_outputs(&outputs)?)));
+        }
+        Ok(match self.local()? {
+            Some(local) => (Clients::at(&local.endpoint).await, Some(Names::of_local(local))),
+            None => (Clients::from_env().await, None),
+        })
     }
 
-    /// The local stack's names and addresses; none on AWS.
-    pub(crate) fn local(&self) -> Result<Option<Connection>> {
+    /// The names of the target's parts, where they are known.
+    pub(crate) async fn names(&self) -> Result<Option<Names>> {
+        match self.outputs().await? {
+            Some(outputs) => Names::of_outputs(&outputs).map(Some),
+            None => Ok(self.local()?.map(Names::of_local)),
+        }
+    }
+
+    async fn outputs(&self) -> Result<Option<StackOutputs>> {
+        match &self.environment {
+            Some(environment) => StackOutputs::applied(&Repo::find()?, environment).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn local(&self) -> Result<Option<Connection>> {
         self.stack.as_ref().map(|name| Connection::load(&Repo::find()?, name)).transpose()
+    }
+}
+
+impl Names {
+    fn of_outputs(outputs: &StackOutputs) -> Result<Self> {
+        let need = |name| outputs.need(name).map(str::to_owned);
+        Ok(Self {
+            events_stream: need("events_stream_name")?,
+            anomalies_stream: need("anomalies_stream_name")?,
+            table: need("table_name")?,
+            quarantine_url: need("quarantine_queue_url")?,
+        })
+    }
+
+    fn of_local(local: Connection) -> Self {
+        let Connection { events_stream, anomalies_stream, table, quarantine_url, .. } = local;
+        Self { events_stream, anomalies_stream, table, quarantine_url }
     }
 }

@@ -278,3 +278,112 @@ proptest! {
         prop_assert_eq!((single, other.sources[0].poison), (rows, report.sources[0].poison));
     }
 }
+
+/// The longest record of Kinesis: what nests by its length does so deepest here.
+const LONGEST: usize = 1 << 20;
+
+/// Reads every text in every way that a rule may: none is an error, and each gives one row.
+fn read_in_every_way(texts: &[String]) -> Vec<String> {
+    let casts = [
+        "DECIMAL(38, 10)",
+        "DECIMAL(76, 0)",
+        "DECIMAL(76, 76)",
+        "INT",
+        "BIGINT",
+        "DOUBLE",
+        "FLOAT",
+        "BOOLEAN",
+        "TIMESTAMP",
+        "TIMESTAMP(3)",
+        "DATE",
+        "TIME",
+        "INTERVAL",
+    ];
+    let casts = casts.iter().enumerate().map(|(n, to)| format!("TRY_CAST(value AS {to}) IS NULL AS cast_{n}"));
+    let json = [
+        "json_get_int(value, 'n')",
+        "json_get_float(value, 'n')",
+        "json_get_bool(value, 'n')",
+        "json_get_str(value, 'n')",
+        "json_get_json(value, 'n')",
+        "json_as_text(value, 'n')",
+        "json_length(value)",
+        "json_object_keys(value)",
+        "get_first_json_object(value, '$.n')",
+        "extract_json_string(value, '$.n')",
+        "extract_json(value, '$.n')",
+        "value->'n'",
+        "value->'n'->'n'",
+        "value->'n'->>'n'",
+        "json_contains(value, 'n')",
+    ];
+    let json = json.iter().enumerate().map(|(n, get)| format!("{get} IS NULL AS json_{n}"));
+    let columns: Vec<String> = casts.chain(json).collect();
+    let program = planned(&format!(
+        "CREATE TABLE t (value TEXT NOT NULL) WITH (connector = 'single_file', path = '-', type = 'source', format = 'raw_string');
+         SELECT {} FROM t;",
+        columns.join(", ")
+    ));
+    run_rows(&program, &[("t", records(texts))], &Run::default()).0
+}
+
+#[test]
+fn a_record_full_of_digits_ends_no_process() {
+    let digits = "7".repeat(LONGEST - 100);
+    let texts = [
+        digits.clone(),
+        format!("-{digits}"),
+        format!("0.{digits}"),
+        format!("1e{digits}"),
+        format!("{{\"n\":{digits}}}"),
+        format!("{{\"n\":1e{digits}}}"),
+        format!("{{\"n\":{}", "[".repeat(LONGEST - 100)),
+        "{\"n\":".repeat(LONGEST / 6),
+        "é".repeat(LONGEST / 2),
+    ];
+    assert_eq!(read_in_every_way(&texts).len(), texts.len());
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn texts_that_are_hard_to_read_are_rows(
+        texts in prop::collection::vec((prop::collection::vec((0..HARD.len(), 1_usize..45), 0..6), any::<bool>()), 1..12),
+    ) {
+        let text = |(pieces, nested): &(Vec<(usize, usize)>, bool)| {
+            let text: String = pieces.iter().map(|(piece, times)| HARD[*piece].repeat(*times)).collect();
+            if *nested { format!("{{\"n\":{text}}}") } else { text }
+        };
+        let texts: Vec<String> = texts.iter().map(text).collect();
+        prop_assert_eq!(read_in_every_way(&texts).len(), texts.len(), "{:?}", texts);
+    }
+}
+
+/// Pieces of what is hard to read as a number, a time or JSON.
+const HARD: [&str; 24] = [
+    "9",
+    "0",
+    ".",
+    "e",
+    "E",
+    "+",
+    "-",
+    "1e",
+    "e-",
+    "99999",
+    "32768",
+    "é",
+    " ",
+    "T",
+    "Z",
+    ":",
+    "2026-01-01",
+    "+99:99",
+    "\"",
+    "[",
+    "]",
+    "{\"n\":",
+    "}",
+    "\u{0}",
+];

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
-use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, run};
+use weir_engine::{MemorySink, MemorySource, RawRecord, RunError, RunOptions, RunReport, run};
 
 const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
     t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),
@@ -18,7 +18,7 @@ const SOURCE: &str = "CREATE TABLE events (ts BIGINT NOT NULL, k TEXT, v DOUBLE,
   WITH (connector = 'single_file', type = 'source', path = '-', format = 'json');\n";
 
 /// Programs over `events`, one for each kind of operator.
-const QUERIES: [(&str, &str); 14] = [
+const QUERIES: [(&str, &str); 17] = [
     ("stateless", "SELECT k, v * 2 AS v FROM events WHERE v > 3"),
     ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s, min(v), max(v), count(DISTINCT v) AS d FROM events GROUP BY 1, 2"),
     ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, avg(v) AS m, last_value(v ORDER BY t) AS l FROM events GROUP BY 1, 2"),
@@ -36,6 +36,11 @@ const QUERIES: [(&str, &str); 14] = [
     ("pairs", "SELECT k, tumble(INTERVAL '10 seconds') AS w, covar_samp(v / 7, ts / 1e9) AS c, corr(v / 7, ts / 1e9) AS r,
         regr_slope(v / 7, ts / 1e9) AS s, regr_avgx(v / 7, ts / 1e9) AS x FROM events GROUP BY 1, 2"),
     ("un-windowed join", "SELECT a.k, a.v, b.v AS other FROM events a JOIN events b ON a.k = b.k AND a.ts / 2000 = b.ts / 2000 WHERE a.v < 3 AND b.v > 4"),
+    ("expiry", "SET updating_ttl = '3 seconds'; SELECT a.k, a.v, a.ts AS x, b.ts AS y FROM events a JOIN events b ON a.k = b.k WHERE a.v < 3 AND b.v > 4"),
+    ("window of pairs", "SET updating_ttl = '3 seconds'; SELECT k, tumble(INTERVAL '5 seconds') AS w, count(*) AS n FROM (
+        SELECT a.k FROM events a JOIN events b ON a.k = b.k WHERE a.v < 3 AND b.v > 4) GROUP BY 1, 2"),
+    ("three that meet", "SET updating_ttl = '2 seconds'; SELECT a.k, a.ts AS x, b.ts AS y, c.ts AS z FROM events a JOIN events b ON a.k = b.k
+        JOIN events c ON a.k = c.k WHERE a.v < 2 AND b.v > 5 AND c.v = 3"),
     ("several", "CREATE TABLE low (k TEXT, v DOUBLE) WITH (connector = 'single_file', type = 'sink', path = 'low', format = 'json');
         CREATE TABLE counts (k TEXT, at TIMESTAMP, n BIGINT) WITH (connector = 'single_file', type = 'sink', path = 'counts', format = 'json');
         INSERT INTO low SELECT k, v FROM events WHERE v < 2;
@@ -50,6 +55,17 @@ const HEAVY: [(&str, &str); 2] = [
         count(DISTINCT v) AS d, first_value(v) AS f FROM events GROUP BY 1, 2, 3"),
     ("heavy hop", "SELECT k, v % 3 AS r, hop(INTERVAL '2 seconds', INTERVAL '14 seconds') AS w, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY v) AS p,
         array_agg(v) AS a, count(DISTINCT v) AS d, median(v) AS m, sum(v / 7) AS s FROM events GROUP BY 1, 2, 3"),
+];
+
+/// Programs over `events` and `others`, which are read side by side.
+const OF_TWO: [(&str, &str); 5] = [
+    ("tumble", "SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n, sum(v) AS s FROM both GROUP BY 1, 2"),
+    ("hop", "SELECT k, hop(INTERVAL '2 seconds', INTERVAL '10 seconds') AS w, count(*) AS n, max(v) AS m FROM both GROUP BY 1, 2"),
+    ("session", "SELECT k, session(INTERVAL '3 seconds') AS w, count(*) AS n, sum(v) AS s FROM both GROUP BY 1, 2"),
+    ("rank", "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY w ORDER BY n DESC) AS r FROM (
+        SELECT k, hop(INTERVAL '5 seconds', INTERVAL '10 seconds') AS w, count(*) AS n FROM both GROUP BY 1, 2)) WHERE r <= 2"),
+    ("join", "SELECT a.k, a.n, b.s FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2) a
+        FULL JOIN (SELECT k, tumble(INTERVAL '10 seconds') AS w, sum(v) AS s FROM others GROUP BY 1, 2) b ON a.w = b.w AND a.k = b.k"),
 ];
 
 /// An event: milliseconds, key, value.
@@ -146,6 +162,61 @@ proptest! {
             rows.sort();
             prop_assert_eq!(&rows, &whole, "{} cut at {:?} of {}", name, &cuts, events.len());
         }
+    }
+
+    #[test]
+    fn which_of_two_sources_is_read_first_changes_nothing(left in stream(), right in stream(), cut in 0.0f64..1.0) {
+        let other = SOURCE.replace("TABLE events", "TABLE others").replace("2 seconds", "4 seconds");
+        let both = "CREATE VIEW both AS SELECT k, v FROM events UNION ALL SELECT k, v FROM others WHERE v > 1;";
+        let sources = [("events", lines(&left)), ("others", lines(&right))];
+        let stop_after = Some(((left.len() + right.len()) as f64 * cut) as u64);
+        for (name, query) in OF_TWO {
+            let program = planned(&format!("{SOURCE}{other}{both}{query};"));
+            let (whole, report) = run_rows(&program, &sources, &Run::default());
+            let late = |report: &RunReport| report.sources.iter().map(|s| s.late).collect::<Vec<_>>();
+            for (batch_size, parallelism) in [(1, 1), (3, 2), (50, 3)] {
+                let (rows, other) = run_rows(&program, &sources, &Run { batch_size, parallelism, ..Run::default() });
+                prop_assert_eq!(&rows, &whole, "{} in batches of {}", name, batch_size);
+                prop_assert_eq!(late(&other), late(&report), "{} in batches of {}", name, batch_size);
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let first = Run { batch_size: 5, state: Some(folder.path()), stop_after, ..Run::default() };
+            let mut rows = run_rows(&program, &sources, &first).0;
+            rows.extend(run_rows(&program, &sources, &Run { state: Some(folder.path()), ..Run::default() }).0);
+            rows.sort();
+            prop_assert_eq!(&rows, &whole, "{} cut at {}", name, cut);
+        }
+    }
+
+    #[test]
+    fn two_sources_meet_as_a_plain_computation_says(left in stream(), right in stream(), cut in 0.0f64..1.0) {
+        let other = SOURCE.replace("TABLE events", "TABLE others");
+        let program = planned(&format!(
+            "{SOURCE}{other}SET updating_ttl = '3 seconds';
+             SELECT a.ts AS x, b.ts AS y, a.v, b.v AS u FROM events a JOIN others b ON a.k = b.k;"
+        ));
+        let (l, r) = (with_watermarks(&left), with_watermarks(&right));
+        let mut expected = Vec::new();
+        for ((t, k, v), before) in &l {
+            for ((u, j, w), then) in &r {
+                if k.is_some() && k == j && *t >= then.saturating_sub(3_000) && *u >= before.saturating_sub(3_000) {
+                    expected.push(format!("{{\"x\":{t},\"y\":{u},\"v\":{v}.0,\"u\":{w}.0}}"));
+                }
+            }
+        }
+        expected.sort();
+        let sources = [("events", lines(&left)), ("others", lines(&right))];
+        for (batch_size, parallelism) in [(1, 1), (7, 2), (8192, 1)] {
+            let (rows, _) = run_rows(&program, &sources, &Run { batch_size, parallelism, ..Run::default() });
+            prop_assert_eq!(&rows, &expected, "in batches of {}", batch_size);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let stop_after = Some(((left.len() + right.len()) as f64 * cut) as u64);
+        let first = Run { batch_size: 5, state: Some(folder.path()), stop_after, ..Run::default() };
+        let mut rows = run_rows(&program, &sources, &first).0;
+        rows.extend(run_rows(&program, &sources, &Run { state: Some(folder.path()), ..Run::default() }).0);
+        rows.sort();
+        prop_assert_eq!(&rows, &expected, "cut at {}", cut);
     }
 
     #[test]
@@ -273,6 +344,38 @@ fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_other
         let rows = [part(3, Some(15_000)), part(1, Some(9_000)), part(2, None)].concat();
         assert!(rows == one, "{window} on 3 lanes, then on 1, then on 2");
     }
+}
+
+#[test]
+fn rows_without_time_and_late_pairs_of_a_join_are_counted() {
+    let program = planned(
+        "CREATE TABLE e (t TIMESTAMP, k TEXT, side TEXT)
+           WITH (connector = 'single_file', type = 'source', path = '-', format = 'json', event_time_field = 't');
+         SELECT tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM (
+           SELECT l.k FROM (SELECT k FROM e WHERE side = 'l') l JOIN (SELECT k FROM e WHERE side = 'r') r ON l.k = r.k) GROUP BY 1;",
+    );
+    let line = |time: &str, side: &str| format!(r#"{{{time}"k":"a","side":"{side}"}}"#);
+    let at = |second: u32| format!(r#""t":"2026-01-01T00:00:{second:02}Z","#);
+    // The pair of the first row and the last is late: the one between them has moved the watermark.
+    let lines = [line(&at(0), "l"), line("", "l"), line(&at(30), "r"), line(&at(2), "r")];
+    for batch_size in [1, 100] {
+        let (rows, report) = run_rows(&program, &[("e", records(&lines))], &Run { batch_size, ..Run::default() });
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let (source, rule) = (&report.sources[0], &report.rules[0]);
+        assert_eq!((source.late, source.without_time), (0, 1), "{report:?}");
+        assert_eq!((rule.late, rule.without_time), (1, 1), "{report:?}");
+    }
+}
+
+/// The events, each with the watermark before it.
+fn with_watermarks(events: &[Event]) -> Vec<(Event, i64)> {
+    let mut watermark = i64::MIN;
+    let step = |event: &Event| {
+        let before = watermark;
+        watermark = before.max(event.0 - 2_000);
+        (*event, before)
+    };
+    events.iter().map(step).collect()
 }
 
 /// The events that are not late: whose place is not before that of the watermark when they come.

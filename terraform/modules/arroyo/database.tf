@@ -68,7 +68,7 @@ resource "aws_db_instance" "this" {
   backup_retention_period         = var.database.backup_days
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
-  enabled_cloudwatch_logs_exports = var.database_logs_exported ? ["postgresql"] : []
+  enabled_cloudwatch_logs_exports = ["postgresql"]
   final_snapshot_identifier       = var.deletion_protection ? "${local.name}-final" : null
   performance_insights_enabled    = var.database.performance_insights
   performance_insights_kms_key_id = var.database.performance_insights ? var.kms_key_arn : null
@@ -114,7 +114,7 @@ resource "aws_rds_cluster" "this" {
   backup_retention_period         = var.database.backup_days
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
-  enabled_cloudwatch_logs_exports = var.database_logs_exported ? ["postgresql"] : []
+  enabled_cloudwatch_logs_exports = ["postgresql"]
   final_snapshot_identifier       = var.deletion_protection ? "${local.name}-final" : null
   skip_final_snapshot             = !var.deletion_protection
 

@@ -133,13 +133,6 @@ variable "database" {
   }
 }
 
-variable "database_logs_exported" {
-  description = "Send the database's log to CloudWatch. Off only for the local emulator, which forgets it."
-  type        = bool
-  default     = true
-  nullable    = false
-}
-
 variable "database_password" {
   description = "The password in the secret, handed over without touching plan or state."
   type        = string

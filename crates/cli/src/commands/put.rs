@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use weir_cloud::stream::{self, PUT_RECORDS, PutRecord};
 
-use crate::target::Target;
+use crate::target::DeployedTarget;
 
 /// Puts records on the events stream, one a line, as they are
 #[derive(Debug, clap::Args)]
@@ -20,15 +20,15 @@ pub(crate) struct PutCommand {
     /// The file to read; standard input without it
     file: Option<PathBuf>,
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The stream, when it is not the stack's own
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
 }
 
 pub(crate) async fn run(command: PutCommand) -> Result<()> {
-    let (clients, connection) = command.target.connect().await?;
-    let stream = command.stream.or(connection.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
+    let (clients, names) = command.target.connect().await?;
+    let stream = command.stream.or(names.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
     let input: Box<dyn BufRead> = match &command.file {
         Some(file) => {
             Box::new(BufReader::new(File::open(file).with_context(|| format!("{} cannot be read", file.display()))?))

@@ -12,7 +12,7 @@ use weir_cloud::{
     stream::{self, PutRecord},
 };
 
-use crate::target::Target;
+use crate::target::DeployedTarget;
 
 /// Prints what is in quarantine, one record a line; the records stay there unless they are sent again
 ///
@@ -21,7 +21,7 @@ use crate::target::Target;
 #[command(after_help = "Example:\n  weir quarantine --stack local | jq .reason")]
 pub(crate) struct QuarantineCommand {
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The queue, when it is not the stack's own
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
@@ -60,11 +60,9 @@ struct Contents {
 }
 
 pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
-    let (clients, connection) = command.target.connect().await?;
-    let url = command.queue_url.or(connection.map(|c| c.quarantine_url));
-    let url = url.context(
-        "which quarantine?\n  hint: --stack NAME, or --queue-url URL (`terraform output quarantine_queue_url`)",
-    )?;
+    let (clients, names) = command.target.connect().await?;
+    let url = command.queue_url.or(names.map(|c| c.quarantine_url));
+    let url = url.context("which quarantine?\n  hint: --env NAME, --stack NAME, or --queue-url URL")?;
     let mut contents = Contents::default();
     while contents.take(queue::receive(&clients, &url, 1).await?) {}
     for line in contents.lines() {

@@ -8,7 +8,7 @@ use weir_anomaly::{
 };
 use weir_cloud::store::{self, Index};
 
-use crate::target::Target;
+use crate::target::DeployedTarget;
 
 /// Shows a stored anomaly by its id, or the latest of a rule or a key
 #[derive(Debug, clap::Args)]
@@ -30,15 +30,15 @@ pub(crate) struct ShowCommand {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The table, when it is not the stack's own
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
 }
 
 pub(crate) async fn run(command: ShowCommand) -> Result<()> {
-    let (clients, connection) = command.target.connect().await?;
-    let table = command.table.or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let (clients, names) = command.target.connect().await?;
+    let table = command.table.or(names.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let items = match (&command.id, &command.rule, &command.key) {
         (Some(id), _, _) => {
             let item = store::get(&clients, &table, id).await?;

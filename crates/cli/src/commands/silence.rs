@@ -12,7 +12,7 @@ use weir_cloud::{
 };
 use weir_rules::Interval;
 
-use crate::{demo::now_millis, target::Target};
+use crate::{demo::now_millis, target::DeployedTarget};
 
 /// Makes, lists and removes silences: covered anomalies are stored, nobody is alerted
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 struct Place {
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The table, when it is not the stack's own
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
@@ -72,8 +72,8 @@ struct Place {
 
 impl Place {
     async fn open(self) -> Result<(Clients, String)> {
-        let (clients, connection) = self.target.connect().await?;
-        let table = self.table.or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
+        let (clients, names) = self.target.connect().await?;
+        let table = self.table.or(names.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
         Ok((clients, table))
     }
 }

@@ -4,14 +4,14 @@ use anyhow::Result;
 use weir_anomaly::Record;
 use weir_cloud::stream::{From, Tail};
 
-use crate::{local::interrupted, target::Target};
+use crate::{local::interrupted, target::DeployedTarget};
 
 /// Follows the anomalies stream until it is interrupted
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir tail --stack local --json | jq .score")]
 pub(crate) struct TailCommand {
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The stream, when it is not the stack's own
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
@@ -24,9 +24,8 @@ pub(crate) struct TailCommand {
 }
 
 pub(crate) async fn run(command: TailCommand) -> Result<()> {
-    let (clients, connection) = command.target.connect().await?;
-    let stream =
-        command.stream.or(connection.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let (clients, names) = command.target.connect().await?;
+    let stream = command.stream.or(names.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let from = if command.oldest { From::Oldest } else { From::Now };
     let follow = async {
         let mut tail = Tail::open(&clients, &stream, from).await?;

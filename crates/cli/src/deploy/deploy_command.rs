@@ -75,7 +75,7 @@ pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
         confirm(&format!("Do this to {}?", command.place.environment), command.yes)?;
         planned.apply()?;
     }
-    let outputs = command.place.applied(&repo).await?;
+    let outputs = StackOutputs::applied(&repo, &command.place.environment).await?;
     if outputs.get("arroyo_cluster_name").is_none() && !command.place.has_url() {
         println!("infrastructure is as planned; arroyo_enabled is not set, so no rules were deployed");
         return Ok(ExitCode::SUCCESS);

@@ -19,6 +19,7 @@ pub(crate) mod status;
 pub(crate) mod ui;
 
 pub(crate) use deploy_command::{DeployCommand, run};
+pub(crate) use outputs::StackOutputs;
 
 use std::io::{BufRead as _, IsTerminal as _};
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
+use weir_cloud::Clients;
 
 use super::infrastructure::data_folder;
 use crate::repo::Repo;
@@ -18,19 +19,33 @@ impl StackOutputs {
     /// checkout that it never deployed from is asked as it stands.
     pub(crate) async fn read(repo: &Repo, environment: &str) -> Result<Self> {
         let mut command = Command::new("terraform");
-        command.arg(format!("-chdir={}", repo.root.join("terraform").display())).args(["output", "-json"]);
-        let data = data_folder(repo, environment);
+        let (root, data) = (repo.root.join("terraform"), data_folder(repo, environment));
+        command.arg(format!("-chdir={}", root.display())).args(["output", "-json", "-no-color"]);
         if data.is_dir() {
             command.env("TF_DATA_DIR", data).env_remove("TF_WORKSPACE");
+        } else if std::env::var_os("TF_DATA_DIR").is_none() && !root.join(".terraform").is_dir() {
+            // Never initialised, so it has no state. Terraform itself would trip over what the local stack leaves there.
+            return Ok(Self::default());
         }
         command.env("TF_IN_AUTOMATION", "1").env("CHECKPOINT_DISABLE", "1");
         let output = command.output().await.context("terraform output\n  hint: is Terraform installed and on PATH?")?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said: Vec<&str> = said.split_whitespace().collect();
-            bail!("terraform output: {}\n  hint: scripts/terraform-init.sh comes first", said.join(" "));
+            let said = first_error(&String::from_utf8_lossy(&output.stderr));
+            bail!("terraform output: {said}\n  hint: scripts/terraform-init.sh comes first");
         }
         Self::parse(&output.stdout).context("terraform output")
+    }
+
+    /// What Terraform made of the environment in this checkout.
+    pub(crate) async fn applied(repo: &Repo, environment: &str) -> Result<Self> {
+        let outputs = Self::read(repo, environment).await?;
+        if outputs.is_empty() {
+            bail!(
+                "terraform has applied nothing of {environment} here\n  hint: make deploy ENV={environment} does; without it, --url \
+                 names an Arroyo, --stack a local stack"
+            );
+        }
+        Ok(outputs)
     }
 
     /// From a file that `terraform output -json` wrote.
@@ -57,11 +72,41 @@ impl StackOutputs {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Clients for the stack's region, or for the emulator that it is in; none without a stack.
+    pub(crate) async fn clients(&self) -> Option<Clients> {
+        match (self.get("endpoint_url"), self.get("region")) {
+            (Some(endpoint), _) => Some(Clients::at(endpoint).await),
+            (None, Some(region)) => Some(Clients::in_region(region).await),
+            (None, None) => None,
+        }
+    }
+
     pub(crate) fn need(&self, name: &str) -> Result<&str> {
         self.get(name).with_context(|| {
             format!(
                 "the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?"
             )
         })
+    }
+}
+
+/// The headline of the first error in what Terraform says, without the frame that it draws; all of it where there is none.
+fn first_error(said: &str) -> String {
+    let lines = || said.lines().map(|line| line.trim_matches(|c: char| c.is_whitespace() || "│╷╵".contains(c)));
+    match lines().find_map(|line| line.strip_prefix("Error: ")) {
+        Some(headline) => headline.to_owned(),
+        None => lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terraforms_frames_and_warnings_are_left_out_of_its_error() {
+        let framed = "There are some problems:\n╷\n│ Warning: Unable to open it\n╵\n\n╷\n│ Error: Required plugins are not installed\n│ \n│ The rest.\n╵\n";
+        assert_eq!(first_error(framed), "Required plugins are not installed");
+        assert_eq!(first_error("killed\nby nobody\n"), "killed by nobody");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
 
@@ -50,21 +50,8 @@ impl PlaceOptions {
                 StackOutputs::read(repo, &self.environment).await
             }
             (None, Some(_)) => Ok(StackOutputs::default()),
-            (None, None) => self.applied(repo).await,
+            (None, None) => StackOutputs::applied(repo, &self.environment).await,
         }
-    }
-
-    /// What Terraform made of the environment in this checkout.
-    pub(crate) async fn applied(&self, repo: &Repo) -> Result<StackOutputs> {
-        let outputs = StackOutputs::read(repo, &self.environment).await?;
-        if outputs.is_empty() {
-            bail!(
-                "terraform has applied nothing of {0} here\n  hint: make deploy ENV={0} does; --url names an Arroyo that is \
-                 there without Terraform",
-                self.environment
-            );
-        }
-        Ok(outputs)
     }
 
     /// Whether Arroyo's address is given.
@@ -80,7 +67,7 @@ impl PlaceOptions {
 
     /// The same, of a stack whose outputs are known.
     pub(crate) async fn connect_to(&self, repo: &Repo, outputs: StackOutputs) -> Result<Place> {
-        let clients = clients(&outputs).await;
+        let clients = outputs.clients().await.map(Arc::new);
         let ledger = ledger(repo, clients.as_ref(), &outputs);
         if self.url.is_none() {
             aws_cli::need_tunnel()?;
@@ -102,7 +89,7 @@ impl PlaceOptions {
     /// The ledger alone, which Arroyo need not be reached for.
     pub(crate) async fn ledger(&self, repo: &Repo) -> Result<Ledger> {
         let outputs = self.outputs(repo).await?;
-        Ok(ledger(repo, clients(&outputs).await.as_ref(), &outputs))
+        Ok(ledger(repo, outputs.clients().await.map(Arc::new).as_ref(), &outputs))
     }
 
     /// Arroyo's API key, where it has one.
@@ -131,14 +118,4 @@ fn ledger(repo: &Repo, clients: Option<&Arc<Clients>>, outputs: &StackOutputs) -
         (Some(clients), Some(table)) => Ledger::Table { clients: Arc::clone(clients), table: table.to_owned() },
         _ => Ledger::Folder(repo.root.join(".weir/deployments")),
     }
-}
-
-/// Clients for the stack's region, or for the emulator that it is in; none without a stack.
-async fn clients(outputs: &StackOutputs) -> Option<Arc<Clients>> {
-    let clients = match (outputs.get("endpoint_url"), outputs.get("region")) {
-        (Some(endpoint), _) => Clients::at(endpoint).await,
-        (None, Some(region)) => Clients::in_region(region).await,
-        (None, None) => return None,
-    };
-    Some(Arc::new(clients))
 }

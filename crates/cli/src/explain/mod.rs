@@ -13,7 +13,7 @@ use crate::{
     commands::show,
     data::read::Columns,
     repo::Repo,
-    target::Target,
+    target::DeployedTarget,
 };
 use version::Found;
 
@@ -43,7 +43,7 @@ pub(crate) struct ExplainCommand {
     #[command(flatten)]
     columns: Columns,
     #[command(flatten)]
-    target: Target,
+    target: DeployedTarget,
     /// The table, when it is not the stack's own
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
@@ -64,13 +64,13 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
     };
     println!("\n{}", text(&found));
     let inputs = if command.input.is_empty() {
-        // A local stack has streams of its own, whatever its environment calls them.
-        let stream = command.target.local()?.map(|stack| stack.events_stream);
+        // A stack has streams of its own, whatever its environment calls them.
+        let stream = command.target.target().names().await?.map(|names| names.events_stream);
         vec![format!("kinesis://{}", stream.unwrap_or_else(|| found.environment.streams.events.clone()))]
     } else {
         command.input.clone()
     };
-    match recompute(found.pack, found.environment, &inputs, &command.columns, &command.target).await {
+    match recompute(found.pack, found.environment, &inputs, &command.columns, &command.target.target()).await {
         Ok(recomputed) => println!("{}", told(&anomaly, &recomputed, command.most)),
         Err(error) => println!("events: not to be had any more ({error:#})"),
     }
@@ -78,8 +78,8 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
 }
 
 async fn from_table(command: &ExplainCommand) -> Result<Anomaly> {
-    let (clients, connection) = command.target.connect().await?;
-    let table = command.table.clone().or(connection.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
+    let (clients, names) = command.target.connect().await?;
+    let table = command.table.clone().or(names.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let item = store::get(&clients, &table, &command.id).await?;
     let item =
         item.with_context(|| format!("table {table} has no anomaly {}\n  hint: it may have expired", command.id))?;

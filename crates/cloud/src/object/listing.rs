@@ -1,4 +1,4 @@
-//! What S3 answers, in XML: pages of a listing, and errors.
+//! Pages of a listing, in S3's XML.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
@@ -48,19 +48,4 @@ fn object(contents: &mut ScopedDecoder<'_, '_>) -> Result<Object, XmlDecodeError
         }
     }
     Ok(object)
-}
-
-/// Code and message of an error, in one line.
-pub(super) fn error(body: &str) -> Option<String> {
-    let mut document = Document::new(body);
-    let mut root = document.root_element().ok()?;
-    let (mut code, mut message) = (None, None);
-    while let Some(mut element) = root.next_tag() {
-        match element.start_el().local() {
-            "Code" => code = try_data(&mut element).ok().map(|text| text.into_owned()),
-            "Message" => message = try_data(&mut element).ok().map(|text| text.into_owned()),
-            _ => {}
-        }
-    }
-    Some([code?, message.unwrap_or_default()].join(": "))
 }

@@ -1,6 +1,4 @@
 //! Objects of an S3 bucket: what lies below a prefix, and the bytes of one.
-//!
-//! Two calls of S3's REST API, signed by AWS's own signer. S3's SDK would be the largest dependency of all for these two.
 
 mod listing;
 mod request;
@@ -13,13 +11,9 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_types::byte_stream::ByteStream;
+use weir_s3::Missing;
 
 use crate::{Clients, CloudError, client::CONNECT_TIMEOUT};
 
@@ -41,16 +35,7 @@ pub struct Object {
 
 /// One bucket.
 #[derive(Debug)]
-pub struct Bucket {
-    name: String,
-    connector: Connector,
-    provider: SharedCredentialsProvider,
-    /// What the provider gave, for as long as it is valid.
-    credentials: Option<Credentials>,
-    region: String,
-    /// In place of AWS's own.
-    endpoint: Option<String>,
-}
+pub struct Bucket(weir_s3::Bucket);
 
 impl Bucket {
     /// The bucket of that name. Nothing is sent yet.
@@ -64,20 +49,14 @@ impl Bucket {
             return Err(wrong("a bucket's name has 3 to 63 lower-case letters, digits, `.` and `-`"));
         }
         let config = &clients.config;
-        let region = config.region().ok_or_else(|| wrong("region must be set"))?;
-        let provider = config.credentials_provider().ok_or_else(|| wrong("no providers in chain"))?;
-        let connector = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            .build();
-        Ok(Self {
-            name: name.to_owned(),
-            connector,
-            provider,
-            credentials: None,
-            region: region.to_string(),
-            endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
-        })
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let endpoint = config.endpoint_url().map(str::to_owned);
+        let bucket = weir_s3::Bucket::new(config, name, endpoint, settings);
+        // In the words that the hints know.
+        Ok(Self(bucket.map_err(|missing| match missing {
+            Missing::Region => wrong("region must be set"),
+            Missing::Credentials => wrong("no providers in chain"),
+        })?))
     }
 
     /// The object of a key, or every object below it as if it were a folder, in order of keys. All of the bucket for an empty
@@ -109,7 +88,7 @@ impl Bucket {
     }
 
     async fn page(&mut self, prefix: &str, most: usize, token: Option<&str>) -> Result<listing::Page, CloudError> {
-        let action = format!("list bucket {}", self.name);
+        let action = format!("list bucket {}", self.0.name());
         let most = most.to_string();
         let mut query = vec![("list-type", "2"), ("max-keys", &most), ("prefix", prefix)];
         query.extend(token.map(|token| ("continuation-token", token)));
@@ -126,7 +105,7 @@ impl Bucket {
     /// # Errors
     /// When it cannot be read after all tries, or the file not be written.
     pub async fn download(&mut self, key: &str, to: &mut File) -> Result<(), CloudError> {
-        let action = format!("read s3://{}/{key}", self.name);
+        let action = format!("read s3://{}/{key}", self.0.name());
         let mut last = String::new();
         for _ in 0..DOWNLOAD_ATTEMPTS {
             let written = |e: std::io::Error| CloudError::of(&*action, format!("a temporary file: {e}"));

@@ -13,20 +13,28 @@ use crate::program::{NodeId, Program};
 #[derive(Debug, Clone)]
 pub(super) struct Chunk {
     pub(super) batch: RecordBatch,
-    /// `None` for results of windows and joins.
+    /// `None` for results of windows and of their joins.
     pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// What a source knew of time while it read one batch.
 #[derive(Debug)]
 pub(super) struct Origin {
-    pub(super) source: usize,
+    /// `None` for pairs of a join.
+    pub(super) source: Option<usize>,
     /// The watermark before each row of the batch; `None` when no row of the batch is behind it.
     pub(super) before: Option<Vec<i64>>,
     /// Rows that have no usable time, in ascending order: they are counted as such and not as late.
     pub(super) without_time: Vec<u32>,
     /// Rows that some window has dropped, and the rules that missed them.
     pub(super) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
+}
+
+impl Origin {
+    /// Of the pairs of a join, with the watermark before each.
+    pub(super) fn of_pairs(before: Vec<i64>) -> Self {
+        Self { source: None, before: Some(before), without_time: Vec::new(), dropped: Mutex::default() }
+    }
 }
 
 /// The watermarks by which a chunk's rows are judged late.
@@ -84,7 +92,7 @@ impl Late {
         let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         // The source itself has counted rows without time when it read them.
         if dropped.insert((row, None))
-            && let Some(counters) = self.stats.sources.get(origin.source).filter(|_| !without_time)
+            && let Some(counters) = origin.source.and_then(|s| self.stats.sources.get(s)).filter(|_| !without_time)
         {
             counters.late.fetch_add(1, Ordering::Relaxed);
         }

@@ -191,7 +191,8 @@ impl Driver {
             self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);
             let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
-            let reader = Reader::new(spec, table, marks, future, shortest_bin(program), stats)?;
+            let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
+            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), stats)?;
             let task = SourceTask {
                 node,
                 source,

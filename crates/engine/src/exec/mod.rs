@@ -13,6 +13,7 @@ mod hop;
 mod instant;
 mod join;
 mod join_keys;
+mod join_side;
 mod keys;
 mod lane;
 mod lanes;

@@ -1,6 +1,9 @@
 //! The operators that keep state.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use datafusion::common::Result;
 
 use super::bins::BinOperator;
@@ -9,7 +12,7 @@ use super::instant::InstantOperator;
 use super::join::JoinOperator;
 use super::options::Lanes;
 use super::session::SessionOperator;
-use crate::program::{NodeId, Operator, OperatorKind, Window};
+use crate::program::{NodeId, Operator, OperatorKind, TIMESTAMP, Window};
 
 /// The state of an operator that has one.
 #[derive(Debug)]
@@ -23,8 +26,9 @@ pub(super) enum State {
 impl State {
     /// The state that an operator starts with.
     pub(super) fn new(operators: &[Operator], operator: &Operator, lanes: Lanes) -> Result<Option<Self>> {
-        let time_column =
-            |id: NodeId| operators.get(id).and_then(|o| o.schema.index_of("_timestamp").ok()).unwrap_or(0);
+        let schema =
+            |id: NodeId| operators.get(id).map_or_else(|| Arc::new(Schema::empty()), |o| Arc::clone(&o.schema));
+        let time_column = |id: NodeId| schema(id).index_of(TIMESTAMP).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
                 Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes)?)),
@@ -34,8 +38,8 @@ impl State {
             OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column)?)),
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
-                time_column(spec.left),
-                time_column(spec.right),
+                &schema(spec.left),
+                &schema(spec.right),
                 &operator.schema,
             )?))),
             _ => None,
@@ -43,12 +47,12 @@ impl State {
     }
 
     /// Takes rows of an input; a join answers at once.
-    pub(super) async fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<RecordBatch>> {
+    pub(super) async fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
         match self {
             Self::Bins(bins) => bins.push(chunk, late).await?,
             Self::Session(session) => session.push(chunk, late)?,
             Self::Instant(instant) => instant.push(input, chunk.batch.clone()),
-            Self::Join(join) => return join.push(input, &chunk.batch),
+            Self::Join(join) => return join.push(input, chunk, late),
         }
         Ok(Vec::new())
     }

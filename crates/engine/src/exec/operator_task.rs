@@ -118,20 +118,18 @@ impl OperatorTask {
                 }
             }
             (_, Some(state)) => {
-                let mut batches = Vec::new();
                 for (id, chunks) in operator.inputs().into_iter().zip(chunks) {
                     for chunk in chunks {
-                        batches.extend(state.push(id, chunk, &mut self.late).await?);
+                        output.extend(state.push(id, chunk, &mut self.late).await?);
                     }
                 }
                 if changed {
                     let (emitted, reached) = state.advance(self.watermark).await?;
                     behind = reached < self.watermark;
                     self.watermark = reached;
-                    batches.extend(emitted);
+                    output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
                 }
                 self.held.set(state.size())?;
-                output.extend(batches.into_iter().map(|batch| Chunk { batch, origin: None }));
             }
             _ => {}
         }

@@ -107,6 +107,7 @@ impl RecordDecoder {
     }
 
     fn push_row(&mut self, payload: &[u8], poison: &mut u64) -> Result<usize, RunError> {
+        let payload = payload.get(..self.table.max_line_bytes.unwrap_or(usize::MAX)).unwrap_or(payload);
         match &mut self.decoder {
             Decoder::Bytes(builder) => builder.append_value(payload),
             Decoder::Text(builder) => builder.append_value(String::from_utf8_lossy(payload)),
@@ -121,7 +122,7 @@ impl RecordDecoder {
     }
 
     fn push_lines(&mut self, lines: &[u8], poison: &mut u64) -> Result<(), RunError> {
-        if let Decoder::Json(decoder) = &mut self.decoder {
+        if let (Decoder::Json(decoder), None) = (&mut self.decoder, self.table.max_line_bytes) {
             let mut first = None;
             decoder.push_lines(lines, &mut |_, error| {
                 *poison += 1;

@@ -84,6 +84,8 @@ pub(super) struct Reader {
     future_limit: i64,
     /// The shortest bin of the program's windows.
     bin: Option<i64>,
+    /// Whether the program has a join that wants to know the watermark before every row.
+    every: bool,
     stats: Arc<Stats>,
 }
 
@@ -114,7 +116,7 @@ impl Reader {
         table: &TableInfo,
         stored: Option<&Value>,
         future_limit: Duration,
-        bin: Option<i64>,
+        (bin, every): (Option<i64>, bool),
         stats: Arc<Stats>,
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(Tracker::new);
@@ -132,6 +134,7 @@ impl Reader {
             tracker,
             future_limit: i64::try_from(future_limit.as_nanos()).unwrap_or(i64::MAX),
             bin,
+            every,
             stats,
         })
     }
@@ -175,6 +178,7 @@ impl Reader {
             arrival: decoded.arrival.as_ref(),
             partitions: &decoded.partitions,
             cuts,
+            every: self.every,
         };
         let observed = self.tracker.observe(times, self.future_limit);
         if let Some(counters) = self.stats.sources.get(self.index) {
@@ -182,7 +186,7 @@ impl Reader {
             counters.future.fetch_add(observed.future, Ordering::Relaxed);
         }
         let origin = Origin {
-            source: self.index,
+            source: Some(self.index),
             before: observed.before,
             without_time: observed.without_time,
             dropped: Mutex::default(),

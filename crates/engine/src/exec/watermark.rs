@@ -26,7 +26,8 @@ pub(super) struct Tracker {
 /// What a batch said about time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Observed {
-    /// The watermark before each row; `None` when no row is behind it. Rows that are not behind it may show less.
+    /// The watermark before each row; `None` when no row is behind it. Rows that are not behind it may show less, unless
+    /// it was asked for of every row.
     pub(super) before: Option<Vec<i64>>,
     /// Rows that say nothing usable about time, in ascending order.
     pub(super) without_time: Vec<u32>,
@@ -49,6 +50,8 @@ pub(super) struct Times<'a> {
     pub(super) partitions: &'a [u32],
     /// Rows before which the watermark is asked for, in ascending order.
     pub(super) cuts: &'a [usize],
+    /// Whether the watermark before every row is asked for, behind it or not.
+    pub(super) every: bool,
 }
 
 impl Tracker {
@@ -92,7 +95,7 @@ impl Tracker {
             };
             let before = own.max(self.current);
             let event = times.event.is_valid(row).then(|| times.event.value(row));
-            if event.is_some_and(|t| t < before) {
+            if times.every || event.is_some_and(|t| t < before) {
                 let before_rows = observed.before.get_or_insert_with(|| vec![i64::MIN; times.event.len()]);
                 if let Some(slot) = before_rows.get_mut(row) {
                     *slot = before;
@@ -163,7 +166,10 @@ mod tests {
 
     fn observe(tracker: &mut Tracker, times: &[i64], partitions: &[u32]) -> Observed {
         let event = TimestampNanosecondArray::from(times.to_vec());
-        tracker.observe(Times { event: &event, marks: None, lateness: 0, arrival: None, partitions, cuts: &[] }, 1000)
+        tracker.observe(
+            Times { event: &event, marks: None, lateness: 0, arrival: None, partitions, cuts: &[], every: false },
+            1000,
+        )
     }
 
     #[test]
@@ -198,8 +204,15 @@ mod tests {
         let mut tracker = Tracker::new();
         let event = TimestampNanosecondArray::from(vec![5000, 10]);
         let arrival = TimestampNanosecondArray::from(vec![10, 10]);
-        let times =
-            Times { event: &event, marks: None, lateness: 0, arrival: Some(&arrival), partitions: &[], cuts: &[] };
+        let times = Times {
+            event: &event,
+            marks: None,
+            lateness: 0,
+            arrival: Some(&arrival),
+            partitions: &[],
+            cuts: &[],
+            every: false,
+        };
         assert_eq!(tracker.observe(times, 1000).future, 1);
         assert_eq!(tracker.watermark(), 10);
     }
@@ -209,8 +222,15 @@ mod tests {
         let mut tracker = Tracker::new();
         let event = TimestampNanosecondArray::from(vec![Some(1), None, Some(7)]);
         let marks = TimestampNanosecondArray::from(vec![Some(999_999), Some(3), Some(6)]);
-        let times =
-            Times { event: &event, marks: Some(&marks), lateness: 0, arrival: None, partitions: &[], cuts: &[1] };
+        let times = Times {
+            event: &event,
+            marks: Some(&marks),
+            lateness: 0,
+            arrival: None,
+            partitions: &[],
+            cuts: &[1],
+            every: false,
+        };
         let observed = tracker.observe(times, 1000);
         assert_eq!((observed.without_time, observed.at_cuts), (vec![0, 1], vec![i64::MIN]));
         assert_eq!(tracker.watermark(), 6);
@@ -219,7 +239,15 @@ mod tests {
     #[test]
     fn cuts_tell_what_a_batch_that_ended_there_would_have_told() {
         let event = TimestampNanosecondArray::from(vec![5, 3, 9, 8, 20]);
-        let times = Times { event: &event, marks: None, lateness: 1, arrival: None, partitions: &[], cuts: &[1, 2, 4] };
+        let times = Times {
+            event: &event,
+            marks: None,
+            lateness: 1,
+            arrival: None,
+            partitions: &[],
+            cuts: &[1, 2, 4],
+            every: false,
+        };
         assert_eq!(Tracker::new().observe(times, 1000).at_cuts, [4, 4, 8]);
     }
 

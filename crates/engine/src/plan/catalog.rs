@@ -12,10 +12,10 @@ use datafusion::sql::TableReference;
 use datafusion::sql::planner::ContextProvider;
 
 use super::functions::FUNCTIONS;
-use super::graph::{Columns, TIMESTAMP};
+use super::graph::Columns;
 use super::table::{ConnectorTable, time_type};
 use super::udf::Udfs;
-use crate::program::{NodeId, TableKind};
+use crate::program::{NodeId, TIMESTAMP, TableKind};
 
 /// The tables and views that are defined.
 #[derive(Debug, Default)]

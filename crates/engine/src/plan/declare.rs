@@ -45,8 +45,15 @@ pub(super) fn declare(
         return Err(PlanError::not_supported("connection profiles").at(place));
     }
     let mut fields = fields;
-    if connector == "impulse" && fields.is_empty() {
-        fields = impulse_fields();
+    if connector == "impulse" {
+        if fields.iter().any(|f| matches!(f, FieldSpec::Physical(_))) {
+            return Err(PlanError::refused("invalid schema for impulse source")
+                .at(place)
+                .hint("leave the columns out: there are counter BIGINT and subtask_index BIGINT"));
+        }
+        if fields.is_empty() {
+            fields = impulse_fields();
+        }
     }
     let info = read_options(&table.name, connector, &fields, &mut options, place)?;
     let mut event_time = options.text("event_time_field")?;

@@ -3,7 +3,7 @@
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::functions::FUNCTIONS;
+use super::functions::{FUNCTIONS, ICEBERG};
 use crate::error::{Place, PlanError};
 use crate::sql::{lower_first, place_of};
 
@@ -13,9 +13,10 @@ const OURS: &str = "EMBEDDED:";
 /// Explains an error that planning a statement gave.
 pub(super) fn explain(error: &DataFusionError, tokens: &[TokenWithSpan]) -> PlanError {
     let message = bare_message(error);
-    let mut explained = match message.split_once(OURS) {
-        Some((_, what)) => PlanError::not_supported(what),
-        None => PlanError::refused(lower_first(&message)),
+    let mut explained = match (message.split_once(OURS), unknown_function(&message)) {
+        (Some((_, what)), _) => PlanError::not_supported(what),
+        (None, Some(name)) if ICEBERG.contains(&name) => PlanError::not_supported(format!("function {name}")),
+        (None, _) => PlanError::refused(lower_first(&message)),
     };
     if let Some(span) = error.diagnostic().and_then(|d| d.span) {
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
@@ -85,8 +86,13 @@ fn find_word(word: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
     tokens.iter().find(|t| matches!(&t.token, Token::Word(w) if w.value.eq_ignore_ascii_case(word))).map(place_of)
 }
 
+/// The function that nobody knows, where the message is about one.
+fn unknown_function(message: &str) -> Option<&str> {
+    message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next())
+}
+
 fn hint(message: &str) -> Option<String> {
-    if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
+    if let Some(name) = unknown_function(message) {
         return FUNCTIONS.primary_name(name).map(|primary| format!("Arroyo knows this function only as {primary}"));
     }
     let known = [
@@ -112,7 +118,7 @@ fn hint(message: &str) -> Option<String> {
         ("LIMIT", "use row_number() OVER (PARTITION BY window ORDER BY …) for a top n"),
         (
             "over a UNION ALL",
-            "give the UNION ALL to a view (CREATE VIEW …) and group that; Arroyo cannot plan the two as one",
+            "give the UNION ALL to a view (CREATE VIEW …) and group that; Arroyo cannot plan the two as one (UNION without ALL groups too)",
         ),
         ("mixed windowing", "both sides of a join need the same window, or none"),
         ("cannot read from sink", "declare a source, or a view over it"),

@@ -18,6 +18,10 @@ use datafusion::logical_expr::{
 use super::json_functions;
 use crate::program::window_type;
 
+/// Functions that Arroyo's Iceberg sink registers, which the engine does not have.
+pub(super) const ICEBERG: [&str; 7] =
+    ["ice_bucket", "ice_day", "ice_hour", "ice_identity", "ice_month", "ice_truncate", "ice_year"];
+
 /// Every function of the dialect. Built once: a process plans many programs.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
 
@@ -168,5 +172,67 @@ impl ScalarUDFImpl for Placeholder {
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Err(DataFusionError::Execution(format!("{}() is not allowed in this context", self.name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line for each name: `scalar abs`, and `alias mean` for what only DataFusion knows.
+    const NAMES: &str = include_str!("../../../../tests/conformance/functions.txt");
+
+    fn is_known(name: &str) -> bool {
+        FUNCTIONS.scalar.contains_key(name)
+            || FUNCTIONS.aggregate.contains_key(name)
+            || FUNCTIONS.window.contains_key(name)
+    }
+
+    #[test]
+    fn the_names_are_those_that_arroyo_registers_and_no_aliases() {
+        let mut lines = Vec::new();
+        for (kind, names) in [
+            ("scalar", FUNCTIONS.scalar.keys().collect::<Vec<_>>()),
+            ("aggregate", FUNCTIONS.aggregate.keys().collect()),
+            ("window", FUNCTIONS.window.keys().collect()),
+        ] {
+            lines.extend(names.into_iter().map(|name| format!("{kind} {name}")));
+        }
+        let scalar = FUNCTIONS.scalar.values().flat_map(|f| f.aliases());
+        let aggregate = FUNCTIONS.aggregate.values().flat_map(|f| f.aliases());
+        let window = FUNCTIONS.window.values().flat_map(|f| f.aliases());
+        let aliases = scalar.chain(aggregate).chain(window).filter(|name| !is_known(name));
+        lines.extend(aliases.map(|name| format!("alias {name}")));
+        lines.extend(ICEBERG.map(|name| format!("iceberg {name}")));
+        lines.sort();
+        lines.dedup();
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        if std::env::var_os("BLESS").is_some() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/functions.txt");
+            std::fs::write(file, &text).unwrap();
+        } else {
+            assert_eq!(text, NAMES, "BLESS=1 writes the list anew");
+        }
+    }
+
+    #[test]
+    fn every_alias_is_refused_with_its_primary_name_and_iceberg_by_name() {
+        let plan = |name: &str| {
+            let sql = format!(
+                "CREATE TABLE t (a BIGINT) WITH (connector = 'single_file', path = '-', type = 'source', format = 'json');\nSELECT \"{name}\"(a) FROM t;"
+            );
+            crate::plan(&sql, &crate::PlanOptions::default()).unwrap_err()
+        };
+        for alias in NAMES.lines().filter_map(|line| line.strip_prefix("alias ")) {
+            let error = plan(alias);
+            let primary = FUNCTIONS.primary_name(alias).unwrap();
+            assert_eq!(error.hint, Some(format!("Arroyo knows this function only as {primary}")), "{alias}: {error}");
+            assert_eq!((error.line, error.column), (2, 8), "{alias}: {error}");
+        }
+        for name in ICEBERG {
+            let error = plan(name);
+            let said = format!("not supported by the embedded engine: function {name}; run it on Arroyo");
+            assert_eq!((error.message.as_str(), error.line), (said.as_str(), 2), "{error}");
+        }
     }
 }

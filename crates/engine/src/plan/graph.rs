@@ -11,13 +11,8 @@ use datafusion::common::{Column, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 
 use super::table::ConnectorTable;
-use crate::program::{NodeId, Window};
+use crate::program::{NodeId, ROW, TIMESTAMP, Window};
 
-/// The column that carries a row's event time.
-pub(crate) const TIMESTAMP: &str = "_timestamp";
-/// The column that carries a row's number within the batch that its source gave, for un-windowed rows: lateness is judged
-/// by what the source had said before that very row.
-pub(crate) const ROW: &str = "__weir_row";
 /// The column that carries what a source row says about the watermark.
 pub(crate) const WATERMARK: &str = "__weir_watermark";
 /// The column that carries a record's arrival.
@@ -65,7 +60,8 @@ pub(crate) enum Body {
         window_index: usize,
     },
     Union(Vec<LogicalPlan>),
-    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time.
+    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time. The plan has two columns
+    /// more than the node: the numbers of the rows that make a pair.
     Join {
         plan: LogicalPlan,
         left: NodeId,

@@ -14,10 +14,10 @@ use datafusion::logical_expr::{
 
 use super::catalog::{Catalog, Table};
 use super::columns::{ColumnKey, column_key, extract_column, qualified_fields, system_column};
-use super::graph::{Body, Graph, ROW, TIMESTAMP};
+use super::graph::{Body, Graph};
 use super::unnest;
 use super::windows::{refuse_window_calls, time_window_name};
-use crate::program::{NodeId, Window};
+use crate::program::{NodeId, ROW, TIMESTAMP, Window};
 
 /// Rows on their way: a plan whose leaves are nodes, and what is known of their windows.
 #[derive(Debug, Clone)]

@@ -8,11 +8,11 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, lit};
 
 use super::catalog::Table;
 use super::columns::{column_key, project, qualified_fields, system_column};
-use super::graph::{Body, ROW, TIMESTAMP};
+use super::graph::Body;
 use super::lower::{Lowering, Stream, is_window_column};
 use super::unnest;
 use super::windows::{find_window, refuse_window_calls};
-use crate::program::{Window, window_type};
+use crate::program::{ROW, TIMESTAMP, Window, window_type};
 
 /// What is said of results that are updated.
 pub(super) const WITHOUT_WINDOW: &str = "aggregates without a window";

@@ -7,10 +7,14 @@ use datafusion::functions::core::expr_fn::{coalesce, greatest};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::columns::{project, qualified_fields, system_column};
-use super::graph::{Body, ROW, TIMESTAMP, is_system};
+use super::graph::{Body, is_system};
 use super::lower::{Lowering, Stream, is_window_column};
 use super::lower_aggregate::WITHOUT_WINDOW;
-use crate::program::Window;
+use crate::program::{ROW, TIMESTAMP, Window};
+
+/// The columns of a plan that tell which row of each side a pair is of.
+const LEFT_ROW: &str = "__weir_left";
+const RIGHT_ROW: &str = "__weir_right";
 
 impl Lowering<'_> {
     pub(super) fn lower_join(&mut self, join: Join) -> Result<Stream> {
@@ -53,6 +57,7 @@ impl Lowering<'_> {
         let (left_schema, right_schema) = (Arc::clone(left.plan.schema()), Arc::clone(right.plan.schema()));
         let (left, right) = (self.side(left)?, self.side(right)?);
         let times = (system_column(left.1.schema(), TIMESTAMP)?, system_column(right.1.schema(), TIMESTAMP)?);
+        let rows = (system_column(left.1.schema(), ROW)?, system_column(right.1.schema(), ROW)?);
         let (left_plan, right_plan) = (Arc::new(left.1), Arc::new(right.1));
         let joined = Join::try_new(
             left_plan,
@@ -72,8 +77,11 @@ impl Lowering<'_> {
         let qualifier = left_schema.iter().next().and_then(|(q, _)| q.cloned());
         output.push(greatest(vec![times.0, times.1]).alias_qualified(qualifier.clone(), TIMESTAMP));
         output.push(lit(0u32).alias_qualified(qualifier, ROW));
+        let columns = output.len();
+        output.extend([rows.0.alias(LEFT_ROW), rows.1.alias(RIGHT_ROW)]);
         let plan = project(LogicalPlan::Join(joined), output)?;
-        let fields = qualified_fields(plan.schema());
+        let mut fields = qualified_fields(plan.schema());
+        fields.truncate(columns);
         let node =
             self.graph.add(fields, None, Vec::new(), Body::Join { plan, left: left.0, right: right.0, ttl: self.ttl });
         self.read_node(node, None)

@@ -6,11 +6,14 @@
 
 mod catalog;
 mod columns;
+mod decimal_text;
 mod declare;
 mod diagnose;
 mod functions;
 mod graph;
+mod guard;
 mod json_functions;
+mod json_numbers;
 mod lower;
 mod lower_aggregate;
 mod lower_join;
@@ -35,13 +38,13 @@ use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Place, PlanError};
-use crate::program::{BadData, Format, NodeId, Program, RuleInfo, TableInfo, TableKind};
+use crate::program::{BadData, Format, NodeId, Program, ROW, RuleInfo, TIMESTAMP, TableInfo, TableKind};
 use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use columns::{project, qualified_fields, visible_columns};
 use diagnose::explain;
-use graph::{Body, Graph, ROW, TIMESTAMP};
+use graph::{Body, Graph};
 use lower::{Lowering, Stream};
 use table::time_type;
 use udf::Udfs;
@@ -314,6 +317,7 @@ fn preview_table() -> TableInfo {
         }),
         bad_data: BadData::Fail,
         newline_framing: false,
+        max_line_bytes: None,
         schema: Arc::new(arrow::datatypes::Schema::empty()),
     }
 }

@@ -34,13 +34,14 @@ use datafusion::sql::sqlparser::ast;
 
 use super::catalog::Catalog;
 use super::functions::FUNCTIONS;
+use super::guard::guarded;
 
 /// Plans a statement as Arroyo's planner does.
 pub(crate) fn optimized_plan(statement: ast::Statement, catalog: &Catalog, now: DateTime<Utc>) -> Result<LogicalPlan> {
     let options = ParserOptions { collect_spans: true, ..ParserOptions::default() };
     let plan = SqlToRel::new_with_options(catalog, options).sql_statement_to_plan(statement)?;
     refuse_distinct_on(&plan)?;
-    let plan = analyze(plan)?;
+    let plan = guarded(analyze(plan)?)?;
     run(arroyo_rules(), plan, now)
 }
 

@@ -1,5 +1,7 @@
 //! The entries of `WITH`, taken one by one; what is left at the end is unknown.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Place, PlanError};
 use crate::sql::OptionEntry;
 
@@ -7,13 +9,15 @@ use crate::sql::OptionEntry;
 #[derive(Debug)]
 pub(crate) struct Options {
     entries: Vec<OptionEntry>,
+    /// The keys that were asked for: those that the table may have.
+    asked: BTreeSet<String>,
     /// Where the table is declared.
     pub(crate) place: Place,
 }
 
 impl Options {
     pub(crate) fn new(entries: Vec<OptionEntry>, place: Place) -> Self {
-        Self { entries, place }
+        Self { entries, asked: BTreeSet::new(), place }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -21,6 +25,7 @@ impl Options {
     }
 
     fn take(&mut self, key: &str) -> Option<OptionEntry> {
+        self.asked.insert(key.to_owned());
         let index = self.entries.iter().position(|e| e.key == key)?;
         Some(self.entries.remove(index))
     }
@@ -67,7 +72,10 @@ impl Options {
     pub(crate) fn finish(self) -> Result<(), PlanError> {
         let Some(first) = self.entries.first() else { return Ok(()) };
         let keys: Vec<String> = self.entries.iter().map(|e| format!("'{}'", e.key)).collect();
-        Err(PlanError::refused(format!("unknown options provided in WITH clause: {}", keys.join(", "))).at(first.place))
+        let known: Vec<&str> = self.asked.iter().map(String::as_str).collect();
+        Err(PlanError::refused(format!("unknown options provided in WITH clause: {}", keys.join(", ")))
+            .at(first.place)
+            .hint(format!("this table may have {}", known.join(", "))))
     }
 }
 

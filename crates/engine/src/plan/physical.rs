@@ -20,12 +20,12 @@ use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
 use super::columns::project;
-use super::graph::{ARRIVAL, Body, Columns, Graph, Node, ROW, TIMESTAMP, WATERMARK, scanned_node};
+use super::graph::{ARRIVAL, Body, Columns, Graph, Node, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
 use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
 use crate::program::{
-    AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, Rows, SourceSpec, SourceWatermark,
-    Step, Steps, TableInfo, Window, WindowSpec,
+    AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
+    SourceWatermark, Step, Steps, TIMESTAMP, TableInfo, Window, WindowSpec,
 };
 
 /// DataFusion's physical planner with its default rules, on one partition.
@@ -105,7 +105,9 @@ impl Builder {
                 Draft::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
             }
             Body::Join { plan, left, right, ttl } => {
-                let plan = self.pruned(plan, Some(&kept))?;
+                let columns = plan.schema().fields().len();
+                let with_rows: Vec<usize> = kept.into_iter().chain(node.schema.fields().len()..columns).collect();
+                let plan = self.pruned(plan, Some(&with_rows))?;
                 self.need_time_of_inputs(&plan)?;
                 Draft::Join { plan, left, right, ttl }
             }

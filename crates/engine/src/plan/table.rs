@@ -89,7 +89,7 @@ pub(crate) fn read_options(
             .hint("the embedded engine has kinesis, single_file, stdout, blackhole and impulse"));
     }
     let format = read_format(options, fields, place)?;
-    let newline_framing = read_framing(options)?;
+    let (newline_framing, max_line_bytes) = read_framing(options)?;
     let bad_data = match options.text("bad_data")?.as_deref() {
         None | Some("fail") => BadData::Fail,
         Some("drop") => BadData::Drop,
@@ -114,6 +114,7 @@ pub(crate) fn read_options(
         format,
         bad_data,
         newline_framing,
+        max_line_bytes,
         schema,
     })
 }
@@ -240,17 +241,17 @@ fn read_format(options: &mut Options, fields: &[FieldSpec], place: Place) -> Res
     }
 }
 
-fn read_framing(options: &mut Options) -> Result<bool, PlanError> {
-    let framing = options.text("framing")?;
-    if framing.is_some() {
-        options.text("framing.method")?;
-        options.integer("framing.newline.max_length")?;
-    }
-    match framing.as_deref() {
-        None => Ok(false),
-        Some("newline") => Ok(true),
+/// Whether records are framed, and how many bytes of a line are read.
+fn read_framing(options: &mut Options) -> Result<(bool, Option<usize>), PlanError> {
+    match options.text("framing")?.as_deref() {
+        None => Ok((false, None)),
+        Some("newline") => {
+            let longest = options.integer("framing.newline.max_length")?;
+            Ok((true, longest.map(|n| usize::try_from(n).unwrap_or(0))))
+        }
         Some(other) => {
-            Err(PlanError::refused(format!("invalid framing: unknown framing method '{other}'")).at(options.place))
+            let refusal = PlanError::refused(format!("invalid framing: unknown framing method '{other}'"));
+            Err(refusal.at(options.place).hint("use 'newline'"))
         }
     }
 }

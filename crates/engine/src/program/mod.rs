@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) use aggregate::{AggregateSpec, WindowSpec};
 pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
 pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
-pub(crate) use rows::{Rows, Step, Steps};
+pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
 pub use table::{BadData, Format, TableInfo, TableKind};
 pub(crate) use window::{Window, window_type};

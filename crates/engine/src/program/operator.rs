@@ -83,6 +83,7 @@ pub(crate) struct InstantSpec {
 pub(crate) struct JoinSpec {
     pub(crate) left: NodeId,
     pub(crate) right: NodeId,
+    /// Gives two columns more than the operator: the numbers of the rows that make a pair.
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     /// How long rows are kept, in nanoseconds of event time.
     pub(crate) ttl: i64,

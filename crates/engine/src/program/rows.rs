@@ -8,6 +8,12 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::input::NodeId;
 
+/// The column that carries a row's event time.
+pub(crate) const TIMESTAMP: &str = "_timestamp";
+/// The column that carries a row's number within the batch that its source gave, for un-windowed rows: lateness is judged
+/// by what the source had said before that very row.
+pub(crate) const ROW: &str = "__weir_row";
+
 /// A stateless operator over one input.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {

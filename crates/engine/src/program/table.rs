@@ -57,6 +57,8 @@ pub struct TableInfo {
     pub bad_data: BadData,
     /// Records hold several rows, one a line.
     pub newline_framing: bool,
+    /// With framing: how many bytes of a line are read; all when `None`.
+    pub max_line_bytes: Option<usize>,
     /// The columns that a record carries; for a sink, all columns.
     pub schema: SchemaRef,
 }

@@ -35,6 +35,14 @@ pub enum StateError {
         /// The fault.
         source: std::io::Error,
     },
+    /// Another run has the folder.
+    #[error(
+        "{place} is in use by another run\nhint: one folder holds the state of one run: end the other, or give each its own"
+    )]
+    InUse {
+        /// The folder.
+        place: String,
+    },
     /// Another run has written a checkpoint since this one read or wrote its own.
     #[error(
         "another run has written {place} since this one did\nhint: one place holds the state of one run: end the other, or give each its own"

@@ -67,7 +67,7 @@ enum Place {
 impl Store {
     pub(crate) async fn open(location: &StateLocation, fingerprint: &str) -> Result<Self, StateError> {
         let place = match location {
-            StateLocation::Folder(folder) => Place::Folder(Folder(folder.clone())),
+            StateLocation::Folder(folder) => Place::Folder(Folder::open(folder)?),
             StateLocation::S3 { bucket, prefix } => {
                 let object = Object::open(bucket, prefix).await?;
                 Place::Object { name: object.place(), object: Arc::new(Mutex::new(object)) }
@@ -151,6 +151,18 @@ mod tests {
         let loaded = store.load().await.unwrap().unwrap();
         assert_eq!(loaded.sources[0].position, 7);
         assert_eq!(loaded.operators[0].tables[0].1.num_rows(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_one_runs_until_that_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), "x").await;
+        let copy = first.clone();
+        drop(first);
+        let error = Store::open(&folder.path().into(), "x").await.unwrap_err();
+        assert!(matches!(error, StateError::InUse { .. }), "{error}");
+        drop(copy);
+        Store::open(&folder.path().into(), "x").await.unwrap();
     }
 
     #[tokio::test]

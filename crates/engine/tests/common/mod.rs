@@ -61,7 +61,9 @@ pub(crate) fn run_in_order(
     }
     let sinks: Vec<MemorySink> = program.sinks().iter().map(|_| MemorySink::new()).collect();
     for (table, sink) in program.sinks().iter().zip(&sinks) {
-        options.sinks.insert(table.name.clone(), sink.clone());
+        if table.connector != "blackhole" {
+            options.sinks.insert(table.name.clone(), sink.clone());
+        }
     }
     let mut builder = match how.parallelism {
         0 | 1 => tokio::runtime::Builder::new_current_thread(),

@@ -1,0 +1,3 @@
+-- refused: not supported by the embedded engine
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT, WATERMARK FOR ts) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json');
+SELECT DISTINCT k FROM readings;

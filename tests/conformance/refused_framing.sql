@@ -1,0 +1,3 @@
+-- refused: nknown framing method 'length'
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT, WATERMARK FOR ts) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json', framing = 'length');
+SELECT n FROM readings;

@@ -1,0 +1,3 @@
+-- refused: not found or not a timestamp
+CREATE TABLE readings (ts TIMESTAMP NOT NULL, k TEXT, v DOUBLE, n BIGINT) WITH (connector = 'single_file', path = 'input.jsonl', type = 'source', format = 'json', event_time_field = 'ts', watermark_field = 'k');
+SELECT n FROM readings;
