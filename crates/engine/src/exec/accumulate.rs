@@ -284,7 +284,7 @@ impl Groups {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.map.size() + self.accumulators.size() + self.firsts().len() * size_of::<u64>()
+        self.map.size() + self.accumulators.size() + size_of_val(self.firsts())
     }
 }
 

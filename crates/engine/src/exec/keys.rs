@@ -49,7 +49,7 @@ impl KeyEncoder {
     pub(super) fn table(&self) -> Keys {
         let encoded = self.converter.as_ref().map(|converter| {
             let rows = converter.empty_rows(0, 0);
-            let (converter, hasher) = (Arc::clone(converter), self.hasher.clone());
+            let (converter, hasher) = (Arc::clone(converter), self.hasher);
             Encoded { converter, hasher, slots: HashTable::new(), rows, columns: Vec::new(), decoded: 0 }
         });
         Keys { encoded }

@@ -51,10 +51,7 @@ pub(super) fn ranks(lanes: &[&[u64]]) -> (Vec<Vec<u32>>, usize) {
 }
 
 /// The columns of all lanes in one order; a lane without rows has no columns.
-pub(super) fn joined<P: AsRef<[Place]>>(
-    mut lanes: Vec<Vec<ArrayRef>>,
-    order: impl FnOnce() -> P,
-) -> Result<Vec<ArrayRef>> {
+pub(super) fn joined(mut lanes: Vec<Vec<ArrayRef>>, order: impl FnOnce() -> Vec<Place>) -> Result<Vec<ArrayRef>> {
     let mut filled = (0..lanes.len()).filter(|nth| lanes.get(*nth).is_some_and(|columns| !columns.is_empty()));
     let (first, second) = (filled.next(), filled.next());
     let Some(first) = first else { return Ok(Vec::new()) };
@@ -62,7 +59,6 @@ pub(super) fn joined<P: AsRef<[Place]>>(
         return Ok(lanes.swap_remove(first));
     }
     let order = order();
-    let order = order.as_ref();
     let width = lanes.get(first).map_or(0, Vec::len);
     (0..width)
         .map(|column| {
@@ -70,7 +66,7 @@ pub(super) fn joined<P: AsRef<[Place]>>(
             let of = |lane: &Vec<ArrayRef>| lane.get(column).or_else(|| lanes.get(first)?.get(column)).cloned();
             let parts: Vec<ArrayRef> = lanes.iter().filter_map(of).collect();
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            Ok(interleave(&parts, order)?)
+            Ok(interleave(&parts, &order)?)
         })
         .collect()
 }
