@@ -67,7 +67,7 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 
 .PHONY: test-arroyo
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
-	cargo test --workspace --locked --test arroyo --test arroyo_deploy --test arroyo_tasks -- --nocapture --test-threads=1
+	cargo test --workspace --locked --test arroyo --test arroyo_deploy --test arroyo_tasks --test arroyo_shards --test apply_law -- --nocapture --test-threads=1
 
 .PHONY: fuzz
 fuzz: ## the readers of programs and of records, for longer than the tests do [CASES=100000]

@@ -1,7 +1,8 @@
 //! The local AWS emulator, without the rest of a local stack.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::process::CommandExt as _,
     path::Path,
@@ -13,6 +14,7 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
+use serde_json::Value;
 
 /// It answers within a second on an idle machine; a busy one gets a minute.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -67,6 +69,31 @@ impl Emulator {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// One call of Kinesis' own API (`CreateStream`, `SplitShard`, …), and its answer.
+    ///
+    /// # Errors
+    /// When it is refused, with what is said.
+    pub fn kinesis(&self, operation: &str, body: &Value) -> io::Result<Value> {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))?;
+        // It looks at no more of a signature than the service's name.
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Kinesis_20131202.{operation}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0\r\n\
+             Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no HTTP answer"))?;
+        if head.split(' ').nth(1) != Some("200") {
+            return Err(io::Error::other(format!("{operation}: {answer}")));
+        }
+        if body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(body)?) }
     }
 
     /// What a process needs to take it for AWS.

@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{Entry, State, Version, World};
+use crate::{
+    http::Answer,
+    jobs::{Entry, State},
+    world::{Version, World},
+};
 
 /// What Arroyo answers where no limit is asked for.
 const PAGE: usize = 10;
-
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: String,
-}
 
 impl Answer {
     fn ok(value: &Value) -> Self {
@@ -150,7 +149,7 @@ impl World {
             };
         }
         if body["stop"].as_str().is_some_and(|stop| stop != "none") {
-            self.judge_stop(id);
+            self.guard.judge_stop(&self.entries, id);
         }
         self.of(id, |_, entry| {
             if let Some(stop) = body["stop"].as_str() {

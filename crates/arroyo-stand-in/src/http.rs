@@ -10,53 +10,66 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{Trouble, World, api::Answer};
+use crate::faults::{Faults, Trouble};
 
-pub(crate) async fn serve(listener: TcpListener, world: Arc<Mutex<World>>) {
+/// All of a body.
+const WHOLE: usize = usize::MAX;
+
+/// A request.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) key: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The answer to it.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// What does what is asked.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Before a request goes wrong or is done.
+    fn arrives(&self) {}
+    /// Does it.
+    fn answer(&self, request: &Request) -> impl Future<Output = Answer> + Send;
+}
+
+pub(crate) async fn serve(listener: TcpListener, backend: Arc<impl Backend>, faults: Arc<Mutex<Faults>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let world = Arc::clone(&world);
+        let (backend, faults) = (Arc::clone(&backend), Arc::clone(&faults));
         tokio::spawn(async move {
             // A client that went away is nothing to a server.
-            let _ = answer(stream, &world).await;
+            let _ = answer(stream, &*backend, &faults).await;
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, world: &Mutex<World>) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, backend: &impl Backend, faults: &Mutex<Faults>) -> io::Result<()> {
     let request = read(&mut stream).await?;
-    let (trouble, answer) = {
-        let mut world = world.lock().unwrap();
-        let call = world.calls.len();
-        let path = request.target.split('?').next().unwrap_or_default().replace("/api/v1", "");
-        world.calls.push(format!("{} {path}", request.method));
-        let trouble = world.troubles.get(&call).copied();
-        world.tick();
-        let answer = match trouble {
-            Some(Trouble::Lost) => return Ok(()),
-            Some(Trouble::Unavailable) => {
-                Answer { status: 503, body: r#"{"error":"controller-service not available"}"#.to_owned() }
-            }
-            _ => world.answer(&request.method, &request.target, request.key.as_deref(), &request.body),
-        };
-        (trouble, answer)
-    };
+    let path = request.target.split('?').next().unwrap_or_default().replace("/api/v1", "");
+    let trouble = faults.lock().unwrap().note(&request.method, &path);
+    backend.arrives();
+    match trouble {
+        Some(Trouble::Lost) => return Ok(()),
+        Some(Trouble::Unavailable) => {
+            return write(&mut stream, 503, r#"{"error":"controller-service not available"}"#, WHOLE).await;
+        }
+        _ => {}
+    }
+    let answer = backend.answer(&request).await;
     match trouble {
         Some(Trouble::LostAfter) => Ok(()),
-        Some(Trouble::ErrorAfter) => write(&mut stream, 500, r#"{"error":"Something went wrong"}"#, usize::MAX).await,
+        Some(Trouble::ErrorAfter) => write(&mut stream, 500, r#"{"error":"Something went wrong"}"#, WHOLE).await,
         Some(Trouble::Broken) => write(&mut stream, answer.status, &answer.body, answer.body.len() / 2).await,
         Some(Trouble::Slow(pause)) => {
             tokio::time::sleep(pause).await;
-            write(&mut stream, answer.status, &answer.body, usize::MAX).await
+            write(&mut stream, answer.status, &answer.body, WHOLE).await
         }
-        _ => write(&mut stream, answer.status, &answer.body, usize::MAX).await,
+        _ => write(&mut stream, answer.status, &answer.body, WHOLE).await,
     }
-}
-
-struct Request {
-    method: String,
-    target: String,
-    key: Option<String>,
-    body: Vec<u8>,
 }
 
 async fn read(stream: &mut TcpStream) -> io::Result<Request> {

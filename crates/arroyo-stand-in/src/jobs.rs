@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::World;
-
 /// Runs that a job begins before it is given up; 21 in Arroyo, few here.
 const RUNS: u64 = 3;
 /// Looks at the metrics for which a pipeline with a backlog reads fast.
@@ -26,6 +24,29 @@ pub enum State {
     Finishing,
     Finished,
     Failed,
+}
+
+impl State {
+    const ALL: [Self; 13] = [
+        Self::Created,
+        Self::Compiling,
+        Self::Scheduling,
+        Self::Running,
+        Self::Rescaling,
+        Self::CheckpointStopping,
+        Self::Recovering,
+        Self::Restarting,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Finishing,
+        Self::Finished,
+        Self::Failed,
+    ];
+
+    pub(crate) fn named(name: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|state| format!("{state:?}") == name);
+        found.unwrap_or_else(|| panic!("Arroyo has a state that is not known here: `{name}`"))
+    }
 }
 
 /// A pipeline and its job.
@@ -55,6 +76,29 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// As it is made.
+    pub(crate) fn new(id: String, name: String, query: String, udfs: Value) -> Self {
+        Self {
+            id,
+            name,
+            query,
+            udfs,
+            parallelism: 1,
+            interval: 10_000_000,
+            stop: "none".to_owned(),
+            created_at: 0,
+            state: State::Created,
+            run_id: 0,
+            failure: None,
+            checkpoints: 0,
+            restart: false,
+            rescale: false,
+            dead: false,
+            ticks: 0,
+            looks: 0,
+        }
+    }
+
     fn says(&self, word: &str) -> bool {
         self.query.contains(word)
     }
@@ -86,7 +130,7 @@ impl Entry {
     }
 
     /// The controller looks once.
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         if self.dead {
             return;
         }
@@ -145,54 +189,5 @@ impl Entry {
     pub(crate) fn rate(&mut self) -> (f64, f64) {
         self.looks += 1;
         if self.says("#backlog") && self.looks <= BACKLOG_LOOKS { (27_000.0, 0.9) } else { (1000.0, 0.0) }
-    }
-}
-
-impl World {
-    pub(crate) fn tick(&mut self) {
-        for entry in &mut self.entries {
-            entry.tick();
-        }
-    }
-
-    pub(crate) fn make(&mut self, name: &str, query: &str, udfs: &Value, parallelism: u32, interval: u64) -> String {
-        let id = format!("pl_{:04}", self.next_id);
-        self.entries.push(Entry {
-            id: id.clone(),
-            name: name.to_owned(),
-            query: query.to_owned(),
-            udfs: udfs.clone(),
-            parallelism,
-            interval,
-            stop: "none".to_owned(),
-            created_at: 1_700_000_000_000_000 + self.next_id,
-            state: State::Created,
-            run_id: 0,
-            failure: None,
-            checkpoints: 0,
-            restart: false,
-            rescale: false,
-            dead: false,
-            ticks: 0,
-            looks: 0,
-        });
-        self.next_id += 1;
-        id
-    }
-
-    /// A stop of a pipeline that runs is judged against what else runs of its pack.
-    pub(crate) fn judge_stop(&mut self, id: &str) {
-        let Some(entry) = self.entries.iter().find(|entry| entry.id == id) else { return };
-        if !entry.runs() || !self.guarded.contains(entry.pack()) {
-            return;
-        }
-        let covered = self
-            .entries
-            .iter()
-            .any(|other| other.id != entry.id && other.pack() == entry.pack() && other.runs() && other.checkpoints > 0);
-        if !covered {
-            let said = format!("{} ({id}) was stopped and no other copy runs", entry.name);
-            self.violations.push(said);
-        }
     }
 }

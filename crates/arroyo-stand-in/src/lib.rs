@@ -1,4 +1,4 @@
-//! Stands in for Arroyo's REST API in tests, on a loopback port.
+//! Stands in for Arroyo's REST API in tests, on a loopback port; or, as a [`Proxy`], before a real Arroyo, with the same faults.
 //!
 //! It reproduces what was read in Arroyo's source (0.15.0, and the version in development after it) and seen of a running
 //! one: pages of ten, names that are not unique, states that change after the answer, refusals, and both shapes of answers.
@@ -11,84 +11,45 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
 
 mod api;
+mod faults;
+mod guard;
 mod http;
 mod jobs;
+mod proxy;
+mod world;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::{
+    http::{Answer, Backend, Request},
+    world::World,
+};
+
+pub use faults::{Ambush, Faults, Trouble};
 pub use jobs::{Entry, State};
-
-/// Whose answers are given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Version {
-    /// 0.15.
-    #[default]
-    V015,
-    /// The version in development after it.
-    Next,
-}
-
-/// What goes wrong with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// The connection ends before the request is read: nothing is done.
-    Lost,
-    /// It is done, and the connection ends before the answer.
-    LostAfter,
-    /// Not now (503): nothing is done.
-    Unavailable,
-    /// It is done, and the answer is an error (500).
-    ErrorAfter,
-    /// It is done, and the answer breaks off in its middle.
-    Broken,
-    /// It is done, and the answer comes after this long.
-    Slow(Duration),
-}
-
-/// How it behaves.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Whose answers.
-    pub version: Version,
-    /// The API key it wants.
-    pub key: Option<String>,
-    /// The most that one page holds, whatever is asked for; Arroyo itself knows no most, and answers 10 where nothing is
-    /// asked for.
-    pub page: Option<usize>,
-    /// When checkpoints begin, microseconds since the epoch; long ago where nothing is said.
-    pub now: Option<u64>,
-}
+pub use proxy::Proxy;
+pub use world::{Options, Version};
 
 /// A running stand-in; dropping it ends it.
 #[derive(Debug)]
 pub struct StandIn {
     url: String,
     world: Arc<Mutex<World>>,
+    faults: Arc<Mutex<Faults>>,
     task: JoinHandle<()>,
 }
 
-impl Options {
-    pub(crate) fn now(&self) -> u64 {
-        self.now.unwrap_or(1_700_000_000_000_000)
+impl Backend for Mutex<World> {
+    /// Jobs move on with every request.
+    fn arrives(&self) {
+        self.lock().unwrap().tick();
     }
-}
 
-#[derive(Debug, Default)]
-pub(crate) struct World {
-    pub(crate) options: Options,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) next_id: u64,
-    pub(crate) calls: Vec<String>,
-    pub(crate) troubles: BTreeMap<usize, Trouble>,
-    /// Packs of which a copy must run at every moment, by the part of the name before `@`.
-    pub(crate) guarded: BTreeSet<String>,
-    pub(crate) violations: Vec<String>,
+    async fn answer(&self, request: &Request) -> Answer {
+        self.lock().unwrap().answer(&request.method, &request.target, request.key.as_deref(), &request.body)
+    }
 }
 
 impl StandIn {
@@ -97,8 +58,9 @@ impl StandIn {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let world = Arc::new(Mutex::new(World { options, next_id: 1, ..World::default() }));
-        let task = tokio::spawn(http::serve(listener, Arc::clone(&world)));
-        Self { url, world, task }
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let task = tokio::spawn(http::serve(listener, Arc::clone(&world), Arc::clone(&faults)));
+        Self { url, world, faults, task }
     }
 
     /// Where it listens.
@@ -119,23 +81,23 @@ impl StandIn {
 
     /// Lets a call go wrong: the first call is 0.
     pub fn trouble(&self, call: usize, trouble: Trouble) {
-        self.lock().troubles.insert(call, trouble);
+        self.faults().trouble(call, trouble);
     }
 
     /// No call goes wrong any more.
     pub fn calm(&self) {
-        self.lock().troubles.clear();
+        self.faults().calm();
     }
 
     /// From now on a running pipeline of these packs (`weir/dev/rules`) may be stopped only while another copy runs.
     pub fn guard(&self, packs: &[&str]) {
-        self.lock().guarded = packs.iter().map(|pack| (*pack).to_owned()).collect();
+        self.lock().guard.begin(packs);
     }
 
     /// Every time a guarded pack was left without a running copy.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
-        self.lock().violations.clone()
+        self.lock().guard.violations().to_vec()
     }
 
     /// The pipelines, oldest first.
@@ -147,12 +109,17 @@ impl StandIn {
     /// The calls so far, as `METHOD path`.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
-        self.lock().calls.clone()
+        self.faults().calls().to_vec()
     }
 
     /// Changes a pipeline behind everybody's back, as a person in the UI does.
     pub fn by_hand(&self, id: &str, change: impl FnOnce(&mut Entry)) {
         change(self.lock().entries.iter_mut().find(|entry| entry.id == id).unwrap());
+    }
+
+    /// The calls so far, and what goes wrong with those to come.
+    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap()
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {

@@ -3,46 +3,19 @@
 //! Every step looks first and then acts, so that it does not matter where an earlier run ended: the same command again goes
 //! on from there. A pipeline of a wanted pack is stopped only while another copy of the pack was just seen to run.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
 use crate::{
-    ArroyoError, Client, Fault,
-    api::{JobState, NewPipeline, Patch, Stop},
+    ArroyoError, Fault,
+    api::{JobState, NewPipeline, Stop},
+    applier::Applier,
     cluster::{Cluster, Deployed},
     pack::Pack,
     plan::{Wanted, plan},
     wait::{self, Bring},
 };
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Between two looks. Arroyo's controller itself looks twice a second.
-    pub poll: Duration,
-    /// From the order to start until a pipeline runs and its first checkpoint is whole: planning, compiling functions,
-    /// scheduling, and a checkpoint interval.
-    pub start: Duration,
-    /// From there until a new pipeline is as far as the old one: it may have a stream's whole retention to read.
-    pub catch_up: Duration,
-    /// For a checkpoint and the end. Past it the pipeline is stopped without a checkpoint.
-    pub stop: Duration,
-    /// How long Arroyo may take to act on a change before its old state is believed.
-    pub settle: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(1),
-            start: Duration::from_secs(600),
-            catch_up: Duration::from_secs(3600),
-            stop: Duration::from_secs(300),
-            settle: Duration::from_secs(15),
-        }
-    }
-}
 
 /// Tries to make a pipeline whose fate is unknown after a fault.
 const CREATE_ATTEMPTS: usize = 3;
@@ -50,28 +23,6 @@ const CREATE_ATTEMPTS: usize = 3;
 const ROUNDS: usize = 4;
 /// Tries to delete a pipeline that somebody starts again.
 const RETIRE_ATTEMPTS: usize = 3;
-
-/// Tells a person what is being done, a line at a time.
-pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
-
-/// Applies to one cluster.
-pub struct Applier<'a> {
-    /// The cluster.
-    pub client: &'a Client,
-    /// How long things may take.
-    pub patience: Patience,
-    /// Who is told.
-    pub progress: Progress<'a>,
-}
-
-impl std::fmt::Debug for Applier<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Applier")
-            .field("client", &self.client)
-            .field("patience", &self.patience)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Applier<'_> {
     /// Makes the cluster what is wanted and says whether that changed anything.
@@ -167,7 +118,9 @@ impl Applier<'_> {
             parallelism: wanted.parallelism,
             checkpoint_interval_micros: wanted.interval_micros(),
         };
-        (self.progress)(&format!("start {name}"));
+        let compiled =
+            if pack.udfs.is_empty() { "" } else { "; its functions are compiled first, which can take minutes" };
+        (self.progress)(&format!("start {name}{compiled}"));
         let mut attempt = 1;
         loop {
             let error = match self.client.create(&new).await {
@@ -285,25 +238,5 @@ impl Applier<'_> {
             }
             tokio::time::sleep(self.patience.poll).await;
         }
-    }
-
-    /// A pipeline and its job; `None` when it is gone.
-    pub(crate) async fn look(
-        &self,
-        id: &str,
-    ) -> Result<Option<(crate::api::Pipeline, Option<crate::api::Job>)>, ArroyoError> {
-        let gone = |error: ArroyoError| if error.kind == Fault::Absent { Ok(None) } else { Err(error) };
-        let pipeline = match self.client.pipeline(id).await {
-            Ok(pipeline) => pipeline,
-            Err(error) => return gone(error),
-        };
-        match self.client.job(id).await {
-            Ok(job) => Ok(Some((pipeline, job))),
-            Err(error) => gone(error),
-        }
-    }
-
-    pub(crate) async fn change(&self, id: &str, patch: Patch) -> Result<(), ArroyoError> {
-        self.client.patch(id, patch).await
     }
 }

@@ -34,7 +34,8 @@ const SHOWN: usize = 400;
 pub struct Timing {
     /// One call. Arroyo answers from its database: it takes seconds only when it is not well.
     pub call: Duration,
-    /// Making or validating a pipeline: the program is planned, and user-defined functions are compiled.
+    /// Making or validating a pipeline: the program is planned, and user-defined functions are compiled, the first one with all
+    /// that it depends on (six minutes of CPU for the one of `sql/udfs`).
     pub create: Duration,
     /// Tries for a call, the first included.
     pub attempts: u32,
@@ -48,7 +49,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             call: Duration::from_secs(15),
-            create: Duration::from_secs(300),
+            create: Duration::from_secs(1200),
             attempts: 6,
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(8),

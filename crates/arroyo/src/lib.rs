@@ -3,6 +3,7 @@
 //! What Arroyo's answers mean was read in its source, 0.15.0 and the version in development after it.
 
 pub mod api;
+mod applier;
 mod apply;
 mod client;
 mod cluster;
@@ -15,7 +16,7 @@ mod plan;
 pub mod status;
 mod wait;
 
-pub use apply::{Applier, Patience, Progress};
+pub use applier::{Applier, Patience, Progress};
 pub use client::{Client, Rates, Timing};
 pub use cluster::{Cluster, Deployed};
 pub use error::{ArroyoError, Fault};

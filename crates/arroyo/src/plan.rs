@@ -218,6 +218,8 @@ fn drift(wanted: &Wanted, name: &PipelineName, keeper: Option<&Deployed>, copies
         }
         JobState::Stopped | JobState::Stopping(_) => found.push(format!("{id} was stopped")),
         _ if keeper.pipeline.stop != Stop::None => found.push(format!("{id} was asked to stop")),
+        // An apply that broke off leaves one so; whether it comes up is not known before it does.
+        JobState::Starting(state) => found.push(format!("{id} does not run yet: it is {state}")),
         _ => {}
     }
     if let Some(runs) = keeper.pipeline.parallelism().filter(|runs| *runs != wanted.parallelism) {

@@ -6,12 +6,16 @@ use crate::{
     ArroyoError, Client,
     api::{JobState, Stop},
     cluster::{Cluster, Deployed},
+    parallelism::idle_subtasks,
 };
 
 /// Errors that are shown of a pipeline.
 const ERRORS: usize = 3;
 /// A checkpoint that is older than this many intervals is late.
 const LATE_INTERVALS: u64 = 6;
+
+/// 0.15 tells the panic of a task nowhere else.
+pub(crate) const UNSAID: &str = "what ended it stands in the log of Arroyo's control task only";
 
 /// How one pipeline is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +44,24 @@ pub struct PipelineStatus {
     pub backpressure: Option<f64>,
     /// The latest errors.
     pub errors: Vec<String>,
+}
+
+impl PipelineStatus {
+    /// Holds the pipeline against the open shards of the stream that it reads: after a reshard one of its tasks may own none, which
+    /// ends the pipeline, and Arroyo does not say so.
+    pub fn check_shards(&mut self, open_shards: &[String]) {
+        let idle = idle_subtasks(open_shards, self.parallelism.unwrap_or_default());
+        if idle.is_empty() {
+            return;
+        }
+        let idle = idle.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        self.well = false;
+        self.problems.push(format!(
+            "of the stream's {} open shards none falls to its task {idle}, and arroyo ends a pipeline with such a task; was the stream \
+             resharded? `weir apply --after-reshard`",
+            open_shards.len()
+        ));
+    }
 }
 
 /// Looks at every one of Weir's pipelines of an environment.
@@ -98,6 +120,7 @@ fn problems(deployed: &Deployed, status: &PipelineStatus) -> Vec<String> {
         JobState::Failed => {
             let reason = deployed.job.as_ref().and_then(crate::api::Job::failure).map(|text| in_words(&text));
             let reason = reason.unwrap_or_else(|| "it says no reason".to_owned());
+            let reason = if status.errors.is_empty() { format!("{reason} ({UNSAID})") } else { reason };
             let after =
                 if status.restarts > 0 { format!(" after {} restarts", status.restarts) } else { String::new() };
             found.push(format!("arroyo gave it up{after}: {reason}; `weir apply` starts it again"));

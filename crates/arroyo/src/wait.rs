@@ -5,11 +5,12 @@ use tokio::time::Instant;
 use crate::{
     ArroyoError, Fault,
     api::{JobState, Patch, Stop},
-    apply::Applier,
+    applier::Applier,
     client::Rates,
     cluster::Deployed,
     pack::PipelineName,
     plan::Wanted,
+    status::UNSAID,
 };
 
 /// Runs that a job may begin before it is held to be in a loop: Arroyo itself gives up after 20.
@@ -65,13 +66,13 @@ pub(crate) async fn bring_up(applier: &Applier<'_>, bring: Bring<'_>) -> Result<
         if patch != Patch::default() {
             (applier.progress)(&format!("put right {} ({})", bring.name, bring.id));
             floor = latest(applier, &bring, &job.id).await?;
-            applier.change(bring.id, patch).await?;
+            applier.client.patch(bring.id, patch).await?;
             touched = true;
             continue;
         }
         let first = *first_run.get_or_insert(job.run_id);
         match &job.state {
-            JobState::Running if !touched => return Ok(()),
+            JobState::Running if !touched && bring.beside.is_none() => return Ok(()),
             JobState::Running => {
                 let whole = latest(applier, &bring, &job.id).await?;
                 if whole.is_some_and(|epoch| floor.is_none_or(|floor| epoch > floor)) {
@@ -193,7 +194,9 @@ fn fault(bring: &Bring<'_>, cause: &str) -> ArroyoError {
 /// With what the job itself says.
 async fn failed(applier: &Applier<'_>, bring: &Bring<'_>, job: &str, cause: Option<String>) -> ArroyoError {
     let mut said: Vec<String> = cause.into_iter().collect();
-    for error in applier.client.errors(bring.id, job, ERRORS).await.unwrap_or_default() {
+    let errors = applier.client.errors(bring.id, job, ERRORS).await.unwrap_or_default();
+    let unsaid = errors.is_empty();
+    for error in errors {
         if !said.iter().any(|one| one.contains(&error.message)) {
             said.push(error.message);
         }
@@ -201,7 +204,8 @@ async fn failed(applier: &Applier<'_>, bring: &Bring<'_>, job: &str, cause: Opti
     if said.is_empty() {
         said.push("arroyo says no reason".to_owned());
     }
-    fault(bring, &said.join("; "))
+    let fault = fault(bring, &said.join("; "));
+    if unsaid { fault.hint(UNSAID) } else { fault }
 }
 
 #[cfg(test)]

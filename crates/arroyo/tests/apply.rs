@@ -1,5 +1,5 @@
-//! Applying against the stand-in: the order of things, what happens when something goes wrong, and the law that repeated
-//! applying ends in exactly what is wanted.
+//! Applying against the stand-in: the order of things, and what happens when something goes wrong. The law that repeated applying
+//! ends in exactly what is wanted is in `tests/tests/apply_law.rs`, for a real Arroyo too.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
 
@@ -8,9 +8,8 @@ mod common;
 use std::time::Duration;
 
 use common::start;
-use proptest::prelude::*;
-use weir_arroyo::{Applier, ArroyoError, Client, Cluster, Fault, Pack, Patience, Wanted, plan};
-use weir_arroyo_stand_in::{Options, StandIn, State, Trouble, Version};
+use weir_arroyo::{Applier, ArroyoError, Client, Cluster, Pack, Patience, Wanted, plan};
+use weir_arroyo_stand_in::{Options, StandIn, State};
 
 const PATIENCE: Patience = Patience {
     poll: Duration::from_millis(1),
@@ -83,6 +82,44 @@ async fn a_changed_pack_starts_beside_the_old_one_and_then_replaces_it() {
     let looks =
         before.iter().filter(|call| call.contains("pl_0002") && call.ends_with("operator_metric_groups")).count();
     assert!(looks > 4, "it waits until the backlog is read: {looks}");
+}
+
+#[tokio::test]
+async fn what_a_broken_apply_left_running_must_catch_up_before_the_old_one_ends() {
+    let (stand_in, client) = start(Options::default()).await;
+    let old = seed(&stand_in, &pack("rules", "SELECT 1"), State::Running);
+    let wanted = wanted(&[pack("rules", "SELECT 2 #backlog")]);
+    let new = seed(&stand_in, &wanted.packs[0], State::Running);
+    stand_in.by_hand(&new, |entry| entry.checkpoints = 0);
+    stand_in.guard(&["weir/dev/rules"]);
+    assert!(apply(&client, &wanted).await.unwrap());
+    let calls = stand_in.calls();
+    let stopped = calls.iter().position(|call| *call == format!("PATCH /pipelines/{old}")).unwrap();
+    let looks = calls[..stopped].iter().filter(|call| call.contains(&new));
+    assert!(looks.clone().any(|call| call.ends_with("/checkpoints")), "{calls:?}");
+    assert!(looks.filter(|call| call.ends_with("operator_metric_groups")).count() > 4, "{calls:?}");
+    assert_eq!(stand_in.violations(), Vec::<String>::new());
+    assert_eq!(stand_in.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_broken_apply_left_starting_is_waited_for() {
+    let (stand_in, client) = start(Options::default()).await;
+    let current = wanted(&[pack("rules", "SELECT 1")]);
+    let id = seed(&stand_in, &current.packs[0], State::Created);
+    let planned = plan(&current, &Cluster::observe(&client, "dev").await.unwrap());
+    let drift = &planned.packs[0].drift[0];
+    assert!(drift.starts_with(&format!("{id} does not run yet: it is ")), "{drift}");
+    stand_in.by_hand(&id, |entry| entry.state = State::Created);
+    assert!(apply(&client, &current).await.unwrap());
+    assert_eq!(running(&stand_in), [name(&current.packs[0])]);
+
+    // One that never comes up is not passed over.
+    let stuck = wanted(&[pack("rules", "SELECT 1 #stuck ")]);
+    let (stand_in, client) = start(Options::default()).await;
+    seed(&stand_in, &stuck.packs[0], State::Created);
+    let error = apply(&client, &stuck).await.unwrap_err();
+    assert!(error.to_string().contains("it is still Scheduling"), "{error}");
 }
 
 #[tokio::test]
@@ -173,110 +210,4 @@ async fn packs_that_are_no_longer_wanted_go_and_what_is_not_weirs_stays() {
     assert_eq!(stand_in.entries().len(), 9);
     let ended = Applier { client: &client, patience: PATIENCE, progress: &|_| {} }.destroy("dev").await.unwrap();
     assert_eq!((ended, stand_in.entries().len()), (1, 8));
-}
-
-/// How a pipeline stands when applying begins.
-#[derive(Debug, Clone)]
-struct Start {
-    name: u8,
-    old: bool,
-    state: State,
-    parallelism: u32,
-}
-
-fn starts() -> impl Strategy<Value = Vec<Start>> {
-    let state = prop::sample::select(vec![
-        State::Created,
-        State::Scheduling,
-        State::Running,
-        State::Running,
-        State::Recovering,
-        State::CheckpointStopping,
-        State::Stopping,
-        State::Stopped,
-        State::Failed,
-        State::Finished,
-    ]);
-    let one = (0..5_u8, any::<bool>(), state, 1..3_u32);
-    prop::collection::vec(one.prop_map(|(name, old, state, parallelism)| Start { name, old, state, parallelism }), 0..7)
-}
-
-/// Calls that go wrong, and for how many calls in a row.
-fn troubles() -> impl Strategy<Value = Vec<(usize, usize, Trouble)>> {
-    let kind = prop::sample::select(vec![
-        Trouble::Lost,
-        Trouble::LostAfter,
-        Trouble::Unavailable,
-        Trouble::ErrorAfter,
-        Trouble::Broken,
-    ]);
-    prop::collection::vec((0..120_usize, 1..6_usize, kind), 0..5)
-}
-
-/// Pipelines of two wanted packs, of one that is not wanted, of a stranger, and one that was made by hand under our name.
-fn put(stand_in: &StandIn, start: &Start, wanted: &Wanted) {
-    let program = |current: &str| if start.old { "SELECT 'old'".to_owned() } else { current.to_owned() };
-    let (name, query) = match start.name {
-        0 | 1 => {
-            let current = &wanted.packs[usize::from(start.name)];
-            let pack = pack(&current.name, &program(&current.program));
-            (name(&pack), pack.program)
-        }
-        2 => (name(&pack("retired", "SELECT 3")), "SELECT 3".to_owned()),
-        3 => ("somebody's own".to_owned(), "SELECT 4".to_owned()),
-        _ => (name(&wanted.packs[0]), "SELECT 'by hand'".to_owned()),
-    };
-    let _id = stand_in.seed(&name, &query, start.parallelism, start.state);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn from_any_start_and_after_any_fault_repeated_applying_ends_in_exactly_what_is_wanted(
-        starts in starts(),
-        troubles in troubles(),
-        next in any::<bool>(),
-        page in 1..12_usize,
-    ) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let version = if next { Version::Next } else { Version::V015 };
-            let (stand_in, client) = start(Options { version, page: Some(page), ..Options::default() }).await;
-            let wanted = wanted(&[pack("rules", "SELECT 1"), pack("extra", "SELECT 2")]);
-            starts.iter().for_each(|start| put(&stand_in, start, &wanted));
-            let strangers = |stand_in: &StandIn| stand_in.entries().iter().filter(|e| e.name.starts_with("some")).count();
-            let before = strangers(&stand_in);
-            let guarded: Vec<String> =
-                stand_in.entries().iter().filter(|e| e.runs()).map(|e| e.pack().to_owned()).collect();
-            let guarded: Vec<&str> = guarded.iter().map(String::as_str).filter(|p| !p.ends_with("retired")).collect();
-            stand_in.guard(&guarded);
-            for (at, length, trouble) in troubles {
-                (at..at + length).for_each(|call| stand_in.trouble(call, trouble));
-            }
-            let mut tries = 0;
-            while let Err(error) = apply(&client, &wanted).await {
-                prop_assert!(error.kind != Fault::Configuration, "{error}");
-                tries += 1;
-                if tries == 6 {
-                    stand_in.calm();
-                }
-                prop_assert!(tries < 12, "{error}\n{:#?}", stand_in.entries());
-            }
-            // A pipeline whose making was answered too late may be there only now.
-            stand_in.calm();
-            apply(&client, &wanted).await.unwrap();
-            let ours: Vec<_> = stand_in.entries().into_iter().filter(|e| e.name.starts_with("weir/dev/")).collect();
-            let mut names: Vec<String> = ours.iter().filter(|e| e.runs() && e.parallelism == 1).map(|e| e.name.clone()).collect();
-            names.sort();
-            let mut expected: Vec<String> = wanted.packs.iter().map(name).collect();
-            expected.sort();
-            prop_assert_eq!(names, expected);
-            prop_assert_eq!(ours.len(), 2);
-            prop_assert!(ours.iter().all(|e| e.query == "SELECT 1" || e.query == "SELECT 2"));
-            prop_assert_eq!(strangers(&stand_in), before);
-            prop_assert_eq!(stand_in.violations(), Vec::<String>::new());
-            Ok(())
-        })?;
-    }
 }

@@ -142,6 +142,22 @@ async fn the_status_finds_and_names_what_arroyo_only_logs() {
 }
 
 #[tokio::test]
+async fn the_status_names_a_task_that_a_reshard_has_left_without_a_shard() {
+    let (stand_in, client) = start(Options::default()).await;
+    let _id = stand_in.seed("weir/dev/rules@0123456789ab", "q", 2, State::Running);
+    let shards = |ids: &[u32]| -> Vec<String> { ids.iter().map(|n| format!("shardId-{n:012}")).collect() };
+    let mut one = status(&client, "dev", 0).await.unwrap().remove(0);
+    let before = one.problems.clone();
+    one.check_shards(&shards(&[0, 1, 2]));
+    assert_eq!(one.problems, before, "each of two tasks owns one of three shards");
+    one.check_shards(&shards(&[0, 1]));
+    assert!(!one.well);
+    let said = one.problems.last().unwrap();
+    assert!(said.starts_with("of the stream's 2 open shards none falls to its task 1, and "), "{said}");
+    assert!(said.ends_with("`weir apply --after-reshard`"), "{said}");
+}
+
+#[tokio::test]
 async fn foreign_pipelines_are_told_apart() {
     let (stand_in, client) = start(Options::default()).await;
     for name in ["somebody's own", "weir/prod/rules@0123456789ab", "weir/dev/rules@0123456789ab"] {

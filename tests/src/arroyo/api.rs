@@ -42,6 +42,12 @@ impl Api {
         Self { key: Some(key), ..self }
     }
 
+    /// The port.
+    #[must_use]
+    pub fn port(self) -> u16 {
+        self.port
+    }
+
     /// The address.
     #[must_use]
     pub fn url(self) -> String {

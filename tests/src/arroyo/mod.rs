@@ -2,10 +2,14 @@
 
 mod api;
 mod cluster;
+pub mod law;
 mod postgres;
 mod program;
+mod real;
 
 pub use api::{Api, Job};
-pub use cluster::{Cluster, binary};
+pub use cluster::Cluster;
 pub use postgres::{Postgres, postgres_programs};
 pub use program::{adapt, statements};
+pub use real::Real;
+pub use weir_arroyo::local::binary;

@@ -11,6 +11,8 @@ use std::{
 
 pub use files::{Arrival, on_files, sink_file};
 
+/// What a cluster writes to.
+const LOG: &str = "arroyo.log";
 /// The last lines of the log that are shown to a person.
 const LOG_LINES: usize = 20;
 
@@ -23,61 +25,86 @@ pub fn binary() -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join("arroyo")).find(|file| file.is_file())
 }
 
-/// One `arroyo cluster`: API, controller, compiler and workers in one process, which ends with this value.
+/// The loopback ports of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// Its API.
+    pub api: u16,
+    /// Where nodes and workers register.
+    pub controller: u16,
+    /// What says whether it lives.
+    pub admin: u16,
+}
+
+/// What starts an `arroyo cluster`: API, controller, compiler and workers in one process on loopback ports, with catalogue,
+/// checkpoints and log in a folder. `environment` is added to its own: AWS endpoint and credentials, batch sizes.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn command(binary: &Path, folder: &Path, environment: &[(&str, String)]) -> io::Result<(Command, Ports)> {
+    fs::create_dir_all(folder)?;
+    let [api, controller, compiler, admin] = free_ports()?;
+    let output = fs::File::create(folder.join(LOG))?;
+    let mut command = Command::new(binary);
+    command.arg("cluster").current_dir(folder).stdout(output.try_clone()?).stderr(output);
+    for (service, port) in
+        [("API__HTTP", api), ("CONTROLLER__RPC", controller), ("COMPILER__RPC", compiler), ("ADMIN__HTTP", admin)]
+    {
+        command.env(format!("ARROYO__{service}_PORT"), port.to_string());
+    }
+    for service in ["API", "CONTROLLER", "COMPILER", "ADMIN", "WORKER"] {
+        command.env(format!("ARROYO__{service}__BIND_ADDRESS"), "127.0.0.1");
+    }
+    let place = |name: &str| folder.join(name).display().to_string();
+    command
+        // Workers are told this name, and listen on it.
+        .env("ARROYO__HOSTNAME", "127.0.0.1")
+        .env("ARROYO__DATABASE__SQLITE__PATH", place("catalogue.sqlite"))
+        .env("ARROYO__CHECKPOINT_URL", place("checkpoints"))
+        .env("ARROYO__COMPILER__ARTIFACT_URL", place("artifacts"))
+        .env("ARROYO__COMPILER__BUILD_DIR", place("build"))
+        // Workers inside the process: tests run dozens of programs.
+        .env("ARROYO__CONTROLLER__SCHEDULER", "embedded")
+        // A program that fails shall say so at once.
+        .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
+        .env("ARROYO__DISABLE_TELEMETRY", "true")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        // Whatever name it is to have elsewhere: here it listens on a port of this machine.
+        .env("ARROYO__CONTROLLER_ENDPOINT", format!("http://127.0.0.1:{controller}"));
+    Ok((command, Ports { api, controller, admin }))
+}
+
+/// The end of what the cluster of a folder logged.
+#[must_use]
+pub fn log(folder: &Path) -> String {
+    let log = fs::read(folder.join(LOG)).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
+}
+
+/// A cluster that ends with this value.
 #[derive(Debug)]
 pub struct LocalCluster {
     process: Child,
     folder: PathBuf,
-    /// The port of its API.
-    pub api_port: u16,
-    /// The port that says whether it lives.
-    pub admin_port: u16,
+    ports: Ports,
 }
 
 impl LocalCluster {
-    /// Starts it, with catalogue, checkpoints and log in a folder. It answers a moment later. `environment` is added to its
-    /// own: AWS endpoint and credentials, batch sizes.
+    /// Starts what [`command`] makes. It answers a moment later.
     ///
     /// # Errors
     /// When the folder cannot be written or the binary not be started.
     pub fn spawn(binary: &Path, folder: &Path, environment: &[(&str, String)]) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let [api_port, controller_port, compiler_port, admin_port] = free_ports()?;
-        let log = fs::File::create(folder.join("arroyo.log"))?;
-        let mut command = Command::new(binary);
-        command.arg("cluster").current_dir(folder).stdout(log.try_clone()?).stderr(log);
-        for (service, port) in [
-            ("API__HTTP", api_port),
-            ("CONTROLLER__RPC", controller_port),
-            ("COMPILER__RPC", compiler_port),
-            ("ADMIN__HTTP", admin_port),
-        ] {
-            command.env(format!("ARROYO__{service}_PORT"), port.to_string());
-        }
-        for service in ["API", "CONTROLLER", "COMPILER", "ADMIN", "WORKER"] {
-            command.env(format!("ARROYO__{service}__BIND_ADDRESS"), "127.0.0.1");
-        }
-        let place = |name: &str| folder.join(name).display().to_string();
-        command
-            // Workers are told this name, and listen on it.
-            .env("ARROYO__HOSTNAME", "127.0.0.1")
-            .env("ARROYO__DATABASE__SQLITE__PATH", place("catalogue.sqlite"))
-            .env("ARROYO__CHECKPOINT_URL", place("checkpoints"))
-            .env("ARROYO__COMPILER__ARTIFACT_URL", place("artifacts"))
-            .env("ARROYO__COMPILER__BUILD_DIR", place("build"))
-            // Workers inside the process: tests run dozens of programs.
-            .env("ARROYO__CONTROLLER__SCHEDULER", "embedded")
-            // A program that fails shall say so at once.
-            .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
-            .env("ARROYO__DISABLE_TELEMETRY", "true")
-            .envs(environment.iter().map(|(name, value)| (name, value)));
-        Ok(Self { process: command.spawn()?, folder: folder.to_owned(), api_port, admin_port })
+        let (mut command, ports) = command(binary, folder, environment)?;
+        Ok(Self { process: command.spawn()?, folder: folder.to_owned(), ports })
     }
 
     /// The address of its API.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.api_port)
+        format!("http://127.0.0.1:{}", self.ports.api)
     }
 
     /// Its status, when it has ended.
@@ -91,10 +118,7 @@ impl LocalCluster {
     /// The end of what it logged.
     #[must_use]
     pub fn log(&self) -> String {
-        let log = fs::read(self.folder.join("arroyo.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
+        log(&self.folder)
     }
 }
 

@@ -25,7 +25,10 @@ pub(crate) async fn run(command: StatusCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let place = command.place.connect(&repo).await?;
     let now = u64::try_from(now_millis()).unwrap_or_default() * 1000;
-    let all = weir_arroyo::status::status(&place.client, &place.environment, now).await?;
+    let mut all = weir_arroyo::status::status(&place.client, &place.environment, now).await?;
+    if let Some(open) = place.open_shards().await? {
+        all.iter_mut().for_each(|one| one.check_shards(&open));
+    }
     let newest = place.ledger.list(&place.environment).await?.into_iter().next();
     if command.json {
         let said = serde_json::json!({ "pipelines": all, "deployment": newest });

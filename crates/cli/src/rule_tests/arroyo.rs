@@ -2,9 +2,9 @@
 
 use std::{
     fmt::Write as _,
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,8 +24,11 @@ use super::diff::Fields;
 
 /// Arroyo is up within a second or two; a debug build on a busy machine gets two minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// A case of some thousand events ends within seconds; a function in Rust is compiled first.
+/// A case of some thousand events ends within seconds.
 const CASE_TIMEOUT: Duration = Duration::from_secs(180);
+/// For making a pipeline. Functions in Rust are compiled first, one after another, and the first with all that it depends on: six
+/// minutes of CPU.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(1800);
 /// So many cases take some seconds.
 const TOLD_EACH: usize = 10;
 const POLL: Duration = Duration::from_millis(50);
@@ -42,6 +45,10 @@ pub(super) struct Arroyo {
     _cluster: LocalCluster,
     folder: TempDir,
     udfs: PathBuf,
+    /// Held while functions are compiled in the checkout's own folder.
+    _build: Option<File>,
+    /// Whether a person was told what takes so long.
+    told: AtomicBool,
     runs: AtomicUsize,
     /// Cases that have been run, to tell a person who waits.
     done: AtomicUsize,
@@ -49,13 +56,17 @@ pub(super) struct Arroyo {
 }
 
 impl Arroyo {
-    /// Starts one. `udfs` is the folder with functions in Rust.
-    pub(super) async fn start(udfs: PathBuf) -> Result<Self> {
+    /// Starts one. `udfs` is the folder with functions in Rust, `work` one in which what they depend on is kept compiled.
+    pub(super) async fn start(udfs: PathBuf, work: &Path) -> Result<Self> {
         let binary = binary().context("no `arroyo` was found")?;
         let folder = tempfile::tempdir().context("a folder for Arroyo")?;
         eprintln!("starting {}", binary.display());
         // The embedded engine judges lateness record by record, so Arroyo is made to.
-        let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
+        let mut environment = vec![("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
+        let build = build_folder(work)?;
+        if let Some((folder, _)) = &build {
+            environment.push(("ARROYO__COMPILER__BUILD_DIR", folder.display().to_string()));
+        }
         let mut cluster = LocalCluster::spawn(&binary, &folder.path().join("arroyo"), &environment)
             .with_context(|| format!("{} cannot be started", binary.display()))?;
         let once = Timing { attempts: 1, ..Timing::default() };
@@ -70,9 +81,18 @@ impl Arroyo {
             }
             tokio::time::sleep(POLL).await;
         }
-        let client = Client::new(&cluster.url(), None, Timing::default())?;
-        let (runs, done, free) = (AtomicUsize::new(0), AtomicUsize::new(0), Semaphore::new(AT_A_TIME));
-        Ok(Self { client, _cluster: cluster, folder, udfs, runs, done, free })
+        let client = Client::new(&cluster.url(), None, Timing { create: CREATE_TIMEOUT, ..Timing::default() })?;
+        Ok(Self {
+            client,
+            _cluster: cluster,
+            folder,
+            udfs,
+            _build: build.map(|(_, lock)| lock),
+            told: AtomicBool::new(false),
+            runs: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            free: Semaphore::new(AT_A_TIME),
+        })
     }
 
     /// What the program writes to `anomalies` on Arroyo when its source ends after these records.
@@ -90,6 +110,9 @@ impl Arroyo {
         let udfs = weir_rules::udf_definitions(&self.udfs, &program.sql)?;
         let udfs: Vec<Udf> =
             udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
+        if !udfs.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
+            eprintln!("  Arroyo compiles functions in Rust; what they depend on takes minutes the first time");
+        }
         let lines = lines(records, arrival)?;
         let mut last = anyhow!("it was never run");
         for _ in 0..ATTEMPTS {
@@ -148,6 +171,16 @@ impl Arroyo {
     }
 }
 
+/// A folder for Arroyo's compiler that outlives the run, and the lock on it; none while another run has it, which then compiles
+/// everything for itself.
+fn build_folder(work: &Path) -> Result<Option<(PathBuf, File)>> {
+    let folder = work.join("functions");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let path = work.join("functions.lock");
+    let lock = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(lock.try_lock().is_ok().then_some((folder, lock)))
+}
+
 /// The file that the source reads.
 fn lines(records: &[RawRecord], arrival: Arrival) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
@@ -172,7 +205,7 @@ fn lines(records: &[RawRecord], arrival: Arrival) -> Result<Vec<u8>> {
 }
 
 /// What the sink wrote, as the embedded engine gives it: Arroyo writes JSON that was computed as text, and the alerter reads both.
-fn read(folder: &std::path::Path) -> Result<Vec<Fields>> {
+fn read(folder: &Path) -> Result<Vec<Fields>> {
     let text = match fs::read_to_string(sink_file(folder, "anomalies")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.context("what Arroyo wrote")?,

@@ -101,7 +101,7 @@ pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
     command.engine.check()?;
     let arroyo = match command.engine {
         EngineKind::Embedded => None,
-        EngineKind::Arroyo => Some(Arc::new(Arroyo::start(sql.join("udfs")).await?)),
+        EngineKind::Arroyo => Some(Arc::new(Arroyo::start(sql.join("udfs"), &repo.root.join(".weir/arroyo")).await?)),
     };
     let how = Run { filter: command.filter.or(command.part).map(Into::into), update: command.update, arroyo };
     let begun = Instant::now();

@@ -2,7 +2,7 @@
 //!
 //! The steps are Arroyo's: each statement is planned and optimized by DataFusion with Arroyo's functions and rules
 //! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
-//! pruned and made runnable ([`physical`]).
+//! pruned ([`prune`]) and made runnable ([`physical`]).
 
 mod catalog;
 mod columns;
@@ -20,6 +20,7 @@ mod lower_join;
 mod optimize;
 mod options;
 mod physical;
+mod prune;
 mod shift;
 mod table;
 mod udf;

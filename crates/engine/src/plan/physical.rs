@@ -1,12 +1,10 @@
-//! Makes the graph runnable: unused columns are pruned from consumer to producer, then every operator gets its physical
-//! expressions from producer to consumer.
+//! Makes the pruned graph runnable: every operator gets its physical expressions, from producer to consumer.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::ExecutionProps;
@@ -19,9 +17,9 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
-use super::columns::project;
-use super::graph::{ARRIVAL, Body, Columns, Graph, Node, WATERMARK, scanned_node};
+use super::graph::{ARRIVAL, Columns, Graph, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
+use super::prune::{Draft, Positions, Pruned, prune, scans};
 use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
 use crate::program::{
     AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
@@ -36,46 +34,18 @@ static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
 
 /// Builds the operators of a program, and the tables that its sources read.
 pub(super) fn build(graph: Graph, now: DateTime<Utc>) -> Result<(Vec<Operator>, Vec<TableInfo>)> {
-    let mut builder = Builder {
-        needed: vec![BTreeSet::new(); graph.nodes.len()],
-        used: vec![false; graph.nodes.len()],
-        positions: graph.nodes.iter().map(|_| Arc::new(HashMap::new())).collect(),
-        schemas: graph.nodes.iter().map(|n| Arc::clone(&n.schema)).collect(),
-        outputs: graph.nodes.iter().map(|_| Arc::new(Schema::empty())).collect(),
-        sources: Vec::new(),
-        now,
-    };
-    let mut drafts = Vec::with_capacity(graph.nodes.len());
-    for (id, node) in graph.nodes.into_iter().enumerate().rev() {
-        drafts.push((id, builder.prune(id, node)?));
-    }
+    let Pruned { drafts, positions, outputs } = prune(graph, now)?;
+    let mut builder = Builder { positions, outputs, sources: Vec::new(), now };
     let mut operators = Vec::with_capacity(drafts.len());
-    for (id, draft) in drafts.into_iter().rev() {
+    for (id, draft) in drafts.into_iter().enumerate() {
         operators.push(builder.build(id, draft)?);
     }
     Ok((operators, builder.sources))
 }
 
-/// An operator after pruning.
-enum Draft {
-    Unused,
-    Source(Arc<ConnectorTable>),
-    Rows(LogicalPlan),
-    Instant(LogicalPlan),
-    Window { plan: LogicalPlan, window: Window, window_index: usize, schema: SchemaRef },
-    Union(Vec<LogicalPlan>),
-    Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
-    Sink { plan: LogicalPlan, sink: usize },
-}
-
 struct Builder {
-    /// Columns of each node that somebody reads.
-    needed: Vec<BTreeSet<usize>>,
-    used: Vec<bool>,
     /// Where a node's columns are after pruning.
-    positions: Vec<Arc<HashMap<usize, usize>>>,
-    /// Each node's columns before pruning.
-    schemas: Vec<SchemaRef>,
+    positions: Vec<Positions>,
     /// Each node's columns after pruning.
     outputs: Vec<SchemaRef>,
     sources: Vec<TableInfo>,
@@ -83,96 +53,6 @@ struct Builder {
 }
 
 impl Builder {
-    fn prune(&mut self, id: NodeId, node: Node) -> Result<Draft> {
-        let is_sink = matches!(node.body, Body::Sink { .. });
-        if !is_sink && !self.used.get(id).copied().unwrap_or(false) {
-            return Ok(Draft::Unused);
-        }
-        let kept = self.kept_columns(id, &node);
-        self.set_positions(id, &kept, &node.schema);
-        Ok(match node.body {
-            Body::Source(table) => Draft::Source(table),
-            Body::Stateless(plan) => Draft::Rows(self.pruned(plan, Some(&kept))?),
-            Body::Instant(plan) => {
-                let plan = self.pruned(plan, Some(&kept))?;
-                self.need_time_of_inputs(&plan)?;
-                Draft::Instant(plan)
-            }
-            Body::Window { plan, window, window_index } => {
-                Draft::Window { plan: self.pruned(plan, None)?, window, window_index, schema: node.schema }
-            }
-            Body::Union(plans) => {
-                Draft::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
-            }
-            Body::Join { plan, left, right, ttl } => {
-                let columns = plan.schema().fields().len();
-                let with_rows: Vec<usize> = kept.into_iter().chain(node.schema.fields().len()..columns).collect();
-                let plan = self.pruned(plan, Some(&with_rows))?;
-                self.need_time_of_inputs(&plan)?;
-                Draft::Join { plan, left, right, ttl }
-            }
-            Body::Sink { plan, sink } => Draft::Sink { plan: self.pruned(plan, None)?, sink },
-        })
-    }
-
-    /// The columns that a node really has to give; time always, so that a batch is never without columns.
-    fn kept_columns(&self, id: NodeId, node: &Node) -> Vec<usize> {
-        let all = 0..node.schema.fields().len();
-        if matches!(node.body, Body::Window { .. } | Body::Sink { .. }) {
-            return all.collect();
-        }
-        let needed = self.needed.get(id).cloned().unwrap_or_default();
-        all.filter(|i| needed.contains(i) || node.schema.field(*i).name() == TIMESTAMP).collect()
-    }
-
-    fn set_positions(&mut self, id: NodeId, kept: &[usize], schema: &SchemaRef) {
-        let positions: HashMap<usize, usize> = kept.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-        let fields: Vec<Field> = kept.iter().map(|i| schema.field(*i).clone()).collect();
-        if let (Some(p), Some(o)) = (self.positions.get_mut(id), self.outputs.get_mut(id)) {
-            *p = Arc::new(positions);
-            *o = Schema::new(fields).into();
-        }
-    }
-
-    /// Optimizes an operator's plan for the columns that it has to give, and notes what it reads.
-    fn pruned(&mut self, plan: LogicalPlan, kept: Option<&[usize]>) -> Result<LogicalPlan> {
-        let plan = match kept {
-            Some(kept) => {
-                let columns =
-                    kept.iter().map(|i| Expr::Column(Column::from(plan.schema().qualified_field(*i)))).collect();
-                project(plan, columns)?
-            }
-            None => plan,
-        };
-        let plan = optimize_operator(plan, self.now)?;
-        plan.apply(|p| {
-            if let LogicalPlan::TableScan(scan) = p {
-                let Some(id) = scanned_node(&scan.table_name) else {
-                    return internal_err!("scan of {}", scan.table_name);
-                };
-                self.need(id, scan.projection.clone());
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        Ok(plan)
-    }
-
-    fn need(&mut self, id: NodeId, columns: Option<Vec<usize>>) {
-        let all = self.schemas.get(id).map_or(0, |s| s.fields().len());
-        if let (Some(used), Some(needed)) = (self.used.get_mut(id), self.needed.get_mut(id)) {
-            *used = true;
-            needed.extend(columns.unwrap_or_else(|| (0..all).collect()));
-        }
-    }
-
-    fn need_time_of_inputs(&mut self, plan: &LogicalPlan) -> Result<()> {
-        for id in scans(plan)? {
-            let time = self.schemas.get(id).and_then(|s| s.index_of(TIMESTAMP).ok());
-            self.need(id, Some(time.into_iter().collect()));
-        }
-        Ok(())
-    }
-
     fn build(&mut self, id: NodeId, draft: Draft) -> Result<Operator> {
         let schema = self.outputs.get(id).cloned().unwrap_or_else(|| Schema::empty().into());
         let kind = match draft {
@@ -386,16 +266,4 @@ fn innermost_aggregate(plan: LogicalPlan) -> Result<Aggregate> {
         LogicalPlan::Projection(p) => innermost_aggregate(Arc::unwrap_or_clone(p.input)),
         other => internal_err!("expected an aggregate, found {}", other.display()),
     }
-}
-
-/// The nodes that a plan reads, each once.
-fn scans(plan: &LogicalPlan) -> Result<Vec<NodeId>> {
-    let mut found = BTreeSet::new();
-    plan.apply(|p| {
-        if let LogicalPlan::TableScan(scan) = p {
-            found.extend(scanned_node(&scan.table_name));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found.into_iter().collect())
 }
