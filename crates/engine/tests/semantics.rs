@@ -129,18 +129,18 @@ proptest! {
 
     #[test]
     fn the_lanes_of_a_window_change_nothing_not_even_the_order(events in stream()) {
-        for (name, query) in QUERIES.iter().chain(&HEAVY) {
+        let has_bins = |query: &str| query.contains("tumble") || query.contains("hop");
+        for (name, query) in QUERIES.iter().chain(&HEAVY).filter(|(_, query)| has_bins(query)) {
             let program = planned(&format!("{SOURCE}{query};"));
-            let on = |parallelism, batch_size| {
-                run_in_order(&program, &[("events", lines(&events))], &Run { batch_size, parallelism, spread_from: Some(Duration::ZERO), ..Run::default() })
+            let on = |parallelism| {
+                let how = Run { batch_size: 7, parallelism, spread_from: Some(Duration::ZERO), ..Run::default() };
+                run_in_order(&program, &[("events", lines(&events))], &how)
             };
-            for batch_size in [7] {
-                let (one, report) = on(1, batch_size);
-                for lanes in [2, 3, 7] {
-                    let (rows, other) = on(lanes, batch_size);
-                    prop_assert_eq!(&rows, &one, "{} on {} lanes", name, lanes);
-                    prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
-                }
+            let (one, report) = on(1);
+            for lanes in [2, 3, 7] {
+                let (rows, other) = on(lanes);
+                prop_assert_eq!(&rows, &one, "{} on {} lanes", name, lanes);
+                prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
             }
         }
     }
