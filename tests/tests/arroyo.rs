@@ -26,6 +26,8 @@ use weir_tests::arroyo::{Cluster, adapt, binary};
 
 /// A program of a few dozen rows ends within a second or two; a debug build on a busy machine gets longer.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// The compiled pack is far larger: on a busy machine a debug build needs half a minute to start it alone.
+const PACK_TIMEOUT: Duration = Duration::from_secs(180);
 /// A source that ends while the job still starts can panic Arroyo's worker: such a program is tried again.
 const ATTEMPTS: u32 = 4;
 
@@ -282,7 +284,7 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
     let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
     let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
     let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
-    cluster.wait(&pipeline, &["Finished"], PROGRAM_TIMEOUT).unwrap_or_else(|e| panic!("{e}\n{}", cluster.log()));
+    cluster.wait(&pipeline, &["Finished"], PACK_TIMEOUT).unwrap_or_else(|e| panic!("{e}\n{}", cluster.log()));
     let there = nested(lines_of(&out));
     assert!(there == here, "{}", difference(&there, &here));
 }
@@ -386,10 +388,8 @@ fn the_tests_of_rules_are_run_on_arroyo() {
 /// Arroyo's compiler makes a library of `sql/udfs/adaptive_verdict.rs` as it is. What such a library depends on takes six minutes of
 /// CPU the first time; it is kept in `.weir/arroyo`.
 #[test]
-fn rules_of_the_library_find_the_same_on_arroyo_one_with_a_function_in_rust_among_them() {
-    let Some(binary) = arroyo("rules of the library on Arroyo") else { return };
-    for (cases, passed) in [("adaptive: ", 5), ("zscore: a spike", 2)] {
-        let (code, said) = weir_test(&repo(), &binary, cases);
-        assert!(code == Some(0) && said.contains(&format!("{passed} passed; 0 failed")), "{said}");
-    }
+fn a_rule_with_a_function_in_rust_finds_the_same_on_arroyo() {
+    let Some(binary) = arroyo("a rule with a function in Rust on Arroyo") else { return };
+    let (code, said) = weir_test(&repo(), &binary, "adaptive: ");
+    assert!(code == Some(0) && said.contains("5 passed; 0 failed"), "{said}");
 }

@@ -6,7 +6,8 @@
 //!
 //! A program steers its job by words in it: `#fails` (fails for good soon after it runs), `#stuck` (never gets a slot),
 //! `#no-checkpoint`, `#stuck-stopping` (its last checkpoint never ends), `#refused` (Arroyo's planner refuses it),
-//! `#backlog` (reads fast for a while before it reads what comes in).
+//! `#backlog` (reads fast for a while before it reads what comes in), `#compiler-late` (the compiler of its functions is not up yet
+//! when it is first validated).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
 

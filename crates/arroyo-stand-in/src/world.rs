@@ -40,6 +40,7 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) entries: Vec<Entry>,
     pub(crate) next_id: u64,
+    pub(crate) validations: u32,
     pub(crate) guard: Guard,
 }
 

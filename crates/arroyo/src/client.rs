@@ -29,6 +29,9 @@ const LISTINGS: usize = 5;
 /// Bytes of an answer that is shown to a person.
 const SHOWN: usize = 400;
 
+/// How a finding of 0.15's validation ends that is about Arroyo, not about the program: its compiler is up a moment after its API.
+const NOT_READY: &str = "-service not available";
+
 /// How long to wait and how often to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -81,6 +84,17 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// A call that may be made twice without harm.
+struct Call<'a> {
+    action: &'a str,
+    method: &'a str,
+    path: &'a str,
+    body: Option<&'a str>,
+    limit: Duration,
+    /// Why an answer of success means "not now".
+    unready: fn(&[u8]) -> Option<String>,
+}
+
 impl Client {
     /// A client of the Arroyo at `url` (`http://host:port`), with its API key when it has one.
     ///
@@ -128,7 +142,8 @@ impl Client {
         let body = json("validate the program", &ValidatePost { query, udfs })?;
         let action = "validate the program";
         let path = "/pipelines/validate_query";
-        let answer = self.retried(action, "POST", path, Some(&body), self.timing.create).await?;
+        let call = Call { action, method: "POST", path, body: Some(&body), limit: self.timing.create, unready };
+        let answer = self.persist(call).await?;
         let validation: Validation = self.read(action, &answer.body)?;
         Ok(validation.errors.into_iter().map(Diagnostic::from).collect())
     }
@@ -308,17 +323,27 @@ impl Client {
         body: Option<&str>,
         limit: Duration,
     ) -> Result<Answer, ArroyoError> {
+        self.persist(Call { action, method, path, body, limit, unready: |_| None }).await
+    }
+
+    /// Makes a call again while its answer says "not now".
+    async fn persist(&self, call: Call<'_>) -> Result<Answer, ArroyoError> {
         let mut pause = self.timing.first_pause;
-        let mut attempt = 1;
+        let mut tries = 1;
         loop {
-            match self.once(action, method, path, body, limit).await {
-                Err(error) if error.kind == Fault::Retryable && attempt < self.timing.attempts => {
+            let answered = self.once(call.action, call.method, call.path, call.body, call.limit).await;
+            let answered = answered.and_then(|answer| match (call.unready)(&answer.body) {
+                Some(cause) => Err(ArroyoError::new(Fault::Retryable, call.action, cause)),
+                None => Ok(answer),
+            });
+            match answered {
+                Err(error) if error.kind == Fault::Retryable && tries < self.timing.attempts => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(self.timing.longest_pause);
-                    attempt += 1;
+                    tries += 1;
                 }
                 Err(mut error) if error.kind == Fault::Retryable => {
-                    error.cause = format!("{} (tried {attempt} times)", error.cause);
+                    error.cause = format!("{} (tried {tries} times)", error.cause);
                     return Err(error);
                 }
                 answered => return answered,
@@ -389,6 +414,13 @@ impl Client {
 
 fn json<T: Serialize>(action: &str, value: &T) -> Result<String, ArroyoError> {
     serde_json::to_string(value).map_err(|e| ArroyoError::new(Fault::Configuration, action, e.to_string()))
+}
+
+/// What a validation says that is about Arroyo, not about the program.
+fn unready(body: &[u8]) -> Option<String> {
+    let validation: Validation = serde_json::from_slice(body).ok()?;
+    let mut found = validation.errors.into_iter().map(|error| Diagnostic::from(error).message);
+    found.find(|message| message.ends_with(NOT_READY))
 }
 
 /// The `error` of Arroyo's own answers, or what else was answered.

@@ -67,6 +67,13 @@ async fn both_versions_are_understood() {
 }
 
 #[tokio::test]
+async fn a_compiler_that_is_not_up_yet_is_no_fault_of_the_program() {
+    let (stand_in, client) = start(Options::default()).await;
+    assert_eq!(client.validate("SELECT f(1) #compiler-late", &[]).await.unwrap(), []);
+    assert_eq!(stand_in.calls().len(), 3);
+}
+
+#[tokio::test]
 async fn the_key_is_sent_and_its_refusal_says_what_to_do() {
     let stand_in = StandIn::start(Options { key: Some("k-right".to_owned()), ..Options::default() }).await;
     Client::new(stand_in.url(), Some("k-right".to_owned()), TIMING).unwrap().ping().await.unwrap();

@@ -6,6 +6,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
@@ -46,6 +47,14 @@ const QUERIES: [(&str, &str); 17] = [
         INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, tumble(INTERVAL '10 seconds') AS w, count(*) AS n FROM events GROUP BY 1, 2);
         INSERT INTO low SELECT k, -v FROM events WHERE v > 6;
         INSERT INTO counts SELECT k, w.end, n FROM (SELECT k, hop(INTERVAL '5 seconds', INTERVAL '15 seconds') AS w, count(*) AS n FROM events WHERE v > 3 GROUP BY 1, 2)"),
+];
+
+/// Aggregates that take long, and those that see the order of rows.
+const HEAVY: [(&str, &str); 2] = [
+    ("heavy tumble", "SELECT k, v % 3 AS r, tumble(INTERVAL '10 seconds') AS w, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY v) AS p, array_agg(v) AS a,
+        count(DISTINCT v) AS d, first_value(v) AS f FROM events GROUP BY 1, 2, 3"),
+    ("heavy hop", "SELECT k, v % 3 AS r, hop(INTERVAL '2 seconds', INTERVAL '14 seconds') AS w, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY v) AS p,
+        array_agg(v) AS a, count(DISTINCT v) AS d, median(v) AS m, sum(v / 7) AS s FROM events GROUP BY 1, 2, 3"),
 ];
 
 /// Programs over `events` and `others`, which are read side by side.
@@ -119,6 +128,24 @@ proptest! {
     }
 
     #[test]
+    fn the_lanes_of_a_window_change_nothing_not_even_the_order(events in stream()) {
+        let has_bins = |query: &str| query.contains("tumble") || query.contains("hop");
+        for (name, query) in QUERIES.iter().chain(&HEAVY).filter(|(_, query)| has_bins(query)) {
+            let program = planned(&format!("{SOURCE}{query};"));
+            let on = |parallelism| {
+                let how = Run { batch_size: 7, parallelism, spread_from: Some(Duration::ZERO), ..Run::default() };
+                run_in_order(&program, &[("events", lines(&events))], &how)
+            };
+            let (one, report) = on(1);
+            for lanes in [2, 3, 7] {
+                let (rows, other) = on(lanes);
+                prop_assert_eq!(&rows, &one, "{} on {} lanes", name, lanes);
+                prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
+            }
+        }
+    }
+
+    #[test]
     fn a_restart_in_the_middle_changes_nothing(events in stream(), cuts in prop::collection::vec(0.0f64..1.0, 1..4)) {
         for (name, query) in QUERIES {
             let program = planned(&format!("{SOURCE}{query};"));
@@ -127,7 +154,8 @@ proptest! {
             let mut rows = Vec::new();
             for (nth, cut) in cuts.iter().enumerate() {
                 let stop_after = Some((events.len() as f64 * cut / cuts.len() as f64) as u64);
-                let how = Run { batch_size: 5, state: Some(folder.path()), stop_after, parallelism: 1 + nth % 3 };
+                let how =
+                    Run { batch_size: 5, state: Some(folder.path()), stop_after, parallelism: 1 + nth % 3, spread_from: Some(Duration::ZERO) };
                 rows.extend(run_rows(&program, &[("events", lines(&events))], &how).0);
             }
             rows.extend(run_rows(&program, &[("events", lines(&events))], &Run { state: Some(folder.path()), ..Run::default() }).0);
@@ -277,6 +305,45 @@ fn a_great_instant_is_sorted_on_several_threads() {
     let one = on(1);
     assert_eq!(one.len(), 3);
     assert_eq!(on(3), one);
+}
+
+/// As many keys and rows as make lanes work at the same time.
+#[test]
+fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_others() {
+    let line = |n: i64| {
+        let (ts, k) = (1_700_000_000_000i64 + n - n * 7 % 1900, n * 7919 % 5003);
+        format!(r#"{{"ts":{ts},"k":"key-{k}","v":{}}}"#, n % 97)
+    };
+    let events = records(&(0..40_000).map(line).collect::<Vec<_>>());
+    for window in ["tumble(INTERVAL '10 seconds')", "hop(INTERVAL '4 seconds', INTERVAL '12 seconds')"] {
+        let program = planned(&format!(
+            "{SOURCE}SELECT k, {window} AS w, count(*) AS n, avg(v / 7) AS m, stddev(v / 3) AS d,
+               approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY v) AS p, last_value(v) AS l FROM events GROUP BY 1, 2;"
+        ));
+        let source = [("events", events.clone())];
+        let (one, _) = run_in_order(&program, &source, &Run::default());
+        assert!(one.len() > 20_000);
+        // From the start, and after some batches.
+        for (parallelism, nanos) in [(2, 0), (7, 0), (3, 1)] {
+            let how =
+                Run { parallelism, batch_size: 2100, spread_from: Some(Duration::from_nanos(nanos)), ..Run::default() };
+            let (rows, _) = run_in_order(&program, &source, &how);
+            assert!(rows == one, "{window} on {parallelism} lanes from {nanos} ns");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let part = |parallelism, stop_after| {
+            let how = Run {
+                parallelism,
+                stop_after,
+                spread_from: Some(Duration::ZERO),
+                state: Some(folder.path()),
+                ..Run::default()
+            };
+            run_in_order(&program, &source, &how).0
+        };
+        let rows = [part(3, Some(15_000)), part(1, Some(9_000)), part(2, None)].concat();
+        assert!(rows == one, "{window} on 3 lanes, then on 1, then on 2");
+    }
 }
 
 #[test]

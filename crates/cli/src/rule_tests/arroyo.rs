@@ -24,11 +24,13 @@ use super::diff::Fields;
 
 /// Arroyo is up within a second or two; a debug build on a busy machine gets two minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// A case of some thousand events ends within seconds.
-const CASE_TIMEOUT: Duration = Duration::from_secs(180);
+/// A case of some thousand events ends within seconds; some took three minutes on a debug build.
+const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 /// For making a pipeline. Functions in Rust are compiled first, one after another, and the first with all that it depends on: six
 /// minutes of CPU.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(1800);
+/// Tries for a call: Arroyo's compiler is up some time after its API, on a busy machine seconds.
+const ATTEMPTS_A_CALL: u32 = 10;
 /// So many cases take some seconds.
 const TOLD_EACH: usize = 10;
 const POLL: Duration = Duration::from_millis(50);
@@ -81,7 +83,11 @@ impl Arroyo {
             }
             tokio::time::sleep(POLL).await;
         }
-        let client = Client::new(&cluster.url(), None, Timing { create: CREATE_TIMEOUT, ..Timing::default() })?;
+        let client = Client::new(
+            &cluster.url(),
+            None,
+            Timing { create: CREATE_TIMEOUT, attempts: ATTEMPTS_A_CALL, ..Timing::default() },
+        )?;
         Ok(Self {
             client,
             _cluster: cluster,

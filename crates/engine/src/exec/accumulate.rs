@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
-use super::keys::{GroupMap, Keys, Picked, renewed};
+use super::keys::{GroupMap, KeyEncoder, Keys, Picked, renewed};
 use super::pairs::Pairs;
 use super::variance::Deviations;
 use crate::program::{AggregateSpec, Window, WindowSpec};
@@ -45,8 +45,8 @@ impl AggregateSpec {
 }
 
 impl WindowSpec {
-    pub(super) fn key_table(&self) -> Result<Keys> {
-        Ok(Keys::new(self.key_converter()?))
+    pub(super) fn key_encoder(&self) -> Result<KeyEncoder> {
+        Ok(KeyEncoder::new(self.key_converter()?))
     }
 
     /// Encodes keys as comparable bytes; `None` where there are no keys.
@@ -182,59 +182,96 @@ impl Accumulators {
 pub(super) struct Groups {
     map: GroupMap,
     accumulators: Accumulators,
+    /// Where the operator has several lanes: what came before what, group by group, in the order of all lanes.
+    firsts: Option<Vec<u64>>,
+    /// No group of the lanes came later than this.
+    span: u64,
 }
 
 impl Groups {
-    pub(super) fn new(spec: &WindowSpec) -> Result<Self> {
-        Ok(Self { map: GroupMap::default(), accumulators: Accumulators::new(spec)? })
+    /// None yet; `ordered` where other lanes have groups of the same bin.
+    pub(super) fn new(spec: &WindowSpec, ordered: bool) -> Result<Self> {
+        let firsts = ordered.then(Vec::new);
+        Ok(Self { map: GroupMap::default(), accumulators: Accumulators::new(spec)?, firsts, span: 0 })
     }
 
-    /// Adds some rows of a batch, whose keys have these numbers; `known` keys have one.
+    /// Adds some rows of a batch, whose keys have these numbers; `known` keys have one. The batch's first row is the
+    /// operator's row `base`.
     pub(super) fn update(
         &mut self,
         numbers: &[u32],
         known: usize,
         inputs: &Inputs,
         picked: Picked<'_>,
+        base: u64,
         groups: &mut Vec<usize>,
     ) -> Result<()> {
-        match picked {
-            Picked::All => self.map.groups(numbers.iter().copied(), known, groups),
-            Picked::Some(rows) => {
-                let number = |row: &u32| numbers.get(*row as usize).copied().unwrap_or_default();
-                self.map.groups(rows.iter().map(number), known, groups);
-            }
-        }
+        let before = self.map.len();
+        self.map.groups(numbers.iter().copied(), known, groups);
+        self.note_firsts(before, groups, |nth| base + picked.row(nth) as u64);
         self.accumulators.update(inputs, picked, groups, self.map.len())
     }
 
     /// The groups of partial states, one part after the other.
     pub(super) fn merged<'a>(
         spec: &WindowSpec,
+        ordered: bool,
         parts: impl IntoIterator<Item = &'a Partial>,
         known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Self> {
-        let mut merged = Self::new(spec)?;
+        let mut merged = Self::new(spec, ordered)?;
         for part in parts {
-            merged.map.groups(part.numbers.iter().copied(), known, groups);
-            merged.accumulators.merge(&part.states, groups, merged.map.len())?;
+            if !part.numbers.is_empty() {
+                let (before, base) = (merged.map.len(), merged.span);
+                merged.map.groups(part.numbers.iter().copied(), known, groups);
+                let first = |nth| part.firsts.as_ref().and_then(|f| f.get(nth)).copied().map_or(0, u64::from);
+                merged.note_firsts(before, groups, |nth| base + first(nth));
+                merged.accumulators.merge(&part.states, groups, merged.map.len())?;
+            }
+            merged.span += u64::from(part.span);
         }
         Ok(merged)
     }
 
+    /// Notes when the groups from `before` on first came, as their rows say.
+    fn note_firsts(&mut self, before: usize, groups: &[usize], first: impl Fn(usize) -> u64) {
+        let Some(firsts) = self.firsts.as_mut().filter(|_| self.map.len() > before) else { return };
+        for (nth, group) in groups.iter().enumerate() {
+            // Groups are numbered as they come.
+            if *group == firsts.len() {
+                firsts.push(first(nth));
+            }
+        }
+    }
+
     /// The groups' keys and results.
-    pub(super) fn finish(self) -> Result<(Vec<u32>, Vec<ArrayRef>)> {
-        Ok((self.map.into_numbers(), self.accumulators.finish()?))
+    pub(super) fn finish(self) -> Result<Finished> {
+        let numbers = self.map.into_numbers();
+        // Some accumulators cannot give the results of no group.
+        let values = if numbers.is_empty() { Vec::new() } else { self.accumulators.finish()? };
+        Ok(Finished { numbers, values, firsts: self.firsts.unwrap_or_default() })
     }
 
     /// The groups' keys and partial states.
     pub(super) fn into_partial(self) -> Result<Partial> {
-        let (mut numbers, mut states) = (self.map.into_numbers(), self.accumulators.into_states()?);
+        let mut numbers = self.map.into_numbers();
+        let mut states = if numbers.is_empty() { Vec::new() } else { self.accumulators.into_states()? };
         // They may be held for long: room to grow is given back.
         numbers.shrink_to_fit();
         states.iter_mut().flatten().for_each(Array::shrink_to_fit);
-        Ok(Partial { numbers, states })
+        let firsts = self.firsts.map(|firsts| firsts.iter().map(|f| short(*f)).collect());
+        Ok(Partial { numbers, states, firsts, span: short(self.span) })
+    }
+
+    /// When each group first came, in the order of all lanes.
+    pub(super) fn firsts(&self) -> &[u64] {
+        self.firsts.as_deref().unwrap_or_default()
+    }
+
+    /// Says when each group first came.
+    pub(super) fn set_firsts(&mut self, firsts: &[u64]) {
+        self.firsts = self.firsts.take().map(|_| firsts.to_vec());
     }
 
     /// The numbers of the groups' keys.
@@ -247,54 +284,77 @@ impl Groups {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.map.size() + self.accumulators.size()
+        self.map.size() + self.accumulators.size() + size_of_val(self.firsts())
     }
+}
+
+/// A place among the groups that an operator holds, each of which takes more than a byte of memory.
+fn short(place: u64) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// Keys, by number, and results of groups.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) numbers: Vec<u32>,
+    /// By aggregate; none where there are no groups.
+    pub(super) values: Vec<ArrayRef>,
+    /// Where there are several lanes: what came before what.
+    pub(super) firsts: Vec<u64>,
 }
 
 /// Keys, by number, and partial states of groups.
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
     pub(super) numbers: Vec<u32>,
-    /// By aggregate.
+    /// By aggregate; none where there are no groups.
     states: Vec<Vec<ArrayRef>>,
+    /// Where there are several lanes: each group's place among the groups of all, and how many places there are.
+    firsts: Option<Vec<u32>>,
+    span: u32,
 }
 
 impl Partial {
+    /// Keys by number, with the columns of a checkpoint after the keys' own.
+    pub(super) fn new(spec: &WindowSpec, numbers: Vec<u32>, columns: Vec<ArrayRef>) -> Result<Self> {
+        let mut columns = columns.into_iter();
+        let states: Vec<Vec<ArrayRef>> =
+            spec.aggregates.iter().map(|a| columns.by_ref().take(a.states).collect()).collect();
+        if !numbers.is_empty() && states.iter().zip(&spec.aggregates).any(|(s, a)| s.len() != a.states)
+            || columns.next().is_some()
+        {
+            return internal_err!("the state of a window has other columns than its aggregates");
+        }
+        Ok(Self { numbers, states, firsts: None, span: 0 })
+    }
+
+    /// Sets each group's place among the groups of all lanes.
+    pub(super) fn set_order(&mut self, firsts: Vec<u32>, span: usize) {
+        (self.firsts, self.span) = (Some(firsts), short(span as u64));
+    }
+
+    /// Each group's place among the groups of all lanes; none where there is one lane.
+    pub(super) fn firsts(&self) -> Vec<u64> {
+        self.firsts.iter().flatten().map(|f| u64::from(*f)).collect()
+    }
+
     /// The same states under new numbers.
     pub(super) fn renumbered(&self, renumbered: &[u32]) -> Self {
         let numbers = self.numbers.iter().map(|n| renewed(*n, renumbered)).collect();
-        Self { numbers, states: self.states.clone() }
+        Self { numbers, ..self.clone() }
     }
 
     pub(super) fn size(&self) -> usize {
         self.numbers.capacity() * size_of::<u32>()
+            + self.firsts.as_ref().map_or(0, |f| f.capacity() * size_of::<u32>())
             + self.states.iter().flatten().map(|a| a.get_array_memory_size()).sum::<usize>()
     }
 
-    /// As one batch, keys first, for a checkpoint.
-    pub(super) fn to_batch(&self, keys: &mut Keys) -> Result<RecordBatch> {
-        let keys = keys.columns(&self.numbers)?;
-        let columns: Vec<ArrayRef> = keys.into_iter().chain(self.states.iter().flatten().cloned()).collect();
-        let fields: Vec<arrow::datatypes::Field> = columns
-            .iter()
-            .enumerate()
-            .map(|(i, c)| arrow::datatypes::Field::new(format!("c{i}"), c.data_type().clone(), true))
-            .collect();
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.numbers.len()));
-        Ok(RecordBatch::try_new_with_options(arrow::datatypes::Schema::new(fields).into(), columns, &options)?)
-    }
-
-    /// Back from a checkpoint.
-    pub(super) fn from_batch(spec: &WindowSpec, keys: &mut Keys, batch: &RecordBatch) -> Result<Self> {
-        let mut columns = batch.columns().iter().cloned();
-        let key_columns: Vec<ArrayRef> = columns.by_ref().take(spec.keys.len()).collect();
-        let states: Vec<Vec<ArrayRef>> =
-            spec.aggregates.iter().map(|a| columns.by_ref().take(a.states).collect()).collect();
-        if states.iter().zip(&spec.aggregates).any(|(s, a)| s.len() != a.states) || columns.next().is_some() {
-            return internal_err!("the state of a window has {} columns", batch.num_columns());
+    /// Keys and states, for a checkpoint; none where there are no groups.
+    pub(super) fn columns(&self, keys: &mut Keys) -> Result<Vec<ArrayRef>> {
+        if self.numbers.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut numbers = Vec::new();
-        keys.number(&key_columns, batch.num_rows(), &mut numbers)?;
-        Ok(Self { numbers, states })
+        Ok(keys.columns(&self.numbers)?.into_iter().chain(self.states.iter().flatten().cloned()).collect())
     }
 }

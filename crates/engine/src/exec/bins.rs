@@ -1,80 +1,165 @@
 //! Tumbling and hopping windows: rows are collected in bins of the slide's width; a bin closes when the watermark passes
 //! its end, and a window is the merge of its closed bins.
+//!
+//! The work may be spread over lanes, each of which has the bins of some of the keys: what comes out, and in which order, is
+//! the same for every number of lanes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampNanosecondArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, exec_datafusion_err};
 
-use super::accumulate::{Groups, Partial};
+use super::accumulate::Finished;
 use super::chunk::{Chunk, Late};
-use super::hop::ClosedBins;
-use super::keys::{Keys, Picked};
-use super::window::{floor, window_array};
+use super::emitted::Emitted;
+use super::keys::{EncodedKeys, KeyEncoder, Picked};
+use super::lane::{Lane, Step};
+use super::lanes::ranks;
+use super::options::Lanes;
+use super::window::floor;
+use super::workers::Workers;
 use crate::program::WindowSpec;
 
-/// Rows after which windows are handed on before more are made: what is under way stays small where many windows end at
-/// once, as at the end of the input.
-const EMITTED_ROWS: usize = 1 << 16;
+/// With fewer rows, or keys, lanes take their turns on one thread: to hand work to others would cost more.
+const ROWS_TO_SHARE: usize = 2048;
+/// Batches after which it is judged whether an operator's work is worth spreading, and the least rows of one that counts.
+const BATCHES_TO_JUDGE: usize = 16;
+const ROWS_TO_JUDGE: usize = 1024;
 
 /// The state of a tumbling or hopping window operator.
 #[derive(Debug)]
 pub(super) struct BinOperator {
-    spec: WindowSpec,
-    keys: Keys,
+    pub(super) spec: Arc<WindowSpec>,
+    pub(super) encoder: KeyEncoder,
     /// Width of a bin: the slide, or the width of a tumbling window.
     slide: i64,
     width: i64,
-    open: BTreeMap<i64, Groups>,
-    closed: ClosedBins,
+    pub(super) lanes: Vec<Lane>,
+    /// A thread for each, where there are several.
+    workers: Workers,
+    spread: Lanes,
     /// The watermark up to which windows were emitted.
-    watermark: i64,
-    /// Room for the numbers of a batch's keys, and for their groups.
-    numbers: Vec<u32>,
-    groups: Vec<usize>,
+    pub(super) watermark: i64,
+    /// Rows taken so far: what came before what.
+    pub(super) rows: u64,
+    /// Batches that one lane took since the last judgement, and the least time that a row of one of them took.
+    judged: (usize, Duration),
 }
 
 impl BinOperator {
-    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64) -> Result<Self> {
-        Ok(Self {
-            keys: spec.key_table()?,
-            spec: spec.clone(),
+    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes) -> Result<Self> {
+        let encoder = spec.key_encoder()?;
+        let spread = Lanes { most: if encoder.has_columns() { spread.most.max(1) } else { 1 }, ..spread };
+        let mut operator = Self {
+            spec: Arc::new(spec.clone()),
+            encoder,
             slide,
             width,
-            open: BTreeMap::new(),
-            closed: ClosedBins::new(slide, width),
+            lanes: Vec::new(),
+            workers: Workers::default(),
+            spread,
             watermark: i64::MIN,
-            numbers: Vec::new(),
-            groups: Vec::new(),
-        })
+            rows: 0,
+            judged: (0, Duration::MAX),
+        };
+        operator.set_lanes(if spread.from.is_zero() { spread.most } else { 1 })?;
+        Ok(operator)
+    }
+
+    fn set_lanes(&mut self, lanes: usize) -> Result<()> {
+        let lane = |_| Lane::new(&self.spec, self.encoder.table(), self.slide, self.width, lanes > 1);
+        self.lanes = (0..lanes).map(lane).collect();
+        if lanes > 1 {
+            self.workers = Workers::start(lanes)?;
+        }
+        Ok(())
     }
 
     /// Takes rows; those whose bin had closed before them are late.
-    pub(super) fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
+    pub(super) async fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
+        let begun = Instant::now();
         let batch = self.spec.rows.apply(&chunk.batch)?;
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let (batch, bins) = self.on_time(chunk, batch, late)?;
-        let (Some(first), Some(last)) = (bins.iter().min().copied(), bins.iter().max().copied()) else { return Ok(()) };
+        if bins.is_empty() {
+            return Ok(());
+        }
         let inputs = self.spec.evaluate(&batch)?;
-        self.keys.number(&inputs.keys, inputs.rows, &mut self.numbers)?;
-        let (numbers, known, groups) = (&self.numbers, self.keys.len(), &mut self.groups);
-        if first == last {
-            let bin = bin_of(&mut self.open, first, &self.spec)?;
-            return bin.update(numbers, known, &inputs, Picked::All, groups);
+        let keys = self.encoder.encode(&inputs.keys)?;
+        let base = self.rows;
+        self.rows += bins.len() as u64;
+        if let [lane] = self.lanes.as_mut_slice() {
+            if bins.iter().all(|bin| Some(bin) == bins.first()) {
+                lane.add(bins.first().copied().unwrap_or_default(), &inputs, &keys, Picked::All, base)?;
+            } else {
+                for (bin, rows) in rows_by_bin(&bins) {
+                    lane.add(bin, &inputs, &keys, Picked::Some(&rows), base)?;
+                }
+            }
+            return self.judge(bins.len(), begun);
         }
-        let mut by_bin: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for (row, bin) in (0u32..).zip(&bins) {
-            by_bin.entry(*bin).or_default().push(row);
-        }
-        for (bin, rows) in by_bin {
-            let bin = bin_of(&mut self.open, bin, &self.spec)?;
-            bin.update(numbers, known, &inputs, Picked::Some(&rows), groups)?;
-        }
+        let rows = Arc::new(rows_by_lane(&bins, &keys, self.lanes.len()));
+        let (inputs, keys) = (Arc::new(inputs), Arc::new(keys));
+        self.each(bins.len() >= ROWS_TO_SHARE, move |nth, lane| {
+            for (bin, rows) in rows.get(nth).into_iter().flatten() {
+                lane.add(*bin, &inputs, &keys, Picked::Some(rows), base)?;
+            }
+            Ok(())
+        })
+        .await?;
         Ok(())
+    }
+
+    /// Spreads the work of one lane over several where a row costs so much that it pays: in every one of many batches, since
+    /// a busy machine makes any batch take long.
+    fn judge(&mut self, rows: usize, begun: Instant) -> Result<()> {
+        if self.spread.most == 1 || rows < ROWS_TO_JUDGE {
+            return Ok(());
+        }
+        let of_a_row = begun.elapsed() / u32::try_from(rows).unwrap_or(u32::MAX);
+        self.judged = (self.judged.0 + 1, self.judged.1.min(of_a_row));
+        if self.judged.0 < BATCHES_TO_JUDGE {
+            return Ok(());
+        }
+        let (_, least) = std::mem::replace(&mut self.judged, (0, Duration::MAX));
+        if least < self.spread.from {
+            return Ok(());
+        }
+        tracing::debug!(lanes = self.spread.most, ?least, "the work of a window is spread");
+        let tables = self.snapshot()?;
+        self.set_lanes(self.spread.most)?;
+        self.restore(tables)
+    }
+
+    /// Lets every lane work, at the same time where that is wanted.
+    async fn each<T: Send + 'static>(
+        &mut self,
+        at_once: bool,
+        work: impl Fn(usize, &mut Lane) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<Vec<T>> {
+        if !at_once || self.lanes.len() == 1 {
+            return self.lanes.iter_mut().enumerate().map(|(nth, lane)| work(nth, lane)).collect();
+        }
+        let begin = |(nth, mut lane): (usize, Lane)| {
+            let work = work.clone();
+            self.workers.run(nth, move || {
+                let done = work(nth, &mut lane);
+                (lane, done)
+            })
+        };
+        let tasks: Vec<_> = std::mem::take(&mut self.lanes).into_iter().enumerate().map(begin).collect();
+        let mut all = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let (lane, done) = task.await.map_err(|e| exec_datafusion_err!("a lane of a window ended early: {e}"))?;
+            self.lanes.push(lane);
+            all.push(done?);
+        }
+        Ok(all)
     }
 
     /// Drops late rows; the rest with their bins.
@@ -107,146 +192,82 @@ impl BinOperator {
 
     /// Emits windows that end at or before the watermark: all of them, or as many as make a good deal of rows. Gives the
     /// watermark up to which that is every window.
-    pub(super) fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
+    pub(super) async fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
         if watermark <= self.watermark {
             return Ok((Vec::new(), watermark));
         }
-        let mut output = Vec::new();
-        self.watermark = self.emit(watermark, &mut output)?.max(self.watermark);
+        let (mut emitted, mut reached) = (Emitted::new(self.width), watermark);
+        while let Some((start, finished)) = self.next(watermark).await? {
+            if !emitted.push(start, finished, &self.spec, &mut self.lanes)? {
+                reached = start.saturating_add(self.width);
+                break;
+            }
+        }
+        self.watermark = reached.max(self.watermark);
+        let output = emitted.into_batches(&self.spec, &mut self.lanes)?;
         if !output.is_empty() {
-            self.collect_keys();
+            self.lanes.iter_mut().for_each(Lane::collect_keys);
         }
         Ok((output, self.watermark))
     }
 
-    fn emit(&mut self, watermark: i64, output: &mut Vec<RecordBatch>) -> Result<i64> {
-        let mut room = EMITTED_ROWS;
-        while let Some(entry) = self.open.first_entry() {
-            let start = *entry.key();
-            let end = start.saturating_add(self.slide);
-            if end > watermark {
-                break;
-            }
-            if self.slide != self.width {
-                // Windows that end before this bin does not reach see only what closed earlier.
-                if let Some(reached) = self.emit_hops(end.saturating_sub(1), &mut room, output)? {
-                    return Ok(reached);
+    /// The next window that ends at or before the watermark: its start, and the groups of each lane.
+    async fn next(&mut self, watermark: i64) -> Result<Option<(i64, Vec<Finished>)>> {
+        loop {
+            let at_once =
+                self.lanes.len() > 1 && self.lanes.iter().map(|l| l.keys.len()).sum::<usize>() >= ROWS_TO_SHARE;
+            let steps = self.each(at_once, move |_, lane| lane.step(watermark)).await?;
+            let (mut window, mut closed) = (None, None);
+            let (mut finished, mut firsts) = (Vec::new(), Vec::new());
+            // All lanes have the same bins, and so take the same step.
+            for step in steps {
+                match step {
+                    Step::Nothing => return Ok(None),
+                    Step::Window(start, groups) => {
+                        window = Some(start);
+                        finished.push(groups);
+                    }
+                    Step::Closed(start, first) => {
+                        closed = Some(start);
+                        firsts.push(first);
+                    }
                 }
-                let Some(groups) = self.open.remove(&start) else { continue };
-                self.closed.insert(start, groups.into_partial()?);
-                continue;
             }
-            let groups = entry.remove();
-            let result = self.result(groups, start)?;
-            room = room.saturating_sub(result.num_rows());
-            output.push(result);
-            if room == 0 {
-                return Ok(end);
+            if let Some(start) = window {
+                return Ok(Some((start, finished)));
             }
-        }
-        if self.slide != self.width
-            && let Some(reached) = self.emit_hops(watermark, &mut room, output)?
-        {
-            return Ok(reached);
-        }
-        Ok(watermark)
-    }
-
-    /// Emits hopping windows while there is room; where that ends too early, how far it came.
-    fn emit_hops(&mut self, watermark: i64, room: &mut usize, output: &mut Vec<RecordBatch>) -> Result<Option<i64>> {
-        while let Some((start, merged)) =
-            self.closed.next_window(watermark, &self.spec, self.keys.len(), &mut self.groups)?
-        {
-            let result = self.result(merged, start)?;
-            *room = room.saturating_sub(result.num_rows());
-            output.push(result);
-            if *room == 0 {
-                return Ok(Some(start.saturating_add(self.width)));
+            if let Some(start) = closed.filter(|_| self.lanes.len() > 1) {
+                let firsts: Vec<&[u64]> = firsts.iter().map(Vec::as_slice).collect();
+                let (ranks, span) = ranks(&firsts);
+                for (lane, ranks) in self.lanes.iter_mut().zip(ranks) {
+                    lane.closed.set_order(start, ranks, span);
+                }
             }
         }
-        Ok(None)
-    }
-
-    /// Forgets keys that no bin holds any more.
-    fn collect_keys(&mut self) {
-        let held = self.open.values().map(|g| g.numbers().len()).sum::<usize>() + self.closed.held();
-        let renumbered = self.keys.collect(held, |mark| {
-            self.open.values().for_each(|groups| mark(groups.numbers()));
-            self.closed.partials().for_each(|partial| mark(&partial.numbers));
-        });
-        if let Some(renumbered) = renumbered {
-            let known = self.keys.len();
-            self.open.values_mut().for_each(|groups| groups.renumber(&renumbered, known));
-            self.closed.renumber(&renumbered);
-        }
-    }
-
-    fn result(&mut self, groups: Groups, start: i64) -> Result<RecordBatch> {
-        let (numbers, values) = groups.finish()?;
-        let (rows, keys) = (numbers.len(), self.keys.columns(&numbers)?);
-        let end = start.saturating_add(self.width);
-        let window = window_array(vec![start; rows], vec![end; rows])?;
-        let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![end.saturating_sub(1); rows]));
-        self.spec.output(keys, window, values, time)
     }
 
     pub(super) fn size(&self) -> usize {
-        self.keys.size() + self.open.values().map(Groups::size).sum::<usize>() + self.closed.size()
-    }
-
-    /// The state as tables. Accumulators give their state only by giving it up, so open bins are built anew from it.
-    pub(super) fn snapshot(&mut self) -> Result<Vec<(String, RecordBatch)>> {
-        let mut tables = Vec::new();
-        for (start, groups) in std::mem::take(&mut self.open) {
-            let partial = groups.into_partial()?;
-            tables.push((format!("open-{start}"), partial.to_batch(&mut self.keys)?));
-            self.reopen(start, &partial)?;
-        }
-        for (start, partial) in self.closed.bins() {
-            tables.push((format!("closed-{start}"), partial.to_batch(&mut self.keys)?));
-        }
-        tables.push((format!("progress-{}-{}", self.watermark, self.closed.next_end()), empty_batch()));
-        Ok(tables)
-    }
-
-    pub(super) fn restore(&mut self, tables: Vec<(String, RecordBatch)>) -> Result<()> {
-        for (name, batch) in tables {
-            if let Some(start) = name.strip_prefix("open-").and_then(|s| s.parse().ok()) {
-                let partial = Partial::from_batch(&self.spec, &mut self.keys, &batch)?;
-                self.reopen(start, &partial)?;
-            } else if let Some(start) = name.strip_prefix("closed-").and_then(|s| s.parse().ok()) {
-                self.closed.insert(start, Partial::from_batch(&self.spec, &mut self.keys, &batch)?);
-            } else if let Some((watermark, next_end)) = name.strip_prefix("progress-").and_then(two_numbers) {
-                self.watermark = watermark;
-                self.closed.set_next_end(next_end);
-            } else {
-                return internal_err!("unknown state {name}");
-            }
-        }
-        Ok(())
-    }
-
-    fn reopen(&mut self, start: i64, partial: &Partial) -> Result<()> {
-        let groups = Groups::merged(&self.spec, [partial], self.keys.len(), &mut self.groups)?;
-        self.open.insert(start, groups);
-        Ok(())
+        self.lanes.iter().map(Lane::size).sum()
     }
 }
 
-fn bin_of<'a>(open: &'a mut BTreeMap<i64, Groups>, start: i64, spec: &WindowSpec) -> Result<&'a mut Groups> {
-    Ok(match open.entry(start) {
-        std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-        std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Groups::new(spec)?),
-    })
+/// The rows of a batch in each bin.
+fn rows_by_bin(bins: &[i64]) -> BTreeMap<i64, Vec<u32>> {
+    let mut by_bin: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    for (row, bin) in (0u32..).zip(bins) {
+        by_bin.entry(*bin).or_default().push(row);
+    }
+    by_bin
 }
 
-/// `a-b` with either negative.
-fn two_numbers(text: &str) -> Option<(i64, i64)> {
-    let split = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(i, _)| i)?;
-    let (first, second) = text.split_at_checked(split)?;
-    Some((first.parse().ok()?, second.strip_prefix('-')?.parse().ok()?))
-}
-
-fn empty_batch() -> RecordBatch {
-    RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()))
+/// The rows of a batch in each bin of each lane: every lane has every bin.
+fn rows_by_lane(bins: &[i64], keys: &EncodedKeys, lanes: usize) -> Vec<BTreeMap<i64, Vec<u32>>> {
+    let none: BTreeMap<i64, Vec<u32>> = bins.iter().map(|bin| (*bin, Vec::new())).collect();
+    let mut by_lane = vec![none; lanes];
+    for (row, (bin, lane)) in (0u32..).zip(bins.iter().zip(keys.lanes(lanes))) {
+        if let Some(rows) = by_lane.get_mut(lane).and_then(|bins| bins.get_mut(bin)) {
+            rows.push(row);
+        }
+    }
+    by_lane
 }

@@ -136,7 +136,7 @@ impl Driver {
         let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
         let held = Held::new(options.state_limit, Arc::clone(&stats));
         for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
-            let mut state = State::new(&program.operators, operator)?;
+            let mut state = State::new(&program.operators, operator, options.lanes())?;
             let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);

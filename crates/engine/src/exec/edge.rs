@@ -53,6 +53,17 @@ impl Outputs {
         receiver
     }
 
+    /// Waits until every reader has taken what was sent; whether all are still there.
+    pub(super) async fn taken(&self) -> bool {
+        for edge in &self.0 {
+            // There is room for one.
+            if edge.reserve().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Sends to every reader; whether all are still there.
     pub(super) async fn send(&self, message: Message) -> bool {
         let Some((last, others)) = self.0.split_last() else { return true };

@@ -13,43 +13,103 @@ use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::program::{Inputs, NodeId};
+use crate::program::{InputExec, Inputs, NodeId};
 
 /// Where plans run. DataFusion gives parts of a plan (of a sort) to other tasks where the runtime has several threads; such
 /// a task may wait on the very thread that waits for it. On a runtime of one thread it does not.
 static ONE_THREAD: LazyLock<Option<Runtime>> = LazyLock::new(|| Builder::new_current_thread().build().ok());
 
-/// Runs a plan over the given batches of its inputs.
+/// What plans run with. It holds nothing of a run, and is dear to make.
+static CONTEXT: LazyLock<Arc<TaskContext>> = LazyLock::new(|| {
+    let config = SessionConfig::new().with_target_partitions(1);
+    let (functions, aggregates, windows) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let runtime = Arc::new(RuntimeEnv::default());
+    Arc::new(TaskContext::new(None, "weir".to_owned(), config, functions, aggregates, windows, runtime))
+});
+
+/// Every run of a node adds to its counters: after so many, all nodes are made anew.
+const RUNS: usize = 256;
+
+/// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run.
+const WITHOUT_MEMORY: [&str; 12] = [
+    "AggregateExec",
+    "BoundedWindowAggExec",
+    "CoalesceBatchesExec",
+    "CoalescePartitionsExec",
+    "FilterExec",
+    "InputExec",
+    "PlaceholderRowExec",
+    "ProjectionExec",
+    "SortExec",
+    "UnionExec",
+    "UnnestExec",
+    "WindowAggExec",
+];
+
+/// A plan that is run again and again, with inputs of its own.
+#[derive(Debug)]
+pub(crate) struct Evaluator {
+    plan: Arc<dyn ExecutionPlan>,
+    inputs: Inputs,
+    runs: usize,
+}
+
+impl Evaluator {
+    /// The plan may be shared; what is run is a copy.
+    pub(crate) fn new(plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let inputs = Inputs::default();
+        Ok(Self { plan: copy(plan, &inputs)?, inputs, runs: 0 })
+    }
+
+    /// Runs the plan over the given batches of its inputs.
+    pub(crate) fn run(&mut self, inputs: &[(NodeId, Vec<RecordBatch>)]) -> Result<Vec<RecordBatch>> {
+        if self.runs == RUNS {
+            (self.plan, self.runs) = (copy(&self.plan, &self.inputs)?, 0);
+        }
+        self.runs += 1;
+        let plan = without_memory(&self.plan)?.unwrap_or_else(|| Arc::clone(&self.plan));
+        self.inputs.set(inputs.iter().cloned().collect());
+        let _guard = ONE_THREAD.as_ref().map(Runtime::enter);
+        // The operator's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
+        let output = block_on(tokio::task::unconstrained(collect(plan, Arc::clone(&CONTEXT))));
+        self.inputs.set(HashMap::new());
+        output
+    }
+}
+
+/// Runs a plan once.
 pub(crate) fn evaluate(
     plan: &Arc<dyn ExecutionPlan>,
     inputs: &[(NodeId, Vec<RecordBatch>)],
 ) -> Result<Vec<RecordBatch>> {
-    let inputs: Inputs = Inputs(inputs.iter().cloned().collect());
-    let config = SessionConfig::new().with_target_partitions(1).with_extension(Arc::new(inputs));
-    let context = TaskContext::new(
-        None,
-        "weir".to_owned(),
-        config,
-        HashMap::new(),
-        HashMap::new(),
-        HashMap::new(),
-        Arc::new(RuntimeEnv::default()),
-    );
-    let _guard = ONE_THREAD.as_ref().map(Runtime::enter);
-    // The operator's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
-    block_on(tokio::task::unconstrained(collect(fresh(plan)?, Arc::new(context))))
+    Evaluator::new(plan)?.run(inputs)
 }
 
-/// Some plans keep what they read (the build side of a join): every run gets a copy without such memory.
-fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+/// A copy of all nodes that reads these inputs.
+fn copy(plan: &Arc<dyn ExecutionPlan>, inputs: &Inputs) -> Result<Arc<dyn ExecutionPlan>> {
     Arc::clone(plan)
-        .transform_up(|p| {
-            let children = p.children().into_iter().map(Arc::clone).collect::<Vec<_>>();
+        .transform_up(|node| {
+            if let Some(input) = node.as_any().downcast_ref::<InputExec>() {
+                return Ok(Transformed::yes(Arc::new(input.reading(inputs))));
+            }
+            let children: Vec<_> = node.children().into_iter().map(Arc::clone).collect();
             if children.is_empty() {
-                Ok(Transformed::no(p))
+                Ok(Transformed::no(node))
             } else {
-                Ok(Transformed::yes(p.with_new_children(children)?))
+                node.with_new_children(children).map(Transformed::yes)
             }
         })
         .data()
+}
+
+/// A copy of the nodes that keep what they read, and of what is above them; `None` where there are none.
+fn without_memory(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut renewed = !WITHOUT_MEMORY.contains(&plan.name());
+    let mut children = Vec::new();
+    for child in plan.children() {
+        let copied = without_memory(child)?;
+        renewed |= copied.is_some();
+        children.push(copied.unwrap_or_else(|| Arc::clone(child)));
+    }
+    if renewed && !children.is_empty() { Arc::clone(plan).with_new_children(children).map(Some) } else { Ok(None) }
 }

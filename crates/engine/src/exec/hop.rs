@@ -6,11 +6,11 @@
 //! most twice and the state is little more than the bins themselves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use datafusion::common::Result;
 
-use super::accumulate::{Groups, Partial};
+use super::accumulate::{Finished, Groups, Partial};
 use crate::program::WindowSpec;
 
 /// Closed bins, and the blocks made of them.
@@ -18,21 +18,42 @@ use crate::program::WindowSpec;
 pub(super) struct ClosedBins {
     slide: i64,
     width: i64,
+    /// Whether other lanes hold groups of the same bins.
+    ordered: bool,
     /// By the bin's number: its start in slides.
     bins: BTreeMap<i64, Arc<Partial>>,
     /// By level and number; `None` where a block has no rows.
     blocks: HashMap<(u32, i64), Option<Arc<Partial>>>,
     /// The end, in slides, before which every window was emitted.
     next_end: i64,
+    /// The newest window, if it is small.
+    newest: Option<Window>,
 }
 
+/// What a window was made of, and what came of it. Where bins are few, windows that follow each other hold the same.
+#[derive(Debug)]
+struct Window {
+    parts: Vec<Weak<Partial>>,
+    finished: Finished,
+}
+
+/// A window of more rows is not kept: it is dear to hold, and the next one seldom has the same bins.
+const KEPT_ROWS: usize = 64;
+
 impl ClosedBins {
-    pub(super) fn new(slide: i64, width: i64) -> Self {
-        Self { slide, width, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN }
+    pub(super) fn new(slide: i64, width: i64, ordered: bool) -> Self {
+        Self { slide, width, ordered, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN, newest: None }
     }
 
     pub(super) fn insert(&mut self, start: i64, partial: Partial) {
         self.bins.insert(start.div_euclid(self.slide), Arc::new(partial));
+    }
+
+    /// Sets the order of a bin's groups among those of all lanes.
+    pub(super) fn set_order(&mut self, start: i64, firsts: Vec<u32>, span: usize) {
+        if let Some(partial) = self.bins.get_mut(&start.div_euclid(self.slide)) {
+            Arc::make_mut(partial).set_order(firsts, span);
+        }
     }
 
     /// Keys of all partial states, each as often as it is held.
@@ -50,8 +71,14 @@ impl ClosedBins {
         }
     }
 
-    pub(super) fn bins(&self) -> impl Iterator<Item = (i64, &Partial)> {
-        self.bins.iter().map(|(number, partial)| (number * self.slide, partial.as_ref()))
+    /// Where the bins start.
+    pub(super) fn starts(&self) -> impl Iterator<Item = i64> {
+        self.bins.keys().map(|number| number * self.slide)
+    }
+
+    /// The bin that starts there.
+    pub(super) fn bin(&self, start: i64) -> Option<&Partial> {
+        self.bins.get(&start.div_euclid(self.slide)).map(AsRef::as_ref)
     }
 
     pub(super) fn next_end(&self) -> i64 {
@@ -62,14 +89,14 @@ impl ClosedBins {
         self.next_end = next_end;
     }
 
-    /// The next window with rows that ends at or before the watermark: its start and its merged groups.
+    /// The next window with rows that ends at or before the watermark: its start and its results.
     pub(super) fn next_window(
         &mut self,
         watermark: i64,
         spec: &WindowSpec,
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Option<(i64, Groups)>> {
+    ) -> Result<Option<(i64, Finished)>> {
         let length = self.width / self.slide;
         let Some((first, _)) = self.bins.first_key_value() else { return Ok(None) };
         let end = self.next_end.max(first + 1);
@@ -87,10 +114,32 @@ impl ClosedBins {
             parts.extend(self.block(level, at >> level, spec, known, groups)?);
             at += 1i64 << level;
         }
-        let merged = Groups::merged(spec, parts.iter().map(AsRef::as_ref), known, groups)?;
+        let finished = self.finished(&parts, spec, known, groups)?;
         self.next_end = end + 1;
         self.forget_before(end + 1 - length);
-        Ok(Some((start * self.slide, merged)))
+        Ok(Some((start * self.slide, finished)))
+    }
+
+    /// The results of merged parts; those of the window before where it had the same parts.
+    fn finished(
+        &mut self,
+        parts: &[Arc<Partial>],
+        spec: &WindowSpec,
+        known: usize,
+        groups: &mut Vec<usize>,
+    ) -> Result<Finished> {
+        let same = |newest: &&Window| {
+            let pairs = newest.parts.iter().zip(parts);
+            newest.parts.len() == parts.len()
+                && pairs.into_iter().all(|(a, b)| std::ptr::eq(a.as_ptr(), Arc::as_ptr(b)))
+        };
+        if let Some(newest) = self.newest.as_ref().filter(same) {
+            return Ok(newest.finished.clone());
+        }
+        let finished = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
+        self.newest = (finished.numbers.len() <= KEPT_ROWS)
+            .then(|| Window { parts: parts.iter().map(Arc::downgrade).collect(), finished: finished.clone() });
+        Ok(finished)
     }
 
     fn block(
@@ -112,7 +161,7 @@ impl ClosedBins {
         let block = match (left, right) {
             (Some(left), Some(right)) => {
                 let parts = [left.as_ref(), right.as_ref()];
-                Some(Arc::new(Groups::merged(spec, parts, known, groups)?.into_partial()?))
+                Some(Arc::new(Groups::merged(spec, self.ordered, parts, known, groups)?.into_partial()?))
             }
             (one, other) => one.or(other),
         };

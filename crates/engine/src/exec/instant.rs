@@ -4,32 +4,30 @@
 //! or the instant, so all instants that are complete are evaluated in one go.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::kernels::cmp::lt;
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::common::Result;
-use datafusion::physical_plan::ExecutionPlan;
 
-use super::evaluate::evaluate;
+use super::evaluate::Evaluator;
 use super::rows::bytes_of;
 use crate::program::{InstantSpec, NodeId};
 
 /// Rows that wait until the watermark has passed their instant.
 #[derive(Debug)]
 pub(crate) struct InstantOperator {
-    plan: Arc<dyn ExecutionPlan>,
+    plan: Evaluator,
     /// Per input: the place of `_timestamp`, and the rows that wait.
     waiting: BTreeMap<NodeId, (usize, Vec<RecordBatch>)>,
     bytes: usize,
 }
 
 impl InstantOperator {
-    pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize) -> Self {
+    pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize) -> Result<Self> {
         let waiting = spec.inputs.iter().map(|id| (*id, (time_columns(*id), Vec::new()))).collect();
-        Self { plan: Arc::clone(&spec.plan), waiting, bytes: 0 }
+        Ok(Self { plan: Evaluator::new(&spec.plan)?, waiting, bytes: 0 })
     }
 
     pub(crate) fn push(&mut self, node: NodeId, batch: RecordBatch) {
@@ -71,7 +69,7 @@ impl InstantOperator {
         if !any {
             return Ok(Vec::new());
         }
-        Ok(evaluate(&self.plan, &complete)?.into_iter().filter(|b| b.num_rows() > 0).collect())
+        Ok(self.plan.run(&complete)?.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
 
     /// Bytes held.

@@ -1,10 +1,11 @@
 //! Group keys: each distinct combination of values that an operator holds gets a dense number, the same in all its bins.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::row::{RowConverter, Rows};
+use arrow::row::{Row, RowConverter, Rows};
 use datafusion::common::Result;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -12,6 +13,56 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 const NONE: u32 = u32::MAX;
 /// Numbers are given anew when so many, and twice as many as are in use, were given.
 const COLLECT_FROM: usize = 8192;
+
+/// Encodes keys as comparable bytes.
+#[derive(Debug, Clone)]
+pub(super) struct KeyEncoder {
+    /// `None` where there are no key columns: then every row has the same key.
+    converter: Option<Arc<RowConverter>>,
+    hasher: DefaultHashBuilder,
+}
+
+/// The keys of a batch.
+#[derive(Debug)]
+pub(super) struct EncodedKeys {
+    rows: Option<Rows>,
+    hashes: Vec<u64>,
+}
+
+impl KeyEncoder {
+    pub(super) fn new(converter: Option<RowConverter>) -> Self {
+        Self { converter: converter.map(Arc::new), hasher: DefaultHashBuilder::default() }
+    }
+
+    pub(super) fn has_columns(&self) -> bool {
+        self.converter.is_some()
+    }
+
+    pub(super) fn encode(&self, columns: &[ArrayRef]) -> Result<EncodedKeys> {
+        let Some(converter) = &self.converter else { return Ok(EncodedKeys { rows: None, hashes: Vec::new() }) };
+        let rows = converter.convert_columns(columns)?;
+        let hashes = rows.iter().map(|row| self.hasher.hash_one(row.as_ref())).collect();
+        Ok(EncodedKeys { rows: Some(rows), hashes })
+    }
+
+    /// A table for keys that this encodes.
+    pub(super) fn table(&self) -> Keys {
+        let encoded = self.converter.as_ref().map(|converter| {
+            let rows = converter.empty_rows(0, 0);
+            let (converter, hasher) = (Arc::clone(converter), self.hasher);
+            Encoded { converter, hasher, slots: HashTable::new(), rows, columns: Vec::new(), decoded: 0 }
+        });
+        Keys { encoded }
+    }
+}
+
+impl EncodedKeys {
+    /// Which of so many lanes each row belongs to: all rows of a key to one.
+    pub(super) fn lanes(&self, lanes: usize) -> impl Iterator<Item = usize> {
+        // Not the bits by which the tables of the lanes find their slots.
+        self.hashes.iter().map(move |hash| (hash >> 32) as u32 as usize % lanes.max(1))
+    }
+}
 
 /// The distinct keys of an operator, numbered in the order in which they came.
 #[derive(Debug)]
@@ -22,7 +73,7 @@ pub(super) struct Keys {
 
 #[derive(Debug)]
 struct Encoded {
-    converter: RowConverter,
+    converter: Arc<RowConverter>,
     hasher: DefaultHashBuilder,
     slots: HashTable<(u64, u32)>,
     rows: Rows,
@@ -32,44 +83,25 @@ struct Encoded {
 }
 
 impl Keys {
-    /// No keys yet; `converter` encodes them.
-    pub(super) fn new(converter: Option<RowConverter>) -> Self {
-        let encoded = converter.map(|converter| {
-            let rows = converter.empty_rows(0, 0);
-            let (hasher, slots) = (DefaultHashBuilder::default(), HashTable::new());
-            Encoded { converter, hasher, slots, rows, columns: Vec::new(), decoded: 0 }
-        });
-        Self { encoded }
-    }
-
     /// How many numbers were given.
     pub(super) fn len(&self) -> usize {
         self.encoded.as_ref().map_or(1, |e| e.rows.num_rows())
     }
 
-    /// Numbers the rows of key columns.
-    pub(super) fn number(&mut self, columns: &[ArrayRef], rows: usize, numbers: &mut Vec<u32>) -> Result<()> {
+    /// Numbers the keys of the picked rows of a batch.
+    pub(super) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: Picked<'_>, numbers: &mut Vec<u32>) {
         numbers.clear();
-        numbers.reserve(rows);
-        let Some(own) = &mut self.encoded else {
-            numbers.resize(rows, 0);
-            return Ok(());
+        let (Some(own), Some(encoded)) = (&mut self.encoded, &keys.rows) else {
+            numbers.resize(picked.count(rows), 0);
+            return;
         };
-        let keys = own.converter.convert_columns(columns)?;
-        for key in &keys {
-            let hash = own.hasher.hash_one(key.as_ref());
-            let known = own.slots.find(hash, |(h, at)| *h == hash && own.rows.row(*at as usize) == key);
-            numbers.push(match known {
-                Some((_, number)) => *number,
-                None => {
-                    let number = u32::try_from(own.rows.num_rows()).unwrap_or(NONE);
-                    own.rows.push(key);
-                    own.slots.insert_unique(hash, (hash, number), |(h, _)| *h);
-                    number
-                }
-            });
+        match picked {
+            Picked::All => numbers.extend(encoded.iter().zip(&keys.hashes).map(|(key, hash)| own.number(key, *hash))),
+            Picked::Some(rows) => numbers.extend(rows.iter().map(|row| {
+                let hash = keys.hashes.get(*row as usize).copied().unwrap_or_default();
+                own.number(encoded.row(*row as usize), hash)
+            })),
         }
-        Ok(())
     }
 
     /// The keys of these numbers as columns.
@@ -124,8 +156,21 @@ impl Keys {
 }
 
 impl Encoded {
+    #[inline]
+    fn number(&mut self, key: Row<'_>, hash: u64) -> u32 {
+        match self.slots.find(hash, |(h, at)| *h == hash && self.rows.row(*at as usize) == key) {
+            Some((_, number)) => *number,
+            None => {
+                let number = u32::try_from(self.rows.num_rows()).unwrap_or(NONE);
+                self.rows.push(key);
+                self.slots.insert_unique(hash, (hash, number), |(h, _)| *h);
+                number
+            }
+        }
+    }
+
     fn decode(&mut self) -> Result<()> {
-        if self.decoded == self.rows.num_rows() {
+        if self.decoded == self.rows.num_rows() && !self.columns.is_empty() {
             return Ok(());
         }
         let new = self.converter.convert_rows((self.decoded..self.rows.num_rows()).map(|nth| self.rows.row(nth)))?;
@@ -243,18 +288,42 @@ pub(super) enum Picked<'a> {
     Some(&'a [u32]),
 }
 
+impl Picked<'_> {
+    /// How many rows of a batch of `all` these are.
+    fn count(self, all: usize) -> usize {
+        match self {
+            Self::All => all,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// The place in the batch of the nth picked row.
+    pub(super) fn row(self, nth: usize) -> usize {
+        match self {
+            Self::All => nth,
+            Self::Some(rows) => rows.get(nth).map_or(nth, |row| *row as usize),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{AsArray, StringArray};
     use arrow::datatypes::DataType;
     use arrow::row::SortField;
 
     use super::*;
 
-    fn of_text() -> Keys {
-        Keys::new(Some(RowConverter::new(vec![SortField::new(DataType::Utf8)]).unwrap()))
+    fn of_text() -> (KeyEncoder, Keys) {
+        let encoder = KeyEncoder::new(Some(RowConverter::new(vec![SortField::new(DataType::Utf8)]).unwrap()));
+        let keys = encoder.table();
+        (encoder, keys)
+    }
+
+    fn number((encoder, keys): &mut (KeyEncoder, Keys), columns: &[ArrayRef]) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        keys.number(&encoder.encode(columns).unwrap(), columns[0].len(), Picked::All, &mut numbers);
+        numbers
     }
 
     fn texts(values: &[Option<&str>]) -> Vec<ArrayRef> {
@@ -263,22 +332,21 @@ mod tests {
 
     #[test]
     fn equal_keys_have_one_number_and_come_back_as_columns() {
-        let mut keys = of_text();
-        let mut numbers = Vec::new();
-        keys.number(&texts(&[Some("a"), None, Some("b"), Some("a")]), 4, &mut numbers).unwrap();
+        let mut own = of_text();
+        let numbers = number(&mut own, &texts(&[Some("a"), None, Some("b"), Some("a")]));
         assert_eq!(numbers, [0, 1, 2, 0]);
-        let columns = keys.columns(&[2, 1]).unwrap();
+        let columns = own.1.columns(&[2, 1]).unwrap();
         assert_eq!(columns[0].as_string::<i32>().iter().collect::<Vec<_>>(), [Some("b"), None]);
-        keys.number(&texts(&[Some("c"), None]), 2, &mut numbers).unwrap();
-        assert_eq!(numbers, [3, 1]);
-        assert_eq!(keys.columns(&[3, 0]).unwrap()[0].as_string::<i32>().value(0), "c");
+        assert_eq!(number(&mut own, &texts(&[Some("c"), None])), [3, 1]);
+        assert_eq!(own.1.columns(&[3, 0]).unwrap()[0].as_string::<i32>().value(0), "c");
     }
 
     #[test]
     fn without_key_columns_every_row_has_one_key() {
-        let mut keys = Keys::new(None);
+        let encoder = KeyEncoder::new(None);
+        let mut keys = encoder.table();
         let mut numbers = Vec::new();
-        keys.number(&[], 3, &mut numbers).unwrap();
+        keys.number(&encoder.encode(&[]).unwrap(), 3, Picked::All, &mut numbers);
         assert_eq!((numbers.as_slice(), keys.len()), (&[0, 0, 0][..], 1));
         assert!(keys.columns(&numbers).unwrap().is_empty());
     }
@@ -287,9 +355,9 @@ mod tests {
     fn keys_out_of_use_are_forgotten_and_the_rest_keeps_its_groups() {
         let names: Vec<String> = (0..COLLECT_FROM).map(|n| format!("k{n}")).collect();
         let column = texts(&names.iter().map(|n| Some(n.as_str())).collect::<Vec<_>>());
-        let mut keys = of_text();
-        let mut numbers = Vec::new();
-        keys.number(&column, names.len(), &mut numbers).unwrap();
+        let mut own = of_text();
+        number(&mut own, &column);
+        let keys = &mut own.1;
         let mut bin = GroupMap::default();
         let mut groups = Vec::new();
         bin.groups([70, 5000, 3].into_iter(), keys.len(), &mut groups);
@@ -299,8 +367,8 @@ mod tests {
         assert_eq!(keys.len(), 3);
         let left = keys.columns(bin.numbers()).unwrap();
         assert_eq!(left[0].as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["k70", "k5000", "k3"]);
-        keys.number(&texts(&[Some("k5000"), Some("new")]), 2, &mut numbers).unwrap();
-        bin.groups(numbers.iter().copied(), keys.len(), &mut groups);
+        let numbers = number(&mut own, &texts(&[Some("k5000"), Some("new")]));
+        bin.groups(numbers.iter().copied(), own.1.len(), &mut groups);
         assert_eq!(groups, [1, 3]);
     }
 
@@ -313,5 +381,15 @@ mod tests {
         assert!(sparse.size() < 4096);
         dense.groups(wanted.into_iter(), 1, &mut groups);
         assert_eq!(groups, [0, 1, 0, 2, 3, 1, 4]);
+    }
+
+    #[test]
+    fn all_rows_of_a_key_belong_to_one_lane() {
+        let encoder = of_text().0;
+        let names: Vec<String> = (0..3000).map(|n| format!("k{}", n % 1000)).collect();
+        let column = texts(&names.iter().map(|n| Some(n.as_str())).collect::<Vec<_>>());
+        let lanes: Vec<usize> = encoder.encode(&column).unwrap().lanes(3).collect();
+        assert_eq!(lanes[..1000], lanes[1000..2000]);
+        assert!((0..3).all(|lane| lanes.iter().filter(|l| **l == lane).count() > 600), "about a third each");
     }
 }

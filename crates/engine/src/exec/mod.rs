@@ -1,10 +1,12 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
 
 mod accumulate;
+mod bin_state;
 mod bins;
 mod chunk;
 mod driver;
 mod edge;
+mod emitted;
 mod error;
 mod evaluate;
 mod hop;
@@ -13,6 +15,8 @@ mod join;
 mod join_keys;
 mod join_side;
 mod keys;
+mod lane;
+mod lanes;
 mod operator;
 mod operator_task;
 mod options;
@@ -26,6 +30,7 @@ mod stats;
 mod variance;
 mod watermark;
 mod window;
+mod workers;
 
 pub use driver::run;
 pub use error::RunError;

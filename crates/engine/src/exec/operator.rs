@@ -10,6 +10,7 @@ use super::bins::BinOperator;
 use super::chunk::{Chunk, Late};
 use super::instant::InstantOperator;
 use super::join::JoinOperator;
+use super::options::Lanes;
 use super::session::SessionOperator;
 use crate::program::{NodeId, Operator, OperatorKind, TIMESTAMP, Window};
 
@@ -24,17 +25,17 @@ pub(super) enum State {
 
 impl State {
     /// The state that an operator starts with.
-    pub(super) fn new(operators: &[Operator], operator: &Operator) -> Result<Option<Self>> {
+    pub(super) fn new(operators: &[Operator], operator: &Operator, lanes: Lanes) -> Result<Option<Self>> {
         let schema =
             |id: NodeId| operators.get(id).map_or_else(|| Arc::new(Schema::empty()), |o| Arc::clone(&o.schema));
         let time_column = |id: NodeId| schema(id).index_of(TIMESTAMP).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
-                Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width)?)),
-                Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width)?)),
+                Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes)?)),
+                Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width, lanes)?)),
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap)?)),
             }),
-            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column))),
+            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column)?)),
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
                 &schema(spec.left),
@@ -46,9 +47,9 @@ impl State {
     }
 
     /// Takes rows of an input; a join answers at once.
-    pub(super) fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
+    pub(super) async fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
         match self {
-            Self::Bins(bins) => bins.push(chunk, late)?,
+            Self::Bins(bins) => bins.push(chunk, late).await?,
             Self::Session(session) => session.push(chunk, late)?,
             Self::Instant(instant) => instant.push(input, chunk.batch.clone()),
             Self::Join(join) => return join.push(input, chunk, late),
@@ -57,9 +58,9 @@ impl State {
     }
 
     /// Emits what the watermark completes, and says how far that went: it stops early when there is much.
-    pub(super) fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
+    pub(super) async fn advance(&mut self, watermark: i64) -> Result<(Vec<RecordBatch>, i64)> {
         let output = match self {
-            Self::Bins(bins) => return bins.advance(watermark),
+            Self::Bins(bins) => return bins.advance(watermark).await,
             Self::Session(session) => session.advance(watermark)?,
             Self::Instant(instant) => instant.advance(watermark)?,
             Self::Join(join) => {

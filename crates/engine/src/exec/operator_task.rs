@@ -77,7 +77,7 @@ impl OperatorTask {
     async fn turns(&mut self, chunks: &[Vec<Chunk>], lowest: i64, last: bool) -> Result<bool, RunError> {
         let mut chunks = chunks;
         loop {
-            let (output, behind) = self.step(chunks, lowest)?;
+            let (output, behind) = self.step(chunks, lowest).await?;
             let over = last && !behind;
             let turn = Turn { chunks: output, watermark: self.watermark, last: over };
             if !self.outputs.send(Message::Turn(turn)).await {
@@ -87,12 +87,16 @@ impl OperatorTask {
             if over || !last {
                 return Ok(true);
             }
+            // Large windows follow each other: none is made before the reader has taken the one before.
+            if !self.outputs.taken().await {
+                return Ok(false);
+            }
             chunks = &[];
         }
     }
 
     /// One turn. Also says whether the operator has more to emit.
-    fn step(&mut self, chunks: &[Vec<Chunk>], lowest: i64) -> Result<(Vec<Chunk>, bool), RunError> {
+    async fn step(&mut self, chunks: &[Vec<Chunk>], lowest: i64) -> Result<(Vec<Chunk>, bool), RunError> {
         let Some(operator) = self.operators.get(self.id) else { return Ok((Vec::new(), false)) };
         let changed = lowest > self.watermark;
         self.watermark = self.watermark.max(lowest);
@@ -116,11 +120,11 @@ impl OperatorTask {
             (_, Some(state)) => {
                 for (id, chunks) in operator.inputs().into_iter().zip(chunks) {
                     for chunk in chunks {
-                        output.extend(state.push(id, chunk, &mut self.late)?);
+                        output.extend(state.push(id, chunk, &mut self.late).await?);
                     }
                 }
                 if changed {
-                    let (emitted, reached) = state.advance(self.watermark)?;
+                    let (emitted, reached) = state.advance(self.watermark).await?;
                     behind = reached < self.watermark;
                     self.watermark = reached;
                     output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));

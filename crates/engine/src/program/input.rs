@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -21,9 +21,20 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 /// An operator's number; operators are in topological order.
 pub(crate) type NodeId = usize;
 
-/// The batches of a run, by node.
-#[derive(Debug)]
-pub(crate) struct Inputs(pub(crate) HashMap<NodeId, Vec<RecordBatch>>);
+/// The batches of a run, by node; shared by the leaves of one plan and by who runs it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Inputs(Arc<Mutex<HashMap<NodeId, Vec<RecordBatch>>>>);
+
+impl Inputs {
+    /// Hands in batches in place of those before.
+    pub(crate) fn set(&self, batches: HashMap<NodeId, Vec<RecordBatch>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
+    }
+
+    fn of(&self, node: NodeId) -> Vec<RecordBatch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&node).cloned().unwrap_or_default()
+    }
+}
 
 /// A node's output as a table of DataFusion.
 #[derive(Debug)]
@@ -71,18 +82,26 @@ impl TableProvider for NodeTable {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Arc::new(InputExec { node: self.node, schema, columns, properties }))
+        Ok(Arc::new(InputExec { node: self.node, schema, columns, properties, inputs: Inputs::default() }))
     }
 }
 
-/// The leaf that reads what a run was given ([`Inputs`], in its session's configuration).
-#[derive(Debug)]
+/// The leaf that reads what a run was given.
+#[derive(Debug, Clone)]
 pub(crate) struct InputExec {
     pub(crate) node: NodeId,
     schema: SchemaRef,
     /// Places of the columns that are read in the node's rows.
     pub(crate) columns: Vec<usize>,
     properties: PlanProperties,
+    inputs: Inputs,
+}
+
+impl InputExec {
+    /// The same leaf, which reads these inputs.
+    pub(crate) fn reading(&self, inputs: &Inputs) -> Self {
+        Self { inputs: inputs.clone(), ..self.clone() }
+    }
 }
 
 impl DisplayAs for InputExec {
@@ -112,12 +131,9 @@ impl ExecutionPlan for InputExec {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(inputs) = context.session_config().get_extension::<Inputs>() else {
-            return internal_err!("no inputs");
-        };
-        let batches = inputs.0.get(&self.node).map_or(&[][..], Vec::as_slice);
-        let batches = batches
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let given = self.inputs.of(self.node);
+        let batches = given
             .iter()
             .map(|b| {
                 Ok(RecordBatch::try_new_with_options(

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use weir_engine::{MemorySink, MemorySource, PlanOptions, Program, RawRecord, RunOptions, RunReport, plan, run};
 
@@ -14,6 +15,8 @@ pub(crate) struct Run<'a> {
     pub(crate) stop_after: Option<u64>,
     /// Batches decoded at the same time, and threads; 0 is 1.
     pub(crate) parallelism: usize,
+    /// Spread the keys of windows over as many lanes as there are threads, from the start or from this much work a row.
+    pub(crate) spread_from: Option<Duration>,
 }
 
 /// Plans a program that must be accepted.
@@ -50,6 +53,9 @@ pub(crate) fn run_in_order(
         parallelism: how.parallelism.max(1),
         ..RunOptions::default()
     };
+    if let Some(spread_from) = how.spread_from {
+        options.spread_from = spread_from;
+    }
     for (name, records) in sources {
         options.sources.insert((*name).to_owned(), MemorySource::new(records.clone()));
     }

@@ -1,0 +1,145 @@
+//! One lane of a window operator: the bins of some of its keys, or of all.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+
+use super::accumulate::{Finished, Groups, Inputs, Partial};
+use super::hop::ClosedBins;
+use super::keys::{EncodedKeys, Keys, Picked};
+use crate::program::WindowSpec;
+
+/// The bins of a lane. All lanes of an operator have the same bins, also where one has no group in a bin: what they do
+/// next is then the same for all, and each key's states are merged as they would be with one lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    spec: Arc<WindowSpec>,
+    pub(super) keys: Keys,
+    /// Width of a bin: the slide, or the width of a tumbling window.
+    slide: i64,
+    width: i64,
+    /// Whether there are other lanes.
+    ordered: bool,
+    pub(super) open: BTreeMap<i64, Groups>,
+    pub(super) closed: ClosedBins,
+    /// Room for the numbers of a batch's keys, and for their groups.
+    numbers: Vec<u32>,
+    groups: Vec<usize>,
+}
+
+/// What a lane did.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It ended a window.
+    Window(i64, Finished),
+    /// It closed a bin; with what came before what.
+    Closed(i64, Vec<u64>),
+    /// There is no more to do.
+    Nothing,
+}
+
+impl Lane {
+    pub(super) fn new(spec: &Arc<WindowSpec>, keys: Keys, slide: i64, width: i64, ordered: bool) -> Self {
+        Self {
+            spec: Arc::clone(spec),
+            keys,
+            slide,
+            width,
+            ordered,
+            open: BTreeMap::new(),
+            closed: ClosedBins::new(slide, width, ordered),
+            numbers: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Adds rows of a batch to a bin. The batch's first row is the operator's row `base`.
+    pub(super) fn add(
+        &mut self,
+        bin: i64,
+        inputs: &Inputs,
+        keys: &EncodedKeys,
+        picked: Picked<'_>,
+        base: u64,
+    ) -> Result<()> {
+        let bin = match self.open.entry(bin) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Groups::new(&self.spec, self.ordered)?),
+        };
+        if matches!(picked, Picked::Some([])) {
+            return Ok(());
+        }
+        self.keys.number(keys, inputs.rows, picked, &mut self.numbers);
+        bin.update(&self.numbers, self.keys.len(), inputs, picked, base, &mut self.groups)
+    }
+
+    /// Closes the next bin that ends at or before the watermark, or ends the next window, whichever is first.
+    pub(super) fn step(&mut self, watermark: i64) -> Result<Step> {
+        let over = |start: i64| start.saturating_add(self.slide) <= watermark;
+        let next = self.open.first_key_value().map(|(start, _)| *start).filter(|start| over(*start));
+        if self.slide != self.width {
+            // Windows that end before this bin does not reach see only what closed earlier.
+            let bound = next.map_or(watermark, |start| start.saturating_add(self.slide).saturating_sub(1));
+            let (spec, known) = (Arc::clone(&self.spec), self.keys.len());
+            if let Some((start, finished)) = self.closed.next_window(bound, &spec, known, &mut self.groups)? {
+                return Ok(Step::Window(start, finished));
+            }
+        }
+        let Some((start, groups)) = next.and_then(|start| self.open.remove_entry(&start)) else {
+            return Ok(Step::Nothing);
+        };
+        if self.slide == self.width {
+            return Ok(Step::Window(start, groups.finish()?));
+        }
+        let firsts = groups.firsts().to_vec();
+        self.closed.insert(start, groups.into_partial()?);
+        Ok(Step::Closed(start, firsts))
+    }
+
+    /// Forgets keys that no bin holds any more.
+    pub(super) fn collect_keys(&mut self) {
+        let held = self.open.values().map(|g| g.numbers().len()).sum::<usize>() + self.closed.held();
+        let renumbered = self.keys.collect(held, |mark| {
+            self.open.values().for_each(|groups| mark(groups.numbers()));
+            self.closed.partials().for_each(|partial| mark(&partial.numbers));
+        });
+        if let Some(renumbered) = renumbered {
+            let known = self.keys.len();
+            self.open.values_mut().for_each(|groups| groups.renumber(&renumbered, known));
+            self.closed.renumber(&renumbered);
+        }
+    }
+
+    /// Bytes held.
+    pub(super) fn size(&self) -> usize {
+        self.keys.size() + self.open.values().map(Groups::size).sum::<usize>() + self.closed.size()
+    }
+
+    /// An open bin's states, and what came before what. Accumulators give their state only by giving it up, so the bin is
+    /// built anew from it.
+    pub(super) fn state_of_open(&mut self, start: i64) -> Result<Option<(Partial, Vec<u64>)>> {
+        let Some(groups) = self.open.remove(&start) else { return Ok(None) };
+        let firsts = groups.firsts().to_vec();
+        let partial = groups.into_partial()?;
+        self.reopen(start, &partial)?;
+        if let Some(groups) = self.open.get_mut(&start) {
+            groups.set_firsts(&firsts);
+        }
+        Ok(Some((partial, firsts)))
+    }
+
+    /// Builds an open bin from states.
+    pub(super) fn reopen(&mut self, start: i64, partial: &Partial) -> Result<()> {
+        let groups = Groups::merged(&self.spec, self.ordered, [partial], self.keys.len(), &mut self.groups)?;
+        self.open.insert(start, groups);
+        Ok(())
+    }
+
+    /// Numbers the keys of some rows, for states that are handed in.
+    pub(super) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: Picked<'_>) -> Vec<u32> {
+        self.keys.number(keys, rows, picked, &mut self.numbers);
+        self.numbers.clone()
+    }
+}
