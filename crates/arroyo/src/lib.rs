@@ -5,6 +5,7 @@
 pub mod api;
 mod applier;
 mod apply;
+mod call;
 mod client;
 mod cluster;
 mod error;
@@ -17,7 +18,8 @@ pub mod status;
 mod wait;
 
 pub use applier::{Applier, Patience, Progress};
-pub use client::{Client, Rates, Timing};
+pub use call::Timing;
+pub use client::{Client, Rates};
 pub use cluster::{Cluster, Deployed};
 pub use error::{ArroyoError, Fault};
 pub use pack::{Pack, PipelineName, content_hash};
