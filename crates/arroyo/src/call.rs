@@ -1,5 +1,6 @@
 //! One call to an Arroyo: with a time-out, and tried again where that cannot do the same thing twice.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_smithy_http_client::{
@@ -47,12 +48,18 @@ impl Default for Timing {
 }
 
 /// The way to one Arroyo.
-#[derive(Debug)]
 pub(crate) struct Caller {
     connector: Connector,
     pub(crate) url: String,
     key: Option<String>,
     pub(crate) timing: Timing,
+}
+
+/// The key is not shown.
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("url", &self.url).field("timing", &self.timing).finish_non_exhaustive()
+    }
 }
 
 /// The answer to a call: status and body.
