@@ -22,7 +22,7 @@ pub(super) async fn read(
 ) -> Result<()> {
     let (name, key) = place.split_once('/').unwrap_or((place, ""));
     let (clients, _) = target.connect().await?;
-    let mut bucket = Bucket::new(&clients, name)?;
+    let bucket = Bucket::open(&clients, name).await?;
     let mut objects = bucket.find(key).await?;
     objects.retain(|object| holds_events(Path::new(&object.key)));
     if objects.is_empty() {
