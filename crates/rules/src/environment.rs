@@ -3,9 +3,16 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
-use weir_anomaly::Stage;
+use weir_anomaly::{
+    Stage, Timestamp,
+    event::{END_OF_TIMES, LEAST_TIME},
+};
 
 use crate::{Interval, Rule, RuleError, rule::position};
+
+/// The event time of what has none, before all that an event can have. Arroyo's watermark moves with a later time than the last,
+/// and begins here.
+const NO_TIME: Timestamp = Timestamp::from_nanos(0);
 
 /// One environment, as `sql/environments/NAME.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -151,6 +158,9 @@ impl Environment {
             .map_or(String::new(), |region| format!("aws_region = {}, ", crate::template::quote(region)));
         [
             ("time", time.to_owned()),
+            ("no_time", literal(NO_TIME)),
+            ("before_times", literal(Timestamp::from_nanos(LEAST_TIME.nanos() - 1))),
+            ("end_of_times", literal(END_OF_TIMES)),
             ("decode", decode.to_owned()),
             ("watermark_delay", format!("INTERVAL '{}'", self.watermark_delay)),
             ("source_offset", offset.to_owned()),
@@ -161,4 +171,9 @@ impl Environment {
         .map(|(name, value)| (name.to_owned(), value))
         .into()
     }
+}
+
+/// A time in SQL.
+fn literal(time: Timestamp) -> String {
+    format!("TIMESTAMP '{}'", time.to_string().replace('T', " ").trim_end_matches('Z'))
 }

@@ -83,18 +83,19 @@ pub(crate) fn poison(
 ) -> Vec<String> {
     let reason = poison.reason.as_str();
     let own_text = poison.stream.len() + poison.record_id.len() + poison.arrival_time.as_ref().map_or(0, String::len);
+    let why: String = poison.error.as_deref().unwrap_or("the event is none").chars().take(MAX_ERROR).collect();
     let error = match poison.raw_bytes() {
         Ok(_) if own_text > MAX_OWN_TEXT => "its fields do not fit into a message".to_owned(),
         Ok(raw) if poison.parts <= 1 && raw.len() > PART_BYTES => {
             let moved = Origin { stream: poison.stream.clone(), ..origin.clone() };
-            return invalid(&moved, entry, &raw, reason, "the event is none", now);
+            return invalid(&moved, entry, &raw, reason, &why, now);
         }
         Ok(raw) if raw.len() > PART_BYTES => "its part does not fit into a message".to_owned(),
         Ok(_) => {
             return vec![json(&Body {
                 stream: &poison.stream,
                 reason,
-                error: "the event is none",
+                error: &why,
                 raw: poison.raw.clone(),
                 part: poison.part,
                 parts: poison.parts,
@@ -144,6 +145,7 @@ mod tests {
             record_id: "c0ffee".to_owned(),
             stream: "weir-events".to_owned(),
             reason: weir_anomaly::PoisonReason::NotUtf8,
+            error: Some("the record is not UTF-8".to_owned()),
             raw: "//79".to_owned(),
             part: 1,
             parts: 1,
