@@ -95,7 +95,11 @@ impl TryFrom<String> for FutureLimit {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Of).map_err(|e: String| format!("{e}, or `none`")) }
+        if text == "none" {
+            Ok(Self::None)
+        } else {
+            text.parse().map(Self::Of).map_err(|e: String| format!("{e}, or `none`"))
+        }
     }
 }
 

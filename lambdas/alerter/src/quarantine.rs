@@ -83,8 +83,7 @@ pub(crate) fn poison(
 ) -> Vec<String> {
     let reason = poison.reason.as_str();
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let own_text =
-        poison.stream.len() + poison.record_id.len() + length(&poison.arrival_time) + length(&poison.error);
+    let own_text = poison.stream.len() + poison.record_id.len() + length(&poison.arrival_time) + length(&poison.error);
     let why = poison.error.as_deref().unwrap_or("the event is none");
     let error = match poison.raw_bytes() {
         Ok(_) if own_text > MAX_OWN_TEXT => "its fields do not fit into a message".to_owned(),

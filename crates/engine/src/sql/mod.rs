@@ -16,8 +16,8 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 pub(crate) use cursor::Cursor;
-pub(crate) use notes::Notes;
 pub(crate) use ddl::{Column, ColumnKind, CreateTable, OptionEntry, Watermark};
+pub(crate) use notes::Notes;
 
 use crate::error::{Place, PlanError};
 

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn comments_are_read_and_others_passed_over() {
-        let text = "-- rule of thumb\n-- weir: count = kind\n-- weir has more to say\n-- weir: future_limit = 90 seconds\n";
+        let text =
+            "-- rule of thumb\n-- weir: count = kind\n-- weir has more to say\n-- weir: future_limit = 90 seconds\n";
         let limit = Some(FutureLimit::Of(Duration::from_secs(90)));
         assert_eq!(
             notes(text).unwrap(),
@@ -94,7 +95,9 @@ mod tests {
 
     #[test]
     fn a_setting_that_is_none_is_refused_at_its_place() {
-        for wrong in ["speed = 3", "future_limit = soon", "future_limit = 5 years", "future_limit", "count = a b", "count ="] {
+        for wrong in
+            ["speed = 3", "future_limit = soon", "future_limit = 5 years", "future_limit", "count = a b", "count ="]
+        {
             let error = notes(&format!("\n-- weir: {wrong}\n")).unwrap_err();
             assert_eq!((error.line, error.column), (2, 1), "{wrong}: {error}");
         }
