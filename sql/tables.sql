@@ -25,6 +25,9 @@ nullif(nullif(greatest(least(coalesce(
 ), ${end_of_times}), ${before_times}), ${end_of_times}), ${before_times})
 -- @end
 
+-- Of an event whose time lies beyond its arrival by more than this, the embedded engine learns nothing of how far time has come.
+-- Arroyo cannot tell: there an event from the future moves time, with time = "event".
+-- weir: future_limit = ${future_limit}
 CREATE TABLE events_raw (
 -- @if decode = "tolerant"
 -- @if time = "arrival"
@@ -70,7 +73,7 @@ CREATE TABLE events_raw (
 -- Every record, its fields taken apart; a field that cannot be read is NULL. `kind` says what the record is: `event`, a control
 -- record of Weir's own (`heartbeat`, `probe`), or why it is none of them. Each record is exactly one, and the embedded engine
 -- counts them by it.
--- count kind
+-- weir: count = kind
 CREATE VIEW decoded AS
 -- @if decode = "tolerant"
 SELECT

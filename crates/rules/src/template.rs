@@ -127,8 +127,8 @@ fn fill(
     let mut shifts = vec![(1, 1)];
     let mut rest = line;
     let mut written = 1;
-    // A comment may speak of `${name}` without meaning it.
-    let comment = line.trim_start().starts_with("--");
+    // A comment may speak of `${name}` without meaning it, unless it is a setting of the engine.
+    let comment = line.trim_start().starts_with("--") && !line.trim_start().starts_with("-- weir: ");
     while let Some((before, after)) = rest.split_once("${").filter(|_| !comment) {
         filled.push_str(before);
         written += before.chars().count();
