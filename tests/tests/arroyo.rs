@@ -338,6 +338,7 @@ time = "arrival"
 series = [{ values = "10x7 11 10x7" }]
 events = ["no event", '{"timestamp":"2026-01-01T00:20:00Z","value":"eleven"}']
 expect = [{ key = "pump-1/temperature", value = 11.0, window_end = "2026-01-01T00:10:00" }]
+expect_poison = ["not_json", "bad_value"]
 
 [[case]]
 name = "is silent"

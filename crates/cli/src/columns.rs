@@ -1,6 +1,6 @@
 //! The options that name the columns of a person's own files.
 
-use weir_stream::EpochUnit;
+use weir_decode::EpochUnit;
 
 use crate::data::read::Columns;
 

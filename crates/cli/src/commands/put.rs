@@ -68,7 +68,7 @@ pub(crate) async fn run(command: PutCommand) -> Result<()> {
 /// Events of one source keep their order: the source as the decoder has it, whatever kind of JSON it is.
 pub(crate) fn partition_key(record: &[u8]) -> Option<String> {
     // Kinesis takes keys of 1 to 256 characters.
-    let key: String = weir_stream::source(record)?.chars().take(256).collect();
+    let key: String = weir_decode::source(record)?.chars().take(256).collect();
     (!key.is_empty()).then_some(key)
 }
 

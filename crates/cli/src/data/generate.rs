@@ -5,7 +5,7 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use weir_anomaly::{Timestamp, event::Event};
-use weir_stream::Reading;
+use weir_decode::Reading;
 
 use super::{
     TimedEvent,

@@ -1,10 +1,12 @@
 //! Events at rest: generated, or read from a person's own file.
 
+#[cfg(test)]
+mod differential;
 pub(crate) mod generate;
 pub(crate) mod labels;
 pub(crate) mod read;
 
-use weir_stream::Reading;
+use weir_decode::Reading;
 
 /// One event, ready to be replayed.
 #[derive(Debug, Clone, PartialEq)]

@@ -108,27 +108,32 @@ impl Text {
     fn object(&mut self) -> std::io::Result<Option<usize>> {
         let (mut depth, mut quoted, mut escaped, mut line_began) = (0_usize, false, false, false);
         let mut at = self.start;
-        while let Some(byte) = self.byte(at)? {
-            if at - self.start > LONGEST || (quoted && byte == b'\n') || (line_began && byte == b'{') {
-                return Ok(None);
-            }
-            line_began = byte == b'\n';
-            at += 1;
-            if quoted {
-                quoted = escaped || byte != b'"';
-                escaped = byte == b'\\' && !escaped;
-                continue;
-            }
-            match byte {
-                b'"' => quoted = true,
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return Ok(Some(at));
-                    }
+        while self.byte(at)?.is_some() {
+            for byte in self.bytes.get(at..).unwrap_or_default() {
+                if (quoted && *byte == b'\n') || (line_began && *byte == b'{') {
+                    return Ok(None);
                 }
-                _ => {}
+                line_began = *byte == b'\n';
+                at += 1;
+                if quoted {
+                    quoted = escaped || *byte != b'"';
+                    escaped = *byte == b'\\' && !escaped;
+                    continue;
+                }
+                match byte {
+                    b'"' => quoted = true,
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => {
+                        depth = depth.saturating_sub(1);
+                        if depth == 0 {
+                            return Ok(Some(at));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if at - self.start > LONGEST {
+                return Ok(None);
             }
         }
         Ok(None)

@@ -1,7 +1,7 @@
 //! Writes rows, and records whose fields have other names, as the records that the stream carries.
 
 use weir_anomaly::Timestamp;
-use weir_stream::{EpochUnit, members, text_of};
+use weir_decode::{EpochUnit, members, text_of};
 
 /// Which columns or fields hold what.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! both also compressed, or Parquet.
 //!
 //! A record of JSON is handed on as it is written, as the stream would carry it. Rows of CSV and Parquet, and records whose fields
-//! have other names, are first written as such records ([`make`]). Each is then decoded by the decoder of [`weir_stream`].
+//! have other names, are first written as such records ([`make`]). Each is then decoded by the decoder of [`weir_decode`].
 
 mod csv;
 mod json;
@@ -15,7 +15,7 @@ mod zstd;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use weir_stream::{Decoded, EpochUnit, Fault, Reading, decode};
+use weir_decode::{Decoded, EpochUnit, Fault, Reading, decode};
 
 use super::TimedEvent;
 pub(crate) use make::{Columns, Maker};

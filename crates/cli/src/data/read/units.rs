@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use weir_stream::{EpochUnit, Fault};
+use weir_decode::{EpochUnit, Fault};
 
 use super::unit_option;
 

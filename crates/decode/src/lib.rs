@@ -6,8 +6,8 @@
 
 mod decode;
 mod fields;
-mod time;
+mod times;
 
-pub use decode::{Decoded, Fault, Reading, decode, source};
+pub use decode::{Decoded, Fault, Reading, decode, source, time};
 pub use fields::{members, text_of};
-pub use time::{EpochUnit, parse_time};
+pub use times::{EpochUnit, parse_time};

@@ -5,7 +5,7 @@ use weir_anomaly::{PoisonReason, Timestamp};
 use crate::{
     EpochUnit,
     fields::{Fields, Strict, is_whole_array, members},
-    time::{self, NoTime},
+    times::{self, NoTime},
 };
 
 /// What `sql/tables.sql` calls a source that a record does not name.
@@ -75,7 +75,7 @@ impl Fault {
 /// Decodes a record as `sql/tables.sql` does with `decode = "tolerant"`.
 ///
 /// ```
-/// use weir_stream::{Decoded, decode};
+/// use weir_decode::{Decoded, decode};
 ///
 /// let record = br#"{"timestamp":"2026-01-01T00:00:00Z","value":"21.5","source":17}"#;
 /// let Decoded::Event(reading) = decode(record) else { unreachable!() };
@@ -94,6 +94,13 @@ pub fn decode(record: &[u8]) -> Decoded {
 #[must_use]
 pub fn source(record: &[u8]) -> Option<String> {
     std::str::from_utf8(record).ok().and_then(|text| Fields::of(text).0.source)
+}
+
+/// The time that a record carries, whether or not it is an event: a control record has one too.
+#[must_use]
+pub fn time(record: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(record).ok()?;
+    times::read(&Fields::of(text).0.timestamp?).ok()
 }
 
 /// The expression `kind` of the view `decoded`, in its order; `None` for a control record.
@@ -139,7 +146,7 @@ fn reading(fields: Fields, text: &str) -> Result<Reading, Fault> {
     let Some(timestamp) = fields.timestamp else {
         return Err(Fault::new(PoisonReason::BadTimestamp, missing("timestamp", text)));
     };
-    let time = time::read(&timestamp).map_err(|fault| Fault {
+    let time = times::read(&timestamp).map_err(|fault| Fault {
         unit: match fault {
             NoTime::Number(unit) => unit,
             _ => None,

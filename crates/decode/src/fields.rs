@@ -92,7 +92,7 @@ fn as_text(jiter: &mut Jiter<'_>) -> JiterResult<Option<String>> {
 /// counts. Of a damaged object, those before the fault.
 ///
 /// ```
-/// let members = weir_stream::members(r#"{"a": 1.50, "b": {"c": 2}}"#);
+/// let members = weir_decode::members(r#"{"a": 1.50, "b": {"c": 2}}"#);
 /// assert_eq!(members, [("a".to_owned(), "1.50"), ("b".to_owned(), r#"{"c": 2}"#)]);
 /// ```
 #[must_use]
