@@ -15,7 +15,7 @@ pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
 pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
 pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
-pub use table::{BadData, Format, TableInfo, TableKind};
+pub use table::{BadData, Format, FutureLimit, TableInfo, TableKind};
 pub(crate) use window::{Window, window_type};
 
 /// A planned program, ready to run any number of times.
