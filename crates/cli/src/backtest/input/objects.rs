@@ -10,7 +10,7 @@ use crate::{data::read::Outcome, target::Target};
 pub(super) async fn read(place: &str, target: &Target, reading: &mut Reading<'_>) -> Result<()> {
     let (name, key) = place.split_once('/').unwrap_or((place, ""));
     let (clients, _) = target.connect().await?;
-    let mut bucket = Bucket::new(&clients, name)?;
+    let bucket = Bucket::open(&clients, name).await?;
     let mut objects = bucket.find(key).await?;
     objects.retain(|object| {
         // Below the prefix: whoever names a hidden folder wants it.
