@@ -71,12 +71,16 @@ fn run_on(program: &Program, records: Vec<RawRecord>, options: RunOptions) -> Fo
     assert_eq!(source.records, read);
     assert_eq!(source.kinds.values().sum::<u64>() + source.poison, read, "{:?}", source.kinds);
     assert!(read == source.poison || source.unaccounted() == Some(0));
-    let poison = poison.rows().iter().map(|row| match Record::parse(row).unwrap() {
-        Record::Poison(poison) => poison,
-        Record::Anomaly(anomaly) => panic!("{anomaly:?}"),
-    });
+    let poison = poison
+        .rows()
+        .iter()
+        .map(|row| match Record::parse(row).unwrap() {
+            Record::Poison(poison) => poison,
+            Record::Anomaly(anomaly) => panic!("{anomaly:?}"),
+        })
+        .collect();
     let anomalies = anomalies.rows().iter().map(|row| serde_json::from_slice(row).unwrap()).collect();
-    Found { anomalies, poison: poison.collect(), report }
+    Found { anomalies, poison, report }
 }
 
 fn record(payload: impl AsRef<[u8]>, arrival_nanos: i64) -> RawRecord {
@@ -155,7 +159,7 @@ fn times_are_told_in_every_form_that_the_contract_lists_and_in_no_other() {
         ("1767268800000", Some(noon)),
         ("1767268800000.0", Some(noon)),
         ("1767268800000.25", Some(quarter)),
-        ("1767268800000.2504", Some(quarter)),
+        ("1767268800000.2501", Some(quarter)),
         ("1.7672688e12", Some(noon)),
         ("17672688E+5", Some(noon)),
         ("176726880000000e-2", Some(noon)),
