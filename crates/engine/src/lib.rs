@@ -32,7 +32,7 @@ mod sql;
 mod state;
 mod udf;
 
-pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord};
+pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
 pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
 pub use plan::{PlanOptions, plan};

@@ -42,6 +42,21 @@ impl Program {
         &self.sinks
     }
 
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart
+    /// cannot meet, but for rows of a session that others connect.
+    #[must_use]
+    pub fn longest_window(&self) -> i64 {
+        let longest = |operator: &Operator| match &operator.kind {
+            OperatorKind::Window(spec) => match spec.window {
+                Window::Tumble { width } | Window::Hop { width, .. } => width,
+                Window::Session { gap } => gap,
+            },
+            OperatorKind::Join(spec) => spec.ttl,
+            _ => 0,
+        };
+        self.operators.iter().map(longest).max().unwrap_or(0)
+    }
+
     /// Identifies the program's text: state of another program is refused.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
