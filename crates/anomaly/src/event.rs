@@ -39,55 +39,9 @@ pub struct Event {
     pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A control record: Weir's own, which no rule sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// Moves event time on.
-    Heartbeat,
-    /// Passes through the whole path.
-    Probe,
-}
-
-impl Control {
-    /// What control record this is, by all of its fields; `None` for any other record, whatever its field `weir` holds. The view
-    /// `decoded` of `sql/tables.sql` says the same in SQL.
-    #[must_use]
-    pub fn of(record: &serde_json::Map<String, serde_json::Value>) -> Option<Self> {
-        let fields = record.len() - usize::from(record.contains_key("timestamp"));
-        match record.get("weir").and_then(serde_json::Value::as_str)? {
-            "heartbeat" if fields == 1 => Some(Self::Heartbeat),
-            "probe" if fields == 3 && record.contains_key("probe_id") && record.contains_key("sent_at") => {
-                Some(Self::Probe)
-            }
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_control_record_has_its_fields_and_no_others() {
-        let of = |record: serde_json::Value| Control::of(record.as_object().unwrap());
-        assert_eq!(of(json!({"weir": "heartbeat"})), Some(Control::Heartbeat));
-        assert_eq!(of(json!({"weir": "heartbeat", "timestamp": 1})), Some(Control::Heartbeat));
-        assert_eq!(of(json!({"weir": "probe", "probe_id": "p", "sent_at": "s"})), Some(Control::Probe));
-        assert_eq!(of(json!({"weir": "probe", "probe_id": "p", "sent_at": "s", "timestamp": 1})), Some(Control::Probe));
-        for other in [
-            json!({}),
-            json!({"weir": "north", "value": 1}),
-            json!({"weir": "heartbeat", "value": 1}),
-            json!({"weir": "heartbeat", "timestamp": 1, "value": 1}),
-            json!({"weir": "probe", "probe_id": "p", "source": "s"}),
-            json!({"weir": 7}),
-        ] {
-            assert_eq!(of(other.clone()), None, "{other}");
-        }
-    }
 
     #[test]
     fn times_of_living_systems_are_event_times() {
