@@ -84,15 +84,15 @@ SELECT
     WHEN event IS NULL THEN 'not_utf8'
     WHEN names IS NULL OR strict_names IS NULL THEN
       CASE
-        WHEN get_first_json_object(event, '$') IS NOT NULL AND NOT regexp_like(event, '^\s*[{]') THEN 'not_an_object'
-        WHEN names IS NOT NULL AND regexp_like(event, '[}]\s*[{]') THEN 'several_values'
+        WHEN get_first_json_object(event, '$') IS NOT NULL AND NOT regexp_like(event, '^\s*\{') THEN 'not_an_object'
+        WHEN names IS NOT NULL AND regexp_like(event, '\}\s*\{') THEN 'several_values'
         ELSE 'not_json'
       END
     WHEN names <> strict_names THEN 'repeated_field'
     WHEN weir = 'heartbeat' AND (names = 1 OR (names = 2 AND json_contains(event, 'timestamp'))) THEN 'heartbeat'
     WHEN weir = 'probe' AND json_contains(event, 'probe_id') AND json_contains(event, 'sent_at')
       AND (names = 3 OR (names = 4 AND json_contains(event, 'timestamp'))) THEN 'probe'
-    WHEN timestamp IS NULL THEN CASE WHEN regexp_like(event, '^\s*[[]') THEN 'not_an_object' ELSE 'bad_timestamp' END
+    WHEN timestamp IS NULL THEN CASE WHEN regexp_like(event, '^\s*\[') THEN 'not_an_object' ELSE 'bad_timestamp' END
     WHEN value IS NULL OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308 THEN 'bad_value'
     ELSE 'event'
   END AS kind

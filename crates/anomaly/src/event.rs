@@ -38,3 +38,18 @@ pub struct Event {
     #[serde(flatten)]
     pub rest: serde_json::Map<String, serde_json::Value>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_living_systems_are_event_times() {
+        for (millis, is) in
+            [(99_999_999_999, false), (100_000_000_000, true), (7_258_118_399_999, true), (7_258_118_400_000, false)]
+        {
+            assert_eq!(is_event_time(Timestamp::from_millis(millis).unwrap()), is, "{millis}");
+        }
+        assert!(!is_event_time(Timestamp::from_nanos(i64::MIN)) && !is_event_time(Timestamp::from_nanos(i64::MAX)));
+    }
+}

@@ -187,6 +187,9 @@ mod tests {
         let body: Value = serde_json::from_str(&bodies[0]).unwrap();
         assert_eq!((bodies.len(), &body["part"], &body["parts"]), (1, &2.into(), &3.into()));
         assert_eq!((&body["stream"], &body["record_id"]), (&"weir-events".into(), &"c0ffee".into()));
+        assert_eq!(body["error"], "the record is not UTF-8", "people read why");
+        let older = poison_bodies(&envelope(|p| p.error = None));
+        assert!(older.iter().all(|body| body.contains("\"error\":\"the event is none\"")));
         let whole = envelope(|p| p.raw = "AAAA".repeat(100_000));
         let bodies = poison_bodies(&whole);
         assert_eq!(bodies.len(), 2, "300,000 bytes");

@@ -314,12 +314,18 @@ async fn readers_and_the_sql_give_the_same_row_for_every_record() {
     }
 }
 
+/// Whether an object begins right behind the end of something.
+fn holds_several(record: &[u8]) -> bool {
+    let ends = record.iter().enumerate().filter(|(_, byte)| **byte == b'}');
+    ends.map(|(at, _)| record[at + 1..].trim_ascii_start()).any(|rest| rest.starts_with(b"{"))
+}
+
 #[test]
 fn a_file_of_records_gives_what_each_of_them_is() {
     let records: Vec<Vec<u8>> = corpus()
         .into_iter()
-        // Objects behind each other are events of their own in a file, and no event on the stream; a blank line is nothing.
-        .filter(|record| line(&decode(record)) != "several_values" && !record.trim_ascii().is_empty())
+        // What stands behind the end of an object is a record of its own in a file; a blank line is nothing.
+        .filter(|record| !holds_several(record) && !record.trim_ascii().is_empty())
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("corpus.jsonl");

@@ -2,7 +2,7 @@
 //! and cuts checkpoints between two batches.
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::RunOptions;
+use super::checkpoint::{finished, write_checkpoint};
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::error::RunError;
@@ -373,41 +374,4 @@ impl Driver {
         }
         result
     }
-}
-
-/// Waits for a checkpoint that is being written; for ever when there is none.
-async fn finished(
-    writing: &mut Option<JoinHandle<Result<bool, RunError>>>,
-) -> Result<Result<bool, RunError>, JoinError> {
-    match writing {
-        Some(task) => task.await,
-        None => pending().await,
-    }
-}
-
-/// Gathers the answers to a barrier and writes them down. Sinks answer when they have flushed: what the positions have
-/// passed is durable. Whether all have answered; without, nothing is written.
-async fn write_checkpoint(
-    store: Store,
-    sources: Vec<SourceState>,
-    mut answers: mpsc::UnboundedReceiver<Answer>,
-    wanted: usize,
-    stats: Arc<Stats>,
-) -> Result<bool, RunError> {
-    let (mut operators, mut count) = (Vec::new(), 0);
-    while let Some(answer) = answers.recv().await {
-        count += 1;
-        if let Answer::State(state) = answer {
-            operators.push(state);
-        }
-    }
-    if count < wanted {
-        return Ok(false);
-    }
-    operators.sort_by_key(|o| o.operator);
-    let checkpoint = Checkpoint { sources, operators };
-    let bytes = store.save(checkpoint).await?;
-    stats.checkpoints.fetch_add(1, Ordering::Relaxed);
-    tracing::debug!(bytes, "checkpoint written");
-    Ok(true)
 }

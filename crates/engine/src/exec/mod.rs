@@ -3,6 +3,7 @@
 mod accumulate;
 mod bin_state;
 mod bins;
+mod checkpoint;
 mod chunk;
 mod driver;
 mod edge;
