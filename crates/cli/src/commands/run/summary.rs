@@ -1,6 +1,6 @@
 //! What was counted, at the end of a run.
 
-use weir_engine::{ConnectorStats, RunReport};
+use weir_engine::{ConnectorStats, RunReport, SourceStats};
 
 use super::log::{self, LogFormat};
 
@@ -21,6 +21,7 @@ fn text(report: &RunReport) -> String {
             "read {}: {} records, {} late, {} poison, {} without a usable time, {} from the future",
             s.name, s.records, s.late, s.poison, s.without_time, s.future
         ));
+        lines.extend(kinds(s));
         lines.extend(s.connector.as_ref().and_then(faults));
     }
     for r in &report.rules {
@@ -39,6 +40,16 @@ fn text(report: &RunReport) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
+/// What a source's rows turned out to be, where the program has them counted: each is one of these.
+fn kinds(s: &SourceStats) -> Option<String> {
+    let lost = s.unaccounted()?;
+    let mut said: Vec<String> = s.kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
+    if lost > 0 {
+        said.push(format!("{lost} not accounted for"));
+    }
+    Some(format!("  of them {}", said.join(", ")))
+}
+
 /// What went wrong at a service; nothing when nothing did.
 fn faults(c: &ConnectorStats) -> Option<String> {
     let counts = [
@@ -55,7 +66,7 @@ fn faults(c: &ConnectorStats) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use weir_engine::{RuleStats, SinkStats, SourceStats};
+    use weir_engine::{RuleStats, SinkStats};
 
     use super::*;
 
@@ -66,6 +77,8 @@ mod tests {
             sources: vec![SourceStats {
                 name: "events".into(),
                 records: 10,
+                rows: 8,
+                kinds: [("event".to_owned(), 6), ("heartbeat".to_owned(), 1)].into(),
                 late: 1,
                 poison: 2,
                 without_time: 3,
@@ -80,6 +93,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&report), @r"
         read events: 10 records, 1 late, 2 poison, 3 without a usable time, 4 from the future
+          of them 6 event, 1 heartbeat, 1 not accounted for
         rule zscore: 5 rows, 1 late, 2 poison, 0 without a usable time
         wrote anomalies: 5 rows
           2 throttles, 3 retries, 1 rows set aside: too large for the stream
