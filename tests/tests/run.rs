@@ -271,6 +271,98 @@ fn sigterm_writes_a_last_checkpoint_and_the_next_run_goes_on_there_without_repea
     assert_eq!(rows.len(), all, "a row was repeated");
 }
 
+/// Counts for ever, into a stream.
+const COUNTING_TO_A_STREAM: &str = "
+CREATE TABLE ticks WITH (connector = 'impulse', event_rate = '500', event_time_interval = '1000000');
+CREATE TABLE seen (c BIGINT) WITH (connector = 'kinesis', stream_name = 'seen', type = 'sink', format = 'json');
+INSERT INTO seen SELECT CAST(counter AS BIGINT) AS c FROM ticks;
+";
+
+/// A run whose stream is at an address.
+fn to_a_stream(folder: &Path, endpoint: &str, arguments: &[&str]) -> Command {
+    let mut command = run(folder, COUNTING_TO_A_STREAM, arguments);
+    let keys = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    command.env("AWS_ENDPOINT_URL", endpoint).envs(keys);
+    command
+}
+
+/// The counts on a stream of one shard, each once, in order.
+fn counts_on(emulator: &weir_tests::Emulator, stream: &str) -> Vec<i64> {
+    let shard = serde_json::json!({"StreamName": stream, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"});
+    let mut iterator = emulator.kinesis("GetShardIterator", &shard).unwrap()["ShardIterator"].clone();
+    let mut counts = Vec::new();
+    loop {
+        let answer = emulator.kinesis("GetRecords", &serde_json::json!({"ShardIterator": iterator})).unwrap();
+        for record in answer["Records"].as_array().unwrap() {
+            let row = weir_anomaly::base64_bytes(record["Data"].as_str().unwrap()).unwrap();
+            counts.push(serde_json::from_slice::<Value>(&row).unwrap()["c"].as_i64().unwrap());
+        }
+        if answer["MillisBehindLatest"] == 0 {
+            counts.sort_unstable();
+            counts.dedup();
+            return counts;
+        }
+        iterator = answer["NextShardIterator"].clone();
+    }
+}
+
+#[test]
+fn a_run_whose_sink_is_down_ends_in_time_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = weir_tests::Emulator::start(&folder.path().join("emulator")).unwrap();
+    emulator.kinesis("CreateStream", &serde_json::json!({"StreamName": "seen", "ShardCount": 1})).unwrap();
+    let arguments = ["--state", "state", "--checkpoint-interval-millis", "100", "--stats", "stats.json"];
+    let healthy = || {
+        let _ = fs::remove_file(folder.path().join("stats.json"));
+        let running = Running::start(to_a_stream(folder.path(), &emulator.endpoint(), &arguments));
+        until("checkpoints are written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 3));
+        running.signal(Signal::SIGTERM);
+        let (status, rest) = running.end();
+        assert_eq!(status.code(), Some(0), "{rest}");
+    };
+    until("the stream is there", || emulator.kinesis("ListShards", &serde_json::json!({"StreamName": "seen"})).ok());
+    healthy();
+    let checkpoint = || fs::read(folder.path().join("state/checkpoint")).unwrap();
+    let before = checkpoint();
+
+    // One endpoint takes connections and never answers, one refuses them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (address, limit) in [(silent.local_addr().unwrap(), 3), (refusing, 1), (silent.local_addr().unwrap(), 0)] {
+        let within = limit.to_string();
+        let arguments = [&arguments[..], &["--stop-within", &within]].concat();
+        let _ = fs::remove_file(folder.path().join("stats.json"));
+        let running = Running::start(to_a_stream(folder.path(), &format!("http://{address}"), &arguments));
+        // The source goes on until every queue between it and the sink is full: nothing takes what it hands on then.
+        let mut read = (0, Instant::now());
+        until("the queues are full", || {
+            let report = fs::read(folder.path().join("stats.json")).ok()?;
+            let report: Value = serde_json::from_slice(&report).ok()?;
+            let records = report["sources"][0]["records"].as_u64()?;
+            if records != read.0 {
+                read = (records, Instant::now());
+            }
+            (records > 0 && read.1.elapsed() > Duration::from_secs(2)).then_some(())
+        });
+        let asked = Instant::now();
+        running.signal(Signal::SIGTERM);
+        let (status, rest) = running.end();
+        let took = asked.elapsed();
+        assert_eq!(status.code(), Some(1), "{address}: {rest}");
+        assert!(took < Duration::from_secs(limit + 8), "{address}: {took:?}");
+        let expected = format!(
+            "error: the sinks, or the place of the state, did not take what was left within {limit} s: no last checkpoint was written\n  hint: "
+        );
+        assert!(rest.contains(&expected), "{address}: {rest}");
+        assert_eq!(checkpoint(), before, "{address}: the checkpoint before stays as it is");
+    }
+
+    healthy();
+    let counts = counts_on(&emulator, "seen");
+    assert!(counts.len() > 200, "{}", counts.len());
+    assert!(counts.iter().copied().eq(0..counts.len() as i64), "a count is missing: {counts:?}");
+}
+
 #[test]
 fn a_folder_holds_the_state_of_one_run_at_a_time_and_is_free_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();

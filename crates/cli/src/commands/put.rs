@@ -31,6 +31,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(crate) async fn run(command: PutCommand) -> Result<()> {
     let (clients, names) = command.target.connect().await?;
+    command.target.warn_if_unread()?;
     let stream = command.stream.or(names.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
     let input: Box<dyn BufRead> = match &command.file {
         Some(file) => {
