@@ -4,7 +4,10 @@ use anyhow::{Result, anyhow};
 use weir_engine::{MemorySink, MemorySource, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
-use crate::{commands::check::in_rule_file, compile::plan_options};
+use crate::{
+    commands::{check::in_rule_file, run::summary::rule_errors},
+    compile::rule_plan_options,
+};
 
 /// A compiled pack, planned once and run any number of times.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub(crate) struct Output {
 impl Planned {
     /// Plans a compiled pack; a refusal names the place in the rule's own file.
     pub(crate) fn new(program: &Program) -> Result<Self> {
-        plan(&program.sql, &plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
+        plan(&program.sql, &rule_plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
     }
 
     /// Counters for a run of it.
@@ -41,6 +44,9 @@ impl Planned {
         options.sinks.insert("anomalies".to_owned(), anomalies.clone());
         options.sinks.insert("poison".to_owned(), poison.clone());
         let report = weir_engine::run(&self.0, options, std::future::pending()).await?;
+        for (rule, said) in report.rules.iter().filter_map(|rule| Some((&rule.name, rule_errors(rule)?))) {
+            eprintln!("warning: rule {rule}: {said}");
+        }
         Ok(Output { anomalies: anomalies.lines(), poison: poison.rows().len(), report })
     }
 }

@@ -6,6 +6,7 @@ use weir_anomaly::{RuleMeta, Stage};
 
 use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
+    guard::guards,
     projection::{Identity, Projection},
     template::{Output, quote},
     tokens,
@@ -68,10 +69,12 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     let version = rule.version(&body.text);
 
     let file = rule.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    out.generated(&format!("\n-- rule {} ({file}:{}), version {version}", rule.header.name, rule.body_line));
-    out.generated(&before_body(rule, &version));
-    out.written(&rule.file, rule.body_line, &rule.body, &values)?;
-    out.generated(after_body(&rule.projection));
+    let generated = |out: &mut Output, text: &str| out.generated_for(&rule.file, rule.body_line, text);
+    generated(out, &format!("\n-- rule {} ({file}:{}), version {version}", rule.header.name, rule.body_line));
+    generated(out, &before_body(rule, &version));
+    let (_, edits) = guards(&body.text);
+    out.append(body.edited(&edits));
+    generated(out, after_body(&rule.projection));
     Ok(version)
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use weir_anomaly::Stage;
 
-use crate::{Interval, Rule, RuleError, rule::position};
+use crate::{Interval, Rule, RuleError, pack::without_byte_order_mark, rule::position};
 
 /// One environment, as `sql/environments/NAME.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -110,6 +110,7 @@ impl Environment {
     /// # Errors
     /// When it is not TOML of the right shape.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let environment: Self = toml::from_str(text).map_err(|e| {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)

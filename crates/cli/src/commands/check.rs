@@ -12,7 +12,7 @@ use weir_rules::{
 };
 
 use crate::{
-    compile::{EnvironmentOptions, plan_options, udf_faults},
+    compile::{EnvironmentOptions, rule_plan_options, udf_faults},
     repo::Repo,
 };
 
@@ -118,8 +118,8 @@ fn check(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<
         match weir_rules::compile(&pack.only(&rule.header.name), environment) {
             Err(errors) => findings.extend(errors.into_iter().map(|error| Finding::of_error("invalid-rule", error))),
             Ok(program) => {
-                if let Err(error) = plan(&program.sql, &plan_options()) {
-                    let finding = Finding::of_error("does-not-plan", in_file(&program, pack, &error));
+                if let Err(error) = plan(&program.sql, &rule_plan_options()) {
+                    let finding = Finding::of_error("does-not-plan", in_file(&program, &rule.file, &error));
                     // A fault of the tables is one, not one a rule.
                     if !findings.contains(&finding) {
                         findings.push(finding);
@@ -173,9 +173,10 @@ pub(crate) fn in_rule_file(program: &Program, error: &PlanError) -> String {
     }
 }
 
-fn in_file(program: &Program, pack: &Pack, error: &PlanError) -> RuleError {
+/// A program of one rule that has no place for its fault is that rule's.
+fn in_file(program: &Program, rule: &Path, error: &PlanError) -> RuleError {
     written(program, error).unwrap_or_else(|| RuleError {
-        file: pack.tables_file.clone(),
+        file: rule.to_owned(),
         line: 0,
         column: 0,
         message: error.message.clone(),

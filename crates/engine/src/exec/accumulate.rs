@@ -1,15 +1,17 @@
 //! Aggregates by group: DataFusion's accumulators over the groups of one bin, and their partial states.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, UInt32Array};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::take;
+use arrow::compute::{concat, filter_record_batch, take};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 
+use super::failures::{Failures, attempt};
 use super::keys::{GroupMap, KeyEncoder, Keys, Picked, renewed};
 use super::pairs::Pairs;
 use super::variance::Deviations;
@@ -77,6 +79,26 @@ impl WindowSpec {
             arguments.push(Arguments { values, filter });
         }
         Ok(Inputs { rows, keys, arguments })
+    }
+
+    /// The same for the rows for which it can be done, and which those are (`None`: all). Others are counted.
+    pub(super) fn evaluate_rows(
+        &self,
+        batch: &RecordBatch,
+        failures: &Failures,
+    ) -> Result<(Inputs, Option<BooleanArray>)> {
+        if let Ok(inputs) = attempt(|| self.evaluate(batch)) {
+            return Ok((inputs, None));
+        }
+        let part = |rows: Range<usize>| self.evaluate(&batch.slice(rows.start, rows.len())).map(|_| rows);
+        let mut kept = vec![false; batch.num_rows()];
+        for rows in failures.over(0..batch.num_rows(), &mut { part }) {
+            kept.get_mut(rows).unwrap_or_default().fill(true);
+        }
+        let kept = BooleanArray::from(kept);
+        let batch = filter_record_batch(batch, &kept)?;
+        let inputs = attempt(|| self.evaluate(&batch)).map_err(|e| exec_datafusion_err!("{e}"))?;
+        Ok((inputs, Some(kept)))
     }
 
     /// Puts keys, window, aggregates and time in the output's order.
@@ -167,6 +189,45 @@ impl Accumulators {
         self.0.iter_mut().map(|a| a.evaluate(EmitTo::All)).collect()
     }
 
+    /// The results of so many groups, and which groups have one. Where a result may fail, the states are kept until it is
+    /// known that none does: else each group's are finished alone.
+    fn finish_groups(
+        self,
+        spec: &WindowSpec,
+        groups: usize,
+        failures: &Failures,
+    ) -> Result<(Vec<ArrayRef>, Option<BooleanArray>)> {
+        if !spec.aggregates.iter().any(|a| a.may_fail) {
+            return Ok((self.finish()?, None));
+        }
+        let states = self.into_states()?;
+        let mut finish = |rows: Range<usize>| {
+            let part = |column: &ArrayRef| column.slice(rows.start, rows.len());
+            let states: Vec<Vec<ArrayRef>> = states.iter().map(|s| s.iter().map(part).collect()).collect();
+            let mut accumulators = Self::new(spec)?;
+            accumulators.merge(&states, &(0..rows.len()).collect::<Vec<_>>(), rows.len())?;
+            accumulators.finish().map(|values| (rows, values))
+        };
+        let parts = failures.over(0..groups, &mut finish);
+        if let [(rows, values)] = parts.as_slice()
+            && rows.len() == groups
+        {
+            return Ok((values.clone(), None));
+        }
+        let mut kept = vec![false; groups];
+        for (rows, _) in &parts {
+            kept.get_mut(rows.clone()).unwrap_or_default().fill(true);
+        }
+        let column = |nth: usize| {
+            let column: Vec<&dyn Array> = parts.iter().filter_map(|(_, v)| v.get(nth)).map(AsRef::as_ref).collect();
+            if column.is_empty() { Ok(None) } else { concat(&column).map(Some) }
+        };
+        let columns = (0..parts.first().map_or(0, |(_, values)| values.len()))
+            .map(column)
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok((columns.into_iter().flatten().collect(), Some(kept.into())))
+    }
+
     /// The partial states; the accumulators are spent.
     fn into_states(mut self) -> Result<Vec<Vec<ArrayRef>>> {
         self.0.iter_mut().map(|a| a.state(EmitTo::All)).collect()
@@ -245,12 +306,30 @@ impl Groups {
         }
     }
 
-    /// The groups' keys and results.
-    pub(super) fn finish(self) -> Result<Finished> {
-        let numbers = self.map.into_numbers();
+    /// The groups' keys and results; groups whose results cannot be computed are left out and counted.
+    pub(super) fn finish(self, spec: &WindowSpec, failures: &Failures) -> Finished {
+        let groups = self.map.len();
+        attempt(|| self.results(spec, failures)).unwrap_or_else(|error| {
+            failures.add(groups, &error);
+            Finished::default()
+        })
+    }
+
+    fn results(self, spec: &WindowSpec, failures: &Failures) -> Result<Finished> {
+        let mut numbers = self.map.into_numbers();
+        let mut firsts = self.firsts.unwrap_or_default();
         // Some accumulators cannot give the results of no group.
-        let values = if numbers.is_empty() { Vec::new() } else { self.accumulators.finish()? };
-        Ok(Finished { numbers, values, firsts: self.firsts.unwrap_or_default() })
+        if numbers.is_empty() {
+            return Ok(Finished { numbers, values: Vec::new(), firsts });
+        }
+        let (values, kept) = self.accumulators.finish_groups(spec, numbers.len(), failures)?;
+        if let Some(kept) = kept {
+            let mut of_numbers = kept.values().iter();
+            numbers.retain(|_| of_numbers.next().unwrap_or(false));
+            let mut of_firsts = kept.values().iter();
+            firsts.retain(|_| of_firsts.next().unwrap_or(false));
+        }
+        Ok(Finished { numbers, values, firsts })
     }
 
     /// The groups' keys and partial states.
@@ -294,7 +373,7 @@ fn short(place: u64) -> u32 {
 }
 
 /// Keys, by number, and results of groups.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Finished {
     pub(super) numbers: Vec<u32>,
     /// By aggregate; none where there are no groups.

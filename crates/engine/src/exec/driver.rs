@@ -15,6 +15,7 @@ use super::RunOptions;
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::error::RunError;
+use super::failures::Failures;
 use super::operator::State;
 use super::operator_task::{Held, OperatorTask};
 use super::sink_task::{RowEncoder, SinkTask, Written};
@@ -136,7 +137,8 @@ impl Driver {
         let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
         let held = Held::new(options.state_limit, Arc::clone(&stats));
         for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
-            let mut state = State::new(&program.operators, operator, options.lanes())?;
+            let failures = Failures::of_operator(&stats, program, id);
+            let mut state = State::new(&program.operators, operator, options.lanes(), &failures)?;
             let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
@@ -151,7 +153,7 @@ impl Driver {
                 _ => {
                     let (operators, held) = (Arc::clone(&program.operators), held.clone());
                     let late = Late::new(Arc::clone(&stats), program, id);
-                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, held };
+                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, held };
                     tasks.spawn(task.run());
                 }
             }
@@ -192,7 +194,8 @@ impl Driver {
             let stats = Arc::clone(&self.stats);
             let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
             let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
-            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), stats)?;
+            let failures = Failures::of_operator(&stats, program, node);
+            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
             let task = SourceTask {
                 node,
                 source,

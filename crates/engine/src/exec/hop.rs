@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use datafusion::common::Result;
 
 use super::accumulate::{Finished, Groups, Partial};
+use super::failures::{Failures, attempt};
 use crate::program::WindowSpec;
 
 /// Closed bins, and the blocks made of them.
@@ -93,19 +94,39 @@ impl ClosedBins {
     pub(super) fn next_window(
         &mut self,
         watermark: i64,
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Option<(i64, Finished)>> {
+    ) -> Option<(i64, Finished)> {
         let length = self.width / self.slide;
-        let Some((first, _)) = self.bins.first_key_value() else { return Ok(None) };
+        let (first, _) = self.bins.first_key_value()?;
+        let first = *first;
         let end = self.next_end.max(first + 1);
         if end.saturating_mul(self.slide) > watermark {
-            return Ok(None);
+            return None;
         }
         let start = end - length;
+        let window = attempt(|| self.window(start.max(first), end, (spec, failures), known, groups));
+        let finished = window.unwrap_or_else(|error| {
+            failures.add(1, &error);
+            Finished::default()
+        });
+        self.next_end = end + 1;
+        self.forget_before(end + 1 - length);
+        Some((start * self.slide, finished))
+    }
+
+    /// The results of the bins from one number up to another.
+    fn window(
+        &mut self,
+        start: i64,
+        end: i64,
+        (spec, failures): (&WindowSpec, &Failures),
+        known: usize,
+        groups: &mut Vec<usize>,
+    ) -> Result<Finished> {
         let mut parts = Vec::new();
-        let mut at = start.max(*first);
+        let mut at = start;
         while at < end {
             let mut level = at.trailing_zeros().min(62);
             while level > 0 && (1i64 << level) > end - at {
@@ -114,17 +135,14 @@ impl ClosedBins {
             parts.extend(self.block(level, at >> level, spec, known, groups)?);
             at += 1i64 << level;
         }
-        let finished = self.finished(&parts, spec, known, groups)?;
-        self.next_end = end + 1;
-        self.forget_before(end + 1 - length);
-        Ok(Some((start * self.slide, finished)))
+        self.finished(&parts, (spec, failures), known, groups)
     }
 
     /// The results of merged parts; those of the window before where it had the same parts.
     fn finished(
         &mut self,
         parts: &[Arc<Partial>],
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Finished> {
@@ -136,7 +154,8 @@ impl ClosedBins {
         if let Some(newest) = self.newest.as_ref().filter(same) {
             return Ok(newest.finished.clone());
         }
-        let finished = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
+        let merged = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?;
+        let finished = merged.finish(spec, failures);
         self.newest = (finished.numbers.len() <= KEPT_ROWS)
             .then(|| Window { parts: parts.iter().map(Arc::downgrade).collect(), finished: finished.clone() });
         Ok(finished)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 
 use super::accumulate::{Finished, Groups, Inputs, Partial};
+use super::failures::{Failures, attempt};
 use super::hop::ClosedBins;
 use super::keys::{EncodedKeys, Keys, Picked};
 use crate::program::WindowSpec;
@@ -16,6 +17,7 @@ use crate::program::WindowSpec;
 #[derive(Debug)]
 pub(super) struct Lane {
     spec: Arc<WindowSpec>,
+    failures: Failures,
     pub(super) keys: Keys,
     /// Width of a bin: the slide, or the width of a tumbling window.
     slide: i64,
@@ -41,9 +43,16 @@ pub(super) enum Step {
 }
 
 impl Lane {
-    pub(super) fn new(spec: &Arc<WindowSpec>, keys: Keys, slide: i64, width: i64, ordered: bool) -> Self {
+    pub(super) fn new(
+        spec: &Arc<WindowSpec>,
+        failures: &Failures,
+        keys: Keys,
+        (slide, width): (i64, i64),
+        ordered: bool,
+    ) -> Self {
         Self {
             spec: Arc::clone(spec),
+            failures: failures.clone(),
             keys,
             slide,
             width,
@@ -72,7 +81,14 @@ impl Lane {
             return Ok(());
         }
         self.keys.number(keys, inputs.rows, picked, &mut self.numbers);
-        bin.update(&self.numbers, self.keys.len(), inputs, picked, base, &mut self.groups)
+        let known = self.keys.len();
+        let update = || bin.update(&self.numbers, known, inputs, picked, base, &mut self.groups);
+        if let Err(error) = attempt(update) {
+            // Nobody knows which aggregates have taken the rows and which have not: the bin begins anew.
+            self.failures.add(picked.count(inputs.rows), &error);
+            *bin = Groups::new(&self.spec, self.ordered)?;
+        }
+        Ok(())
     }
 
     /// Closes the next bin that ends at or before the watermark, or ends the next window, whichever is first.
@@ -83,7 +99,9 @@ impl Lane {
             // Windows that end before this bin does not reach see only what closed earlier.
             let bound = next.map_or(watermark, |start| start.saturating_add(self.slide).saturating_sub(1));
             let (spec, known) = (Arc::clone(&self.spec), self.keys.len());
-            if let Some((start, finished)) = self.closed.next_window(bound, &spec, known, &mut self.groups)? {
+            if let Some((start, finished)) =
+                self.closed.next_window(bound, (&spec, &self.failures), known, &mut self.groups)
+            {
                 return Ok(Step::Window(start, finished));
             }
         }
@@ -91,11 +109,20 @@ impl Lane {
             return Ok(Step::Nothing);
         };
         if self.slide == self.width {
-            return Ok(Step::Window(start, groups.finish()?));
+            return Ok(Step::Window(start, groups.finish(&self.spec, &self.failures)));
         }
-        let firsts = groups.firsts().to_vec();
-        self.closed.insert(start, groups.into_partial()?);
-        Ok(Step::Closed(start, firsts))
+        let (firsts, rows) = (groups.firsts().to_vec(), groups.numbers().len());
+        match attempt(|| groups.into_partial()) {
+            Ok(partial) => {
+                self.closed.insert(start, partial);
+                Ok(Step::Closed(start, firsts))
+            }
+            Err(error) => {
+                self.failures.add(rows, &error);
+                self.closed.insert(start, Groups::new(&self.spec, self.ordered)?.into_partial()?);
+                Ok(Step::Closed(start, Vec::new()))
+            }
+        }
     }
 
     /// Forgets keys that no bin holds any more.

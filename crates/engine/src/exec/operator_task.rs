@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Received, Turn};
 use super::error::RunError;
+use super::failures::Failures;
 use super::operator::State;
 use super::stats::Stats;
 use crate::program::{NodeId, Operator, OperatorKind};
@@ -24,6 +25,7 @@ pub(super) struct OperatorTask {
     pub(super) state: Option<State>,
     pub(super) watermark: i64,
     pub(super) late: Late,
+    pub(super) failures: Failures,
     pub(super) held: Held,
 }
 
@@ -105,13 +107,14 @@ impl OperatorTask {
         match (&operator.kind, &mut self.state) {
             (OperatorKind::Rows(rows), _) => {
                 for chunk in chunks.iter().flatten() {
-                    output.push(Chunk { batch: rows.apply(&chunk.batch)?, origin: chunk.origin.clone() });
+                    let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
+                    output.push(Chunk { batch, origin: chunk.origin.clone() });
                 }
             }
             (OperatorKind::Union(inputs), _) => {
                 for (rows, chunks) in inputs.iter().zip(chunks) {
                     for chunk in chunks {
-                        let batch = rows.apply(&chunk.batch)?;
+                        let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
                         let batch = RecordBatch::try_new(Arc::clone(&operator.schema), batch.columns().to_vec())?;
                         output.push(Chunk { batch, origin: chunk.origin.clone() });
                     }
@@ -120,7 +123,11 @@ impl OperatorTask {
             (_, Some(state)) => {
                 for (id, chunks) in operator.inputs().into_iter().zip(chunks) {
                     for chunk in chunks {
-                        output.extend(state.push(id, chunk, &mut self.late).await?);
+                        // What fails here was not to be foreseen: it costs the batch.
+                        match state.push(id, chunk, &mut self.late).await {
+                            Ok(chunks) => output.extend(chunks),
+                            Err(error) => self.failures.add(chunk.batch.num_rows(), &error.to_string()),
+                        }
                     }
                 }
                 if changed {

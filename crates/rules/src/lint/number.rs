@@ -1,15 +1,16 @@
 //! Divisions that may be by zero, and scores that leave [0, 1].
 //!
 //! Floats give infinity or NaN, which the compiler maps to a score or to null. A division of whole numbers by zero is an error,
-//! and an error ends the pipeline: it comes back with every restart. So only those count, and types are followed from the
-//! aggregates outward as far as the text shows them.
+//! which the compiler turns into NULL where it sees that it is one: types are followed from the aggregates outward as far as
+//! the text shows them.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Select, SelectItem,
-    SetExpr, TableFactor, UnaryOperator, Value, visit_expressions,
+    SetExpr, Spanned, TableFactor, UnaryOperator, Value, visit_expressions,
 };
+use sqlparser::tokenizer::Location;
 
 use super::{Finding, Level, select::name, text::Body};
 
@@ -29,18 +30,30 @@ enum Kind {
 type Columns = BTreeMap<String, Kind>;
 
 pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
-    let mut walk = Walk { body, findings: Vec::new() };
-    walk.query(&body.query, &Columns::new());
-    walk.findings.extend(score(body));
-    walk.findings
+    let finding = |(start, divisor)| {
+        let message = format!(
+            "`{divisor}` may be zero, and whole numbers are divided by it: it is compiled to nullif({divisor}, 0)"
+        );
+        Finding::new(DIVISION_BY_ZERO, Level::Info, body.rule, body.place_of(start), message)
+            .hint("the result is NULL where it is zero; greatest(…, 1), or a double on one side (1.0 * …), say something else")
+    };
+    let mut findings: Vec<Finding> = integer_divisions(&body.query).into_iter().map(finding).collect();
+    findings.extend(score(body));
+    findings
 }
 
-struct Walk<'a> {
-    body: &'a Body<'a>,
-    findings: Vec<Finding>,
+/// Divisors of whole numbers that may be zero: where the first name or number of each stands, and its text.
+pub(crate) fn integer_divisions(query: &Query) -> Vec<(Location, String)> {
+    let mut walk = Walk { found: Vec::new() };
+    walk.query(query, &Columns::new());
+    walk.found
 }
 
-impl Walk<'_> {
+struct Walk {
+    found: Vec<(Location, String)>,
+}
+
+impl Walk {
     /// Looks through a query and says what its columns are. `named` are columns of queries named by `WITH`, as `name.column`.
     fn query(&mut self, query: &Query, named: &Columns) -> Columns {
         let mut named = named.clone();
@@ -116,11 +129,7 @@ impl Walk<'_> {
                 && is_int(kind(right, inputs))
                 && !guarded(right, inputs)
             {
-                let message = format!("`{right}` may be zero, and whole numbers are divided by it");
-                self.findings.push(
-                    Finding::new(DIVISION_BY_ZERO, Level::Warning, self.body.rule, self.body.place(right.as_ref()), message)
-                        .hint("an error here ends the pipeline: use nullif(…, 0) or greatest(…, 1), or make one side a double (1.0 * …)"),
-                );
+                self.found.push((right.span().start, right.to_string()));
             }
             ControlFlow::Continue(())
         });

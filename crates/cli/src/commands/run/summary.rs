@@ -1,6 +1,6 @@
 //! What was counted, at the end of a run.
 
-use weir_engine::{ConnectorStats, RunReport};
+use weir_engine::{ConnectorStats, RuleStats, RunReport};
 
 use super::log::{self, LogFormat};
 
@@ -28,6 +28,7 @@ fn text(report: &RunReport) -> String {
             "rule {}: {} rows, {} late, {} poison, {} without a usable time",
             r.name, r.rows, r.late, r.poison, r.without_time
         ));
+        lines.extend(rule_errors(r).map(|said| format!("  {said}")));
     }
     for s in &report.sinks {
         lines.push(format!("wrote {}: {} rows", s.name, s.rows));
@@ -37,6 +38,17 @@ fn text(report: &RunReport) -> String {
         lines.push(format!("checkpoints: {} written, {} failed", report.checkpoints, report.failed_checkpoints));
     }
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// How many rows a rule could not compute, and why the first; nothing where it could compute all.
+pub(crate) fn rule_errors(rule: &RuleStats) -> Option<String> {
+    let first = rule.rule_error.as_deref().unwrap_or("the error was not kept");
+    (rule.rule_errors > 0).then(|| {
+        format!(
+            "{} rule_errors: rows that could not be computed and were left out; the first: {first}",
+            rule.rule_errors
+        )
+    })
 }
 
 /// What went wrong at a service; nothing when nothing did.
@@ -55,7 +67,7 @@ fn faults(c: &ConnectorStats) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use weir_engine::{RuleStats, SinkStats, SourceStats};
+    use weir_engine::{SinkStats, SourceStats};
 
     use super::*;
 
@@ -73,7 +85,15 @@ mod tests {
                 connector: Some(ConnectorStats::default()),
                 ..SourceStats::default()
             }],
-            rules: vec![RuleStats { name: "zscore".into(), rows: 5, late: 1, poison: 2, ..RuleStats::default() }],
+            rules: vec![RuleStats {
+                name: "zscore".into(),
+                rows: 5,
+                late: 1,
+                poison: 2,
+                rule_errors: 7,
+                rule_error: Some("Cast error: Cannot cast string 'n/a'".into()),
+                ..RuleStats::default()
+            }],
             sinks: vec![SinkStats { name: "anomalies".into(), rows: 5, connector: Some(connector), bytes: 0 }],
             failed_checkpoints: 1,
             ..RunReport::default()
@@ -81,6 +101,7 @@ mod tests {
         insta::assert_snapshot!(text(&report), @r"
         read events: 10 records, 1 late, 2 poison, 3 without a usable time, 4 from the future
         rule zscore: 5 rows, 1 late, 2 poison, 0 without a usable time
+          7 rule_errors: rows that could not be computed and were left out; the first: Cast error: Cannot cast string 'n/a'
         wrote anomalies: 5 rows
           2 throttles, 3 retries, 1 rows set aside: too large for the stream
         checkpoints: 0 written, 1 failed
