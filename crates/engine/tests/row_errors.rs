@@ -6,6 +6,7 @@ mod common;
 
 use common::{Run, planned, records, run_rows};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use weir_engine::{PlanOptions, RunReport, plan};

@@ -109,16 +109,16 @@ FROM (
   SELECT
     left(coalesce(nullif(CAST(key AS TEXT), ''), '(none)'), 256) AS rule_key,
     {identity},
-    CAST(value AS DOUBLE) AS rule_value,
+    TRY_CAST(value AS DOUBLE) AS rule_value,
     {expected} AS rule_expected,
-    CAST(score AS DOUBLE) AS rule_score,
+    TRY_CAST(score AS DOUBLE) AS rule_score,
     {details} AS rule_details
   FROM (",
         id = id(name, projection.identity),
         severity = rule.header.severity,
         meta = quote(&rule_meta(rule)),
         identity = identity_columns(projection.identity),
-        expected = if projection.expected { "CAST(expected AS DOUBLE)" } else { "CAST(NULL AS DOUBLE)" },
+        expected = if projection.expected { "TRY_CAST(expected AS DOUBLE)" } else { "CAST(NULL AS DOUBLE)" },
         details = details(&projection.details),
     )
 }
@@ -126,7 +126,10 @@ FROM (
 fn after_body(projection: &Projection) -> &'static str {
     match projection.identity {
         Identity::Event { .. } => "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_event_time IS NOT NULL;",
-        Identity::Window | Identity::Bounds => "  ) AS rule_rows\n) AS rule_columns;",
+        Identity::Bounds => {
+            "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL;"
+        }
+        Identity::Window => "  ) AS rule_rows\n) AS rule_columns;",
     }
 }
 
@@ -149,13 +152,13 @@ fn identity_columns(identity: Identity) -> &'static str {
     match identity {
         Identity::Window => "window.start AS rule_window_start,\n    window.end AS rule_window_end",
         Identity::Bounds => {
-            "CAST(window_start AS TIMESTAMP) AS rule_window_start,\n    CAST(window_end AS TIMESTAMP) AS rule_window_end"
+            "TRY_CAST(window_start AS TIMESTAMP) AS rule_window_start,\n    TRY_CAST(window_end AS TIMESTAMP) AS rule_window_end"
         }
         Identity::Event { event_id: true } => {
-            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    coalesce(CAST(event_id AS TEXT), '') AS rule_event_id"
+            "TRY_CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    coalesce(CAST(event_id AS TEXT), '') AS rule_event_id"
         }
         Identity::Event { event_id: false } => {
-            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    '' AS rule_event_id"
+            "TRY_CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    '' AS rule_event_id"
         }
     }
 }

@@ -273,6 +273,40 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_placed_in_the_file_that_caused_it() {
+        let tables = Pack::load(&repo().sql()).unwrap();
+        let windowed = |window: &str| {
+            format!(
+                "SELECT source AS key, window, total AS value, 1.0 AS expected, 1.0 AS score FROM\n  (SELECT source, \
+                 tumble({window}) AS window, sum(value) AS total FROM events GROUP BY source, window) AS m"
+            )
+        };
+        let event = |condition: &str| {
+            format!(
+                "SELECT series AS key, event_time, value, 1.0 AS expected, 1.0 AS score FROM events\nWHERE {condition}"
+            )
+        };
+        let cases = [
+            (windowed("INTERVAL '1 month'"), (8, 19), "use days"),
+            (windowed("INTERVAL '0 seconds'"), (8, 19), "above zero"),
+            (windowed("INTERVAL '-5 minutes'"), (8, 19), "above zero"),
+            (event("event ->> 'p' > 20"), (8, 7), "TRY_CAST(event ->> 'p' AS DOUBLE)"),
+            (event("CAST(event ->> 'p' AS DOUBLE) > event ->> 'q'"), (8, 12), "TRY_CAST(event ->> 'q' AS DOUBLE)"),
+            (event("event -> 'a' > 10"), (8, 7), "->> gives text"),
+        ];
+        for (body, place, hint) in cases {
+            let header = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n";
+            let rule = Rule::parse(Path::new("r.sql"), &format!("{header}{body}")).unwrap();
+            let pack = Pack { rules: vec![rule], ..tables.clone() };
+            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let refused = findings.iter().find(|f| f.code == "does-not-plan").unwrap_or_else(|| panic!("{body}"));
+            assert_eq!(refused.file, Path::new("r.sql"), "{body}: {refused}");
+            assert_eq!((refused.line, refused.column), place, "{body}: {refused}");
+            assert!(refused.hint.as_ref().is_some_and(|h| h.contains(hint)), "{body}: {refused}");
+        }
+    }
+
+    #[test]
     fn each_template_is_a_rule_once_it_has_a_name() {
         let mut seen = 0;
         let files = fs::read_dir(repo().sql().join("templates")).unwrap().map(|file| file.unwrap().path());

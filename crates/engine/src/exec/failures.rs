@@ -36,6 +36,13 @@ impl Failures {
         Self { stats: Arc::clone(stats), rules: rule.into_iter().collect() }
     }
 
+    /// The rules' names, for an error that ends the run.
+    pub(super) fn names(&self) -> String {
+        let names =
+            self.rules.iter().filter_map(|rule| self.stats.rules.get(*rule)).map(|counters| counters.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Counts rows that are left out, and says why where nothing was said of the rule for a while.
     pub(super) fn add(&self, rows: usize, error: &str) {
         for rule in self.rules.iter() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 
-use super::accumulate::{Finished, Groups, Inputs, Partial};
+use super::accumulate::{Finished, Groups, Partial};
+use super::arguments::Inputs;
 use super::failures::{Failures, attempt};
 use super::hop::ClosedBins;
 use super::keys::{EncodedKeys, Keys, Picked};

@@ -1,6 +1,7 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
 
 mod accumulate;
+mod arguments;
 mod bin_state;
 mod bins;
 mod chunk;

@@ -56,7 +56,12 @@ impl Held {
 
 impl OperatorTask {
     /// Works until an input or a reader has gone.
-    pub(super) async fn run(mut self) -> Result<(), RunError> {
+    pub(super) async fn run(self) -> Result<(), RunError> {
+        let names = self.failures.names();
+        self.work().await.map_err(|error| error.of_rules(&names))
+    }
+
+    async fn work(mut self) -> Result<(), RunError> {
         while let Some(received) = self.inputs.next().await {
             let heard = match received {
                 Received::Turn { chunks, watermark, last } => self.turns(&chunks, watermark, last).await?,
@@ -131,10 +136,14 @@ impl OperatorTask {
                     }
                 }
                 if changed {
-                    let (emitted, reached) = state.advance(self.watermark).await?;
-                    behind = reached < self.watermark;
-                    self.watermark = reached;
-                    output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
+                    match state.advance(self.watermark).await {
+                        Ok((emitted, reached)) => {
+                            behind = reached < self.watermark;
+                            self.watermark = reached;
+                            output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
+                        }
+                        Err(error) => self.failures.add(1, &error.to_string()),
+                    }
                 }
                 self.held.set(state.size())?;
             }

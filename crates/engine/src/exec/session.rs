@@ -13,7 +13,8 @@ use arrow::datatypes::{Field, Schema, TimestampNanosecondType, UInt32Type};
 use arrow::row::RowConverter;
 use datafusion::common::{Result, internal_err};
 
-use super::accumulate::{Accumulators, Arguments, Inputs};
+use super::accumulate::Accumulators;
+use super::arguments::{Arguments, Inputs};
 use super::chunk::{Chunk, Late};
 use super::failures::Failures;
 use super::keys::Picked;

@@ -45,7 +45,7 @@ pub(crate) struct SinkCounters {
 
 #[derive(Debug, Default)]
 pub(crate) struct RuleCounters {
-    name: String,
+    pub(crate) name: String,
     sink: String,
     /// The sources whose rows reach it.
     sources: Vec<usize>,

@@ -325,7 +325,13 @@ fn text_of(expr: &Expr) -> String {
     match expr {
         Expr::Alias(alias) => alias.name.clone(),
         Expr::Column(column) => column.name.clone(),
-        Expr::Literal(value, _) => format!("'{value}'"),
+        Expr::Literal(value, _) if Kind::of(&value.data_type()) == Some(Kind::Text) => format!("'{value}'"),
+        Expr::Literal(value, _) => value.to_string(),
+        Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), args.as_slice()) {
+            ("json_as_text", [json, key]) => format!("{} ->> {}", text_of(json), text_of(key)),
+            ("json_get", [json, key]) => format!("{} -> {}", text_of(json), text_of(key)),
+            (name, args) => format!("{name}({})", args.iter().map(text_of).collect::<Vec<_>>().join(", ")),
+        },
         _ => "…".to_owned(),
     }
 }
@@ -346,3 +352,6 @@ fn placed(error: PlanError, expr: &Expr) -> PlanError {
         None => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

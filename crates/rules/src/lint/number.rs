@@ -22,6 +22,7 @@ pub(super) const SCORE_OUT_OF_RANGE: &str = "score-out-of-range";
 enum Kind {
     Unknown,
     Float,
+    /// A whole number or a decimal: a division by its zero is an error.
     Int,
     /// A whole number above zero.
     PositiveInt,
@@ -178,9 +179,7 @@ fn kind(expr: &Expr, inputs: &Columns) -> Kind {
             let target = data_type.to_string().to_uppercase();
             match target.as_str() {
                 "DOUBLE" | "DOUBLE PRECISION" | "FLOAT" | "REAL" => Kind::Float,
-                text if text.starts_with("BIGINT") || text.starts_with("INT") || text.starts_with("SMALLINT") => {
-                    Kind::Int
-                }
+                text if EXACT.iter().any(|name| text.starts_with(name)) => Kind::Int,
                 _ => Kind::Unknown,
             }
         }
@@ -189,19 +188,28 @@ fn kind(expr: &Expr, inputs: &Columns) -> Kind {
             results.map(of).reduce(weakest).unwrap_or(Kind::Unknown)
         }
         Expr::Function(function) => function_kind(function, inputs),
+        Expr::Extract { field, .. } if !field.to_string().eq_ignore_ascii_case("epoch") => Kind::Int,
         _ => Kind::Unknown,
     }
 }
+
+/// How the names of types begin whose division by zero is an error.
+const EXACT: [&str; 6] = ["BIGINT", "DECIMAL", "INT", "NUMERIC", "SMALLINT", "TINYINT"];
 
 fn function_kind(function: &Function, inputs: &Columns) -> Kind {
     let arguments = || arguments(function).map(|argument| kind(argument, inputs));
     match name(function).as_str() {
         // A group holds at least one row, unless a filter takes it.
         "count" if function.filter.is_none() && function.args.to_string() == "(*)" => Kind::PositiveInt,
-        "count" | "octet_length" | "length" | "char_length" | "array_length" | "json_length" => Kind::Int,
+        "approx_distinct" | "array_length" | "ascii" | "bit_length" | "cardinality" | "char_length"
+        | "character_length" | "count" | "json_get_int" | "json_length" | "length" | "octet_length"
+        | "regexp_count" | "regr_count" | "strpos" => Kind::Int,
+        "date_part" if !function.args.to_string().to_lowercase().contains("epoch") => Kind::Int,
         "row_number" | "rank" | "dense_rank" => Kind::PositiveInt,
         "avg" | "mean" | "var" | "var_pop" | "var_samp" | "stddev" | "stddev_pop" | "stddev_samp" | "sqrt" | "corr"
-        | "covar_pop" | "covar_samp" | "ln" | "log" | "log10" | "log2" | "exp" | "power" | "pow" => Kind::Float,
+        | "covar_pop" | "covar_samp" | "json_get_float" | "ln" | "log" | "log10" | "log2" | "exp" | "power" | "pow" => {
+            Kind::Float
+        }
         "abs" | "sum" | "min" | "max" | "median" | "first_value" | "last_value" | "approx_percentile_cont" => {
             // Of no rows these are null, which divides nothing.
             arguments().next().unwrap_or(Kind::Unknown)
