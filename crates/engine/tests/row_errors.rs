@@ -92,10 +92,12 @@ fn each_kind_of_work_leaves_out_the_rows_that_fail_and_no_others() {
         for (sql, expected, failed) in &cases {
             let sql = format!("{sql}\nSELECT n AS other FROM t;");
             let (rows, report) = run_on(&sql, &events(&["1", "n/a", "3", "x", "5"]), batch_size);
-            let mut expected: Vec<String> =
-                expected.iter().cloned().chain((0..5).map(|n| json!({"other":n}))).map(|v| v.to_string()).collect();
-            expected.sort();
-            assert_eq!(rows, expected, "{sql}");
+            let mut left: Vec<Value> = rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+            for row in expected.iter().cloned().chain((0..5).map(|n| json!({ "other": n }))) {
+                let at = left.iter().position(|found| *found == row);
+                left.remove(at.unwrap_or_else(|| panic!("{row} is missing: {sql}\n{rows:?}")));
+            }
+            assert!(left.is_empty(), "{left:?} is too much: {sql}");
             assert_eq!(errors(&report), [failed.as_slice(), &[0]].concat(), "{sql}\n{report:?}");
             let said = report.rules[0].rule_error.as_ref();
             assert_eq!(said.is_some(), failed != &[0], "{said:?}");
@@ -270,7 +272,8 @@ fn calls(name: &str, runner: &mut TestRunner) -> Vec<String> {
 #[test]
 fn no_function_over_no_value_ends_a_program_or_costs_another_rule_a_row() {
     let mut runner = TestRunner::deterministic();
-    let scalar = NAMES.lines().filter_map(|line| line.strip_prefix("scalar "));
+    // `unnest` gives as many rows as there are items.
+    let scalar = NAMES.lines().filter_map(|line| line.strip_prefix("scalar ")).filter(|name| *name != "unnest");
     let mut all: Vec<String> = scalar.flat_map(|name| calls(name, &mut runner)).collect();
     let operators = [
         "n + m",

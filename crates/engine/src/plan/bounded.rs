@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::compute::kernels::length::length;
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyInfo};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -58,6 +58,11 @@ struct Bounded {
 }
 
 impl Bounded {
+    /// Without an argument, `range` of DataFusion 48 panics.
+    fn refuse_nothing(&self, arguments: &[DataType]) -> Result<()> {
+        if arguments.is_empty() { plan_err!("{} needs arguments", self.name()) } else { Ok(()) }
+    }
+
     fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
@@ -93,6 +98,7 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.refuse_nothing(arguments)?;
         self.function.return_type(arguments)
     }
 
@@ -114,6 +120,7 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        self.refuse_nothing(arguments)?;
         self.function.coerce_types(arguments)
     }
 

@@ -148,8 +148,15 @@ fn of_expression(expr: &Expr, schema: &DFSchema) -> Option<PlanError> {
         Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
             let (own, column) = (Operand::of(expr, schema)?, subquery.subquery.schema().fields().first()?);
             let other = Kind::of(column.data_type())?;
-            conflicts(own.kind, own.is_literal(), other, false)
-                .then(|| refusal("is compared with", &own, other, own.expr))
+            if !conflicts(own.kind, own.is_literal(), other, false) {
+                return None;
+            }
+            if !matches!(other, Kind::Text | Kind::Json) {
+                return Some(refusal("is compared with", &own, other, own.expr));
+            }
+            let message = format!("{} is compared with {}", other.name(), own.kind.name());
+            let hint = format!("select TRY_CAST({} AS {})", column.name(), own.kind.type_name());
+            Some(placed(PlanError::refused(message).hint(hint), own.expr))
         }
         Expr::Case(Case { expr, when_then_expr, else_expr }) => {
             let of_operand = expr.as_deref().and_then(|operand| {
