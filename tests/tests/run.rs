@@ -361,8 +361,33 @@ impl Emulator {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Calls Kinesis; the emulator wants no signature.
+    fn kinesis(&self, action: &str, body: &Value) -> String {
+        let (body, address) = (body.to_string(), &self.address);
+        let answer = until(action, || {
+            let mut stream = TcpStream::connect(address).ok()?;
+            write!(
+                stream,
+                "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: Kinesis_20131202.{action}\r\n\
+                 Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0\r\n\
+                 Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            (!answer.is_empty()).then_some(answer)
+        });
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
+    }
+
     fn run(&self, folder: &Path, arguments: &[&str]) -> Command {
-        let mut command = run(folder, COUNTING, arguments);
+        self.run_program(folder, COUNTING, arguments)
+    }
+
+    fn run_program(&self, folder: &Path, sql: &str, arguments: &[&str]) -> Command {
+        let mut command = run(folder, sql, arguments);
         command
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
             .env("AWS_REGION", "us-east-1")
@@ -419,4 +444,43 @@ fn state_in_s3_survives_kill_9_and_belongs_to_one_run() {
     let (status, rest) = left.end();
     assert_eq!(status.code(), Some(0), "{rest}");
     assert!(before > 0);
+}
+
+/// What is written to a stream while the run is down.
+const LATEST: &str =
+    "CREATE TABLE events (v BIGINT) WITH (connector = 'kinesis', stream_name = 'weir-events', type = 'source',
+        'source.offset' = 'latest', format = 'json');
+    CREATE TABLE seen (v BIGINT) WITH (connector = 'single_file', path = 'seen.jsonl', type = 'sink', format = 'json');
+    INSERT INTO seen SELECT v FROM events;";
+
+#[test]
+fn a_source_that_begins_at_latest_begins_there_once_also_when_no_record_came() {
+    let emulator = Emulator::start();
+    emulator.kinesis("CreateStream", &serde_json::json!({"StreamName": "weir-events", "ShardCount": 1}));
+    until("the stream is there", || {
+        let answer = emulator.kinesis("DescribeStreamSummary", &serde_json::json!({"StreamName": "weir-events"}));
+        answer.contains("ACTIVE").then_some(())
+    });
+    let put = |v: i64| {
+        // {"v":1} and {"v":2}
+        let data = if v == 1 { "eyJ2IjoxfQ==" } else { "eyJ2IjoyfQ==" };
+        emulator
+            .kinesis("PutRecord", &serde_json::json!({"StreamName": "weir-events", "PartitionKey": "p", "Data": data}));
+    };
+    put(1);
+    let folder = tempfile::tempdir().unwrap();
+    // No checkpoint but the first one.
+    let arguments = ["--state", "state", "--checkpoint-interval-millis", "3600000", "--stats", "stats.json"];
+    let first = Running::start(emulator.run_program(folder.path(), LATEST, &arguments));
+    until("the first checkpoint is written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 1));
+    first.signal(Signal::SIGKILL);
+    assert!(!first.end().0.success());
+    put(2);
+    let second = Running::start(emulator.run_program(folder.path(), LATEST, &arguments));
+    let seen = || fs::read_to_string(folder.path().join("seen.jsonl")).unwrap_or_default();
+    until("what was written meanwhile is read", || seen().contains("{\"v\":2}").then_some(()));
+    second.signal(Signal::SIGTERM);
+    let (status, rest) = second.end();
+    assert_eq!(status.code(), Some(0), "{rest}");
+    assert_eq!(seen(), "{\"v\":2}\n", "what was there before is not read");
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use weir_anomaly::{RuleMeta, Stage};
+use weir_anomaly::{
+    RuleMeta, Stage,
+    key::{CUT_KEY_CHARS, KEY_CUT_DIGITS, KEY_CUT_MARK, KEY_HEAD_CHARS, MAX_KEY_BYTES, NO_KEY},
+};
 
 use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
@@ -107,7 +110,7 @@ SELECT
   {meta} AS rule_meta
 FROM (
   SELECT
-    left(coalesce(nullif(CAST(key AS TEXT), ''), '(none)'), 256) AS rule_key,
+    {key} AS rule_key,
     {identity},
     TRY_CAST(value AS DOUBLE) AS rule_value,
     {expected} AS rule_expected,
@@ -115,6 +118,7 @@ FROM (
     {details} AS rule_details
   FROM (",
         id = id(name, projection.identity),
+        key = rule_key(),
         severity = rule.header.severity,
         meta = quote(&rule_meta(rule)),
         identity = identity_columns(projection.identity),
@@ -131,6 +135,17 @@ fn after_body(projection: &Projection) -> &'static str {
         }
         Identity::Window => "  ) AS rule_rows\n) AS rule_columns;",
     }
+}
+
+/// The key as a record carries it: the same as `weir_anomaly::stored_key` in Rust. A missing key takes the last branch.
+fn rule_key() -> String {
+    let text = "CAST(key AS TEXT)";
+    format!(
+        "CASE WHEN octet_length({text}) > {MAX_KEY_BYTES} OR (character_length({text}) = {CUT_KEY_CHARS} AND substr({text}, {mark_at}, 1) = '{KEY_CUT_MARK}')
+      THEN concat(left({text}, {KEY_HEAD_CHARS}), '{KEY_CUT_MARK}', left(encode(sha256({text}), 'hex'), {KEY_CUT_DIGITS}))
+      ELSE coalesce(nullif({text}, ''), '{NO_KEY}') END",
+        mark_at = KEY_HEAD_CHARS + 1
+    )
 }
 
 /// The id in SQL: the same as `weir_anomaly::id` in Rust.

@@ -65,6 +65,9 @@ pub async fn run(
     let closed = driver.close(ended.is_ok()).await;
     let report = driver.stats.report();
     ended.and(closed)?;
+    for source in report.sources.iter().filter(|s| s.unaccounted().is_some_and(|rows| rows > 0)) {
+        tracing::error!(table = %source.name, rows = source.unaccounted(), "rows were lost: a fault of weir, please report it");
+    }
     Ok(report)
 }
 
@@ -87,6 +90,8 @@ struct Driver {
     store: Option<Store>,
     /// Where the sources are.
     sources: Vec<SourceState>,
+    /// Whether there was a checkpoint to go on from.
+    resumed: bool,
     heads: Vec<Head>,
     /// Operators and sinks.
     tasks: JoinSet<Result<(), RunError>>,
@@ -170,6 +175,7 @@ impl Driver {
             stats,
             store,
             sources: checkpoint.sources,
+            resumed: resume,
             heads,
             answering: tasks.len(),
             tasks,
@@ -190,9 +196,12 @@ impl Driver {
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
+            // A source that begins at `latest` begins there once: the first checkpoint keeps it, whether a record came or not.
+            let began = stored.is_none().then(|| SourceState::at_start(table.name.clone(), source.position()));
             self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);
-            let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
+            let marks = stored.map(|s| &s.watermark);
+            let future = self.options.future_limit.unwrap_or(table.future_limit);
             let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
             let failures = Failures::of_operator(&stats, program, node);
             let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
@@ -205,6 +214,7 @@ impl Driver {
                 budget: budget.clone(),
             };
             self.readers.push(tokio::spawn(task.run(sender.clone())));
+            self.sources.extend(began);
         }
         Ok(receiver)
     }
@@ -217,8 +227,9 @@ impl Driver {
     ) -> Result<(), RunError> {
         let mut shutdown = pin!(shutdown);
         let interval = self.options.checkpoint_interval;
-        let mut next_checkpoint = Instant::now() + interval;
-        let mut dirty = false;
+        // The first one of all is written at once: it says where the sources began.
+        let mut next_checkpoint = if self.resumed { Instant::now() + interval } else { Instant::now() };
+        let mut dirty = !self.resumed;
         loop {
             tokio::select! {
                 biased;

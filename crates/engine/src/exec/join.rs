@@ -19,6 +19,7 @@ use super::failures::{Failures, attempt};
 use super::join_keys::keys_of;
 use super::join_side::Side;
 use super::over_rows::{OfInputs, run_over_rows};
+use super::time::before as earlier;
 use crate::program::{JoinSpec, NodeId, ROW};
 
 /// The kept rows of both sides.
@@ -110,7 +111,7 @@ impl JoinOperator {
         let mut meet = Vec::with_capacity(if all_meet { 0 } else { pairs.num_rows() });
         for (l, r) in numbers {
             let (l, r) = (left.row(*l), right.row(*r));
-            let met = all_meet || (l.0 >= r.1.saturating_sub(self.ttl) && r.0 >= l.1.saturating_sub(self.ttl));
+            let met = all_meet || (l.0 >= earlier(r.1, self.ttl) && r.0 >= earlier(l.1, self.ttl));
             if met {
                 before.push(l.1.max(r.1));
             }
@@ -135,7 +136,7 @@ impl JoinOperator {
     /// Forgets rows that are older than the watermark by more than the time to live: whatever still comes has a watermark
     /// that is no lower.
     pub(super) fn advance(&mut self, watermark: i64) {
-        self.oldest = watermark.saturating_sub(self.ttl);
+        self.oldest = earlier(watermark, self.ttl);
         for side in &mut self.sides {
             side.forget_before(self.oldest);
         }
@@ -176,7 +177,7 @@ impl<'a> Times<'a> {
     /// Whether no row of the other side is too old for any of these.
     fn all_meet(self, other: Self, ttl: i64) -> bool {
         let newest = self.before.iter().max().copied().unwrap_or(i64::MIN);
-        other.own.iter().all(|time| *time >= newest.saturating_sub(ttl))
+        other.own.iter().all(|time| *time >= earlier(newest, ttl))
     }
 
     /// A row's time and the watermark before it.

@@ -16,6 +16,7 @@ use super::chunk::{Chunk, Late};
 use super::failures::Failures;
 use super::join_keys::JoinKey;
 use super::rows::bytes_of;
+use super::time::after;
 use crate::program::{NodeId, ROW, TIMESTAMP};
 
 /// Rows of a batch that comes back from a checkpoint: a batch is forgotten as a whole.
@@ -93,7 +94,7 @@ impl Side {
                 let judge = chunk.judge(i64::MIN);
                 numbers.iter().map(|number| judge.watermark_at(*number)).collect()
             }
-            None => times.values().iter().map(|time| time.saturating_add(1)).collect(),
+            None => times.values().iter().map(|time| after(*time, 1)).collect(),
         };
         let rows = with_before(batch, Arc::new(before))?;
         if times.null_count() == 0 {

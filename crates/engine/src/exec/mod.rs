@@ -30,6 +30,7 @@ mod session;
 mod sink_task;
 mod source_task;
 mod stats;
+mod time;
 mod variance;
 mod watermark;
 mod window;
@@ -37,5 +38,6 @@ mod workers;
 
 pub use driver::run;
 pub use error::RunError;
+pub(crate) use evaluate::check_partitions;
 pub use options::RunOptions;
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Received, Turn};
@@ -113,6 +113,9 @@ impl OperatorTask {
             (OperatorKind::Rows(rows), _) => {
                 for chunk in chunks.iter().flatten() {
                     let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
+                    if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
+                        self.held.stats.count_kinds(chunk.origin.as_ref().and_then(|o| o.source), kinds);
+                    }
                     output.push(Chunk { batch, origin: chunk.origin.clone() });
                 }
             }

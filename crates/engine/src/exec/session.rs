@@ -19,6 +19,7 @@ use super::chunk::{Chunk, Late};
 use super::failures::Failures;
 use super::keys::Picked;
 use super::rows::bytes_of;
+use super::time::{after, are_closer, before};
 use super::window::window_array;
 use crate::program::WindowSpec;
 
@@ -114,7 +115,7 @@ impl SessionOperator {
             let key = encoded.as_ref().map_or(&[][..], |e| e.row(row as usize).data());
             let place = Place { time, batch, row };
             self.live += 1;
-            self.next_end = self.next_end.min(time.saturating_add(self.gap));
+            self.next_end = self.next_end.min(after(time, self.gap));
             match self.keys.get_mut(key) {
                 Some(sessions) => join_session(sessions, place, self.gap),
                 None => {
@@ -138,7 +139,7 @@ impl SessionOperator {
         let (gap, mut closed, mut next_end) = (self.gap, Vec::new(), i64::MAX);
         self.keys.retain(|_, sessions| {
             sessions.retain_mut(|session| {
-                let end = session.last.saturating_add(gap);
+                let end = after(session.last, gap);
                 if is_over(end) {
                     closed.push((end, session.first, std::mem::take(&mut session.rows)));
                     return false;
@@ -178,7 +179,7 @@ impl SessionOperator {
         let firsts: arrow::array::UInt32Array = first_rows(&sessions);
         let keys =
             inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;
-        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| e - 1)));
+        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| before(*e, 1))));
         let window = window_array(starts, ends)?;
         Ok(Some(self.spec.output(keys, window, values, times)?))
     }
@@ -261,7 +262,9 @@ impl SessionOperator {
 /// to an earlier one behind the row that joined them.
 fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
     let time = place.time;
-    let touches = |s: &Session| time < s.last.saturating_add(gap) && time.saturating_add(gap) > s.first;
+    let touches = |s: &Session| {
+        (time <= s.last || are_closer(time, s.last, gap)) && (time >= s.first || are_closer(time, s.first, gap))
+    };
     let home = (0..sessions.len()).filter(|i| sessions.get(*i).is_some_and(touches));
     let Some(home) = home.min_by_key(|i| sessions.get(*i).map(|s| s.first)) else {
         sessions.push(Session { first: time, last: time, rows: vec![place] });

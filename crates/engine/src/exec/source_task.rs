@@ -6,7 +6,7 @@
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{AsArray, RecordBatch, TimestampNanosecondArray};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
@@ -22,8 +22,11 @@ use super::record::{Decoded, RecordDecoder};
 use super::stats::Stats;
 use super::watermark::{Times, Tracker};
 use crate::connectors::{PartitionStatus, Polled, Source};
-use crate::program::{NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
+use crate::program::{FutureLimit, NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
 use crate::state::SourceState;
+
+/// A source that sends from the future does so with every record: it is told of once a minute.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a poll waits for the first record.
 const WAIT: Duration = Duration::from_millis(100);
@@ -83,7 +86,10 @@ pub(super) struct Reader {
     time: usize,
     watermark: SourceWatermark,
     tracker: Tracker,
-    future_limit: i64,
+    /// `None` is without end.
+    future_limit: Option<i64>,
+    /// When rows from the future were last told of.
+    warned: Option<Instant>,
     /// The shortest bin of the program's windows.
     bin: Option<i64>,
     /// Whether the program has a join that wants to know the watermark before every row.
@@ -117,7 +123,7 @@ impl Reader {
         spec: &SourceSpec,
         table: &TableInfo,
         stored: Option<&Value>,
-        future_limit: Duration,
+        future_limit: FutureLimit,
         (bin, every): (Option<i64>, bool),
         (stats, failures): (Arc<Stats>, Failures),
     ) -> Result<Self, RunError> {
@@ -135,7 +141,8 @@ impl Reader {
             time: spec.time,
             watermark: spec.watermark,
             tracker,
-            future_limit: i64::try_from(future_limit.as_nanos()).unwrap_or(i64::MAX),
+            future_limit: future_limit.nanos(),
+            warned: None,
             bin,
             every,
             stats,
@@ -153,6 +160,7 @@ impl Reader {
         }
         if let Some(counters) = self.stats.sources.get(self.index) {
             counters.records.fetch_add(decoded.records, Ordering::Relaxed);
+            counters.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             counters.bytes.fetch_add(decoded.bytes, Ordering::Relaxed);
             counters.poison.fetch_add(decoded.poison, Ordering::Relaxed);
             counters.watermark.store(self.tracker.watermark(), Ordering::Relaxed);
@@ -187,6 +195,15 @@ impl Reader {
         if let Some(counters) = self.stats.sources.get(self.index) {
             counters.without_time.fetch_add(observed.without_time.len() as u64, Ordering::Relaxed);
             counters.future.fetch_add(observed.future, Ordering::Relaxed);
+        }
+        if observed.future > 0 && self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(
+                table = %self.decoding.table.name,
+                rows = observed.future,
+                seconds_ahead = observed.furthest / 1_000_000_000,
+                "events lie in the future: a clock is wrong; their windows are emitted when time comes there"
+            );
         }
         let origin = Origin {
             source: Some(self.index),

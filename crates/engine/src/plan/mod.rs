@@ -15,6 +15,7 @@ mod graph;
 mod guard;
 mod json_functions;
 mod json_numbers;
+mod json_strict;
 mod lower;
 mod lower_aggregate;
 mod lower_join;
@@ -149,7 +150,7 @@ impl Planner {
     }
 
     fn statement(&mut self, statement: Statement) -> Result<(), PlanError> {
-        let Statement { kind, tokens, rule } = statement;
+        let Statement { kind, tokens, notes } = statement;
         let line = tokens.first().map(sql::place_of).unwrap_or_default().line;
         let at = |e| explain(&e, &tokens);
         match kind {
@@ -157,7 +158,10 @@ impl Planner {
             StatementKind::CreateTable(table) => {
                 let (name, place) = (table.name.clone(), table.place);
                 self.refuse_second_definition(&name, place)?;
-                let declared = declare::declare(table, &mut self.catalog, self.now, &tokens)?;
+                let mut declared = declare::declare(table, &mut self.catalog, self.now, &tokens)?;
+                if let (Table::Source(source), Some(limit)) = (&mut declared, notes.future_limit) {
+                    Arc::make_mut(source).info.future_limit = limit;
+                }
                 self.catalog.insert(&name, declared);
             }
             StatementKind::CreateView { name, query } => {
@@ -168,6 +172,9 @@ impl Planner {
                     .map(|(expr, data_type, name)| nullable_field(&stream, &expr, data_type, &name))
                     .collect();
                 let node = self.lowering(false).materialise(stream);
+                if let Some(column) = &notes.count {
+                    self.count(node, column).map_err(at)?;
+                }
                 self.catalog.insert(&name, Table::View { fields, node });
             }
             StatementKind::Select(query) => {
@@ -177,7 +184,7 @@ impl Planner {
             StatementKind::Insert(insert) => self.insert(*insert, &tokens)?,
         }
         if let Some(written) = self.rules.last_mut().filter(|r| r.name.is_empty()) {
-            written.name = rule.unwrap_or_else(|| format!("{}:{line}", written.sink));
+            written.name = notes.rule.unwrap_or_else(|| format!("{}:{line}", written.sink));
         }
         Ok(())
     }
@@ -261,6 +268,17 @@ impl Planner {
                 Ok(())
             }
         })
+    }
+
+    /// Has a node's rows counted by the text in a column.
+    fn count(&mut self, node: NodeId, column: &str) -> datafusion::common::Result<()> {
+        let schema = self.graph.nodes.get(node).map(|n| Arc::clone(&n.schema));
+        let found = schema.as_ref().and_then(|s| s.column_with_name(column));
+        let Some((index, _)) = found.filter(|(_, field)| *field.data_type() == DataType::Utf8) else {
+            return datafusion::common::plan_err!("the view has no column {column} of type TEXT to count by");
+        };
+        self.graph.counts.insert(node, index);
+        Ok(())
     }
 
     /// Plans and lowers a query; also says how many columns its author sees.
@@ -369,6 +387,7 @@ fn preview_table() -> TableInfo {
         bad_data: BadData::Fail,
         newline_framing: false,
         max_line_bytes: None,
+        future_limit: crate::program::FutureLimit::default(),
         schema: Arc::new(arrow::datatypes::Schema::empty()),
     }
 }

@@ -22,6 +22,7 @@ use super::graph::{ARRIVAL, Columns, Graph, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
 use super::prune::{Draft, Positions, Pruned, prune, scans};
 use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
+use crate::exec::check_partitions;
 use crate::program::{
     AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
     SourceWatermark, Step, Steps, TIMESTAMP, TableInfo, Window, WindowSpec,
@@ -45,11 +46,17 @@ pub(super) fn build(
     graph: Graph,
     now: DateTime<Utc>,
 ) -> std::result::Result<(Vec<Operator>, Vec<TableInfo>), OperatorFault> {
+    let counts = graph.counts.clone();
     let Pruned { drafts, positions, outputs } = prune(graph, now)?;
     let mut builder = Builder { positions, outputs, sources: Vec::new(), now };
     let mut operators = Vec::with_capacity(drafts.len());
     for (id, draft) in drafts.into_iter().enumerate() {
-        operators.push(builder.build(id, draft).map_err(|error| OperatorFault { node: id, error })?);
+        let fault = |error| OperatorFault { node: id, error };
+        let mut operator = builder.build(id, draft).map_err(fault)?;
+        if let Some(column) = counts.get(&id).filter(|_| matches!(operator.kind, OperatorKind::Rows(_))) {
+            operator.count = builder.positions_of(id, &[*column]).map_err(fault)?.first().copied();
+        }
+        operators.push(operator);
     }
     Ok((operators, builder.sources))
 }
@@ -70,12 +77,12 @@ impl Builder {
             Draft::Unused => OperatorKind::Unused,
             Draft::Source(table) => {
                 let (spec, schema) = self.source(&table, &schema)?;
-                return Ok(Operator { schema, kind: OperatorKind::Source(spec) });
+                return Ok(Operator { schema, count: None, kind: OperatorKind::Source(spec) });
             }
             Draft::Rows(plan) => OperatorKind::Rows(self.rows(plan)?),
             Draft::Sink { plan, sink } => {
                 let rows = self.rows(plan)?;
-                return Ok(Operator { schema: rows.schema(), kind: OperatorKind::Sink { rows, sink } });
+                return Ok(Operator { schema: rows.schema(), count: None, kind: OperatorKind::Sink { rows, sink } });
             }
             Draft::Union(plans) => OperatorKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
             Draft::Instant(plan) => {
@@ -87,10 +94,10 @@ impl Builder {
             }
             Draft::Window { plan, window, window_index, schema: full } => {
                 let spec = self.window(plan, window, window_index, &full)?;
-                return Ok(Operator { schema: full, kind: OperatorKind::Window(spec) });
+                return Ok(Operator { schema: full, count: None, kind: OperatorKind::Window(spec) });
             }
         };
-        Ok(Operator { schema, kind })
+        Ok(Operator { schema, count: None, kind })
     }
 
     fn source(&mut self, table: &Arc<ConnectorTable>, kept: &SchemaRef) -> Result<(SourceSpec, SchemaRef)> {
@@ -250,7 +257,9 @@ impl Builder {
                 other => Ok(Transformed::no(other)),
             })
             .data()?;
-        block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))
+        let plan = block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))?;
+        check_partitions(&plan)?;
+        Ok(plan)
     }
 }
 

@@ -49,6 +49,12 @@ pub(super) fn prune(graph: Graph, now: DateTime<Utc>) -> std::result::Result<Pru
         outputs: graph.nodes.iter().map(|_| Arc::new(Schema::empty())).collect(),
         now,
     };
+    // To count does not make a node used: only what reaches a sink is.
+    for (id, column) in &graph.counts {
+        pruning.needed.get_mut(*id).into_iter().for_each(|needed| {
+            needed.insert(*column);
+        });
+    }
     let mut drafts = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.into_iter().enumerate().rev() {
         drafts.push(pruning.draft(id, node).map_err(|error| OperatorFault { node: id, error })?);

@@ -16,7 +16,7 @@ pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
 pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
 pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
-pub use table::{BadData, Format, TableInfo, TableKind};
+pub use table::{BadData, Format, FutureLimit, TableInfo, TableKind};
 pub(crate) use window::{Window, window_type};
 
 /// A planned program, ready to run any number of times.
@@ -48,6 +48,21 @@ impl Program {
     #[must_use]
     pub fn warnings(&self) -> &[PlanError] {
         &self.warnings
+    }
+
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart
+    /// cannot meet, but for rows of a session that others connect.
+    #[must_use]
+    pub fn longest_window(&self) -> i64 {
+        let longest = |operator: &Operator| match &operator.kind {
+            OperatorKind::Window(spec) => match spec.window {
+                Window::Tumble { width } | Window::Hop { width, .. } => width,
+                Window::Session { gap } => gap,
+            },
+            OperatorKind::Join(spec) => spec.ttl,
+            _ => 0,
+        };
+        self.operators.iter().map(longest).max().unwrap_or(0)
     }
 
     /// Identifies the program's text: state of another program is refused.
