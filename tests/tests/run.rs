@@ -145,6 +145,37 @@ wrote found: 8 rows
 }
 
 #[test]
+fn a_row_that_cannot_be_computed_costs_its_rule_that_row_and_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
+    let sql =
+        format!("{COUNTED}-- rule words\nINSERT INTO found SELECT k, CAST(k AS DOUBLE) FROM events WHERE v > 2;\n");
+    let output = run(folder.path(), &sql, &["--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count =
+        |key: &str| report["rules"].as_array().unwrap().iter().map(|r| r[key].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!((count("rows"), count("rule_errors")), (vec![3, 3, 2, 0], vec![0, 0, 0, 4]), "{report}");
+    assert!(report["rules"][3]["rule_error"].as_str().unwrap().contains("'b'"), "{report}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("rows are left out of a rule").count(), 1, "{stderr}");
+    assert!(stderr.contains("rule=\"words\"") && stderr.contains("4 rule_errors"), "{stderr}");
+}
+
+/// A rule of a program that is not a pack's: as on Arroyo, but said.
+#[test]
+fn text_that_is_compared_with_a_number_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
+    let sql = COUNTED.replace("v > 5", "k > 5");
+    let output = run(folder.path(), &sql, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let warning = "program.sql:6:49: text is compared with a number\n  hint: as text, 9 is more than 20; write TRY_CAST(k AS DOUBLE)";
+    assert!(stderr.starts_with("warning: ") && stderr.contains(warning), "{stderr}");
+}
+
+#[test]
 fn a_run_that_fails_says_what_it_counted_and_every_line_of_a_json_log_is_an_object() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();

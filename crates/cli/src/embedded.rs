@@ -5,7 +5,10 @@ use serde::Deserialize;
 use weir_engine::{MemorySink, MemorySource, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
-use crate::{commands::check::in_rule_file, compile::plan_options};
+use crate::{
+    commands::{check::in_rule_file, run::summary::rule_errors},
+    compile::rule_plan_options,
+};
 
 /// A compiled pack, planned once and run any number of times.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(crate) struct Output {
 impl Planned {
     /// Plans a compiled pack; a refusal names the place in the rule's own file.
     pub(crate) fn new(program: &Program) -> Result<Self> {
-        plan(&program.sql, &plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
+        plan(&program.sql, &rule_plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
     }
 
     /// The longest window of its rules, nanoseconds.
@@ -59,6 +62,9 @@ impl Planned {
         options.sinks.insert("anomalies".to_owned(), anomalies.clone());
         options.sinks.insert("poison".to_owned(), poison.clone());
         let report = weir_engine::run(&self.0, options, std::future::pending()).await?;
+        for (rule, said) in report.rules.iter().filter_map(|rule| Some((&rule.name, rule_errors(rule)?))) {
+            eprintln!("warning: rule {rule}: {said}");
+        }
         let mut refused = Vec::new();
         for row in poison.rows() {
             let row: Poison = serde_json::from_slice(&row).context("the engine wrote no poison record")?;

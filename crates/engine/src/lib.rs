@@ -35,7 +35,7 @@ mod udf;
 pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
 pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
-pub use plan::{PlanOptions, plan};
+pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};
 pub use state::{StateError, StateLocation};
 pub use udf::{Udf, UdfCall, UdfKind};

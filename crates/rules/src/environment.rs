@@ -8,7 +8,7 @@ use weir_anomaly::{
     event::{END_OF_TIMES, LEAST_TIME},
 };
 
-use crate::{Interval, Rule, RuleError, rule::position};
+use crate::{Interval, Rule, RuleError, pack::without_byte_order_mark, rule::position};
 
 /// The event time of what has none, before all that an event can have. Arroyo's watermark moves with a later time than the last,
 /// and begins here.
@@ -164,6 +164,7 @@ impl Environment {
     /// # Errors
     /// When it is not TOML of the right shape.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let environment: Self = toml::from_str(text).map_err(|e| {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)

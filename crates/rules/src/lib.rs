@@ -6,6 +6,7 @@ mod compile;
 mod describe;
 mod environment;
 mod error;
+mod guard;
 mod header;
 mod interval;
 pub mod lint;

@@ -3,7 +3,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
-use crate::{RuleError, SourceMap};
+use crate::{
+    RuleError, SourceMap,
+    guard::{Edit, edited},
+};
 
 /// Text that is appended to line by line, together with its source map.
 #[derive(Debug, Default)]
@@ -20,6 +23,31 @@ impl Output {
             self.text.push('\n');
             self.map.push_generated(1);
         }
+    }
+
+    /// Appends lines that the compiler writes for what stands there.
+    pub(crate) fn generated_for(&mut self, file: &Path, line: usize, text: &str) {
+        for written in text.lines() {
+            self.text.push_str(written);
+            self.text.push('\n');
+            self.map.push_generated_for(1, file, line);
+        }
+    }
+
+    /// Appends a text that was written apart, with its places.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.text.push_str(&other.text);
+        self.map.append(other.map);
+    }
+
+    /// The same with some changes, which are in the order of the text.
+    pub(crate) fn edited(mut self, edits: &[Edit]) -> Self {
+        self.text = edited(&self.text, edits);
+        // From the last on: an edit moves what is behind it.
+        for edit in edits.iter().rev() {
+            self.map.edit(edit.line, edit);
+        }
+        self
     }
 
     /// Appends lines that a person wrote, from `first_line` of `file` on, with `${name}` filled and `@if` blocks resolved. What

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use weir_anomaly::Timestamp;
 
-use crate::{Interval, RuleError, TimeMode, rule::position};
+use crate::{Interval, RuleError, TimeMode, pack::without_byte_order_mark, rule::position};
 
 /// The tests of one rule, as `sql/tests/RULE.toml` writes them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -71,6 +71,7 @@ impl TestFile {
     /// # Errors
     /// When it is not TOML of the right shape, or a series' values cannot be read.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let tests: Self = toml::from_str(text).map_err(|e| {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)

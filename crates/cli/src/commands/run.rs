@@ -3,7 +3,7 @@
 mod log;
 mod metrics;
 mod prometheus;
-mod summary;
+pub(crate) mod summary;
 
 use std::{
     fs,
@@ -99,6 +99,9 @@ pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
 async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
     let sql = read(&command.file)?;
     let program = plan(&sql, &plan_options()).map_err(|e| refused(&command.file, &e))?;
+    for warning in program.warnings() {
+        log::warn(command.log_format, &placed(&command.file, warning));
+    }
     let stats = Arc::new(weir_engine::Stats::new(&program));
     let metrics = match command.metrics_port {
         Some(port) => Some(Metrics::open(port).await?),
@@ -214,14 +217,20 @@ fn read(file: &Path) -> Result<String> {
         std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
         return Ok(text);
     }
-    fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    // Some editors put a mark before the text.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The place of a refusal is in the file that was given.
 fn refused(file: &Path, error: &PlanError) -> anyhow::Error {
+    anyhow!(placed(file, error))
+}
+
+fn placed(file: &Path, error: &PlanError) -> String {
     let place = if error.line > 0 { format!(":{}:{}", error.line, error.column) } else { String::new() };
     let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
-    anyhow!("{}{place}: {}{hint}", file.display(), error.message)
+    format!("{}{place}: {}{hint}", file.display(), error.message)
 }
 
 /// A reader must never see half a file.

@@ -15,6 +15,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 use super::accumulate::Finished;
 use super::chunk::{Chunk, Late};
 use super::emitted::Emitted;
+use super::failures::Failures;
 use super::keys::{EncodedKeys, KeyEncoder, Picked};
 use super::lane::{Lane, Step};
 use super::lanes::ranks;
@@ -33,6 +34,7 @@ const ROWS_TO_JUDGE: usize = 1024;
 #[derive(Debug)]
 pub(super) struct BinOperator {
     pub(super) spec: Arc<WindowSpec>,
+    failures: Failures,
     pub(super) encoder: KeyEncoder,
     pub(super) grid: Bins,
     /// How many bins make a window: one of a tumbling window.
@@ -50,11 +52,12 @@ pub(super) struct BinOperator {
 }
 
 impl BinOperator {
-    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes) -> Result<Self> {
+    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes, failures: Failures) -> Result<Self> {
         let encoder = spec.key_encoder()?;
         let spread = Lanes { most: if encoder.has_columns() { spread.most.max(1) } else { 1 }, ..spread };
         let mut operator = Self {
             spec: Arc::new(spec.clone()),
+            failures,
             encoder,
             grid: Bins::of_width(slide),
             length: i128::from(width / slide.max(1)),
@@ -70,7 +73,10 @@ impl BinOperator {
     }
 
     fn set_lanes(&mut self, lanes: usize) -> Result<()> {
-        let lane = |_| Lane::new(&self.spec, self.encoder.table(), self.grid, self.length, lanes > 1);
+        let lane = |_| {
+            let keys = self.encoder.table();
+            Lane::new(&self.spec, &self.failures, keys, (self.grid, self.length), lanes > 1)
+        };
         self.lanes = (0..lanes).map(lane).collect();
         if lanes > 1 {
             self.workers = Workers::start(lanes)?;
@@ -81,15 +87,19 @@ impl BinOperator {
     /// Takes rows; those whose bin had closed before them are late.
     pub(super) async fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
         let begun = Instant::now();
-        let batch = self.spec.rows.apply(&chunk.batch)?;
+        let batch = self.spec.rows.apply_to_rows(&chunk.batch, &self.failures);
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let (batch, bins) = self.on_time(chunk, batch, late)?;
+        let (batch, mut bins) = self.on_time(chunk, batch, late)?;
+        let (inputs, kept) = self.spec.evaluate_rows(&batch, &self.failures)?;
+        if let Some(kept) = kept {
+            let mut kept = kept.values().iter();
+            bins.retain(|_| kept.next().unwrap_or(false));
+        }
         if bins.is_empty() {
             return Ok(());
         }
-        let inputs = self.spec.evaluate(&batch)?;
         let keys = self.encoder.encode(&inputs.keys)?;
         let base = self.rows;
         self.rows += bins.len() as u64;

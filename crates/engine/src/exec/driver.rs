@@ -16,6 +16,7 @@ use super::checkpoint::{finished, write_checkpoint};
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::error::RunError;
+use super::failures::Failures;
 use super::operator::State;
 use super::operator_task::{Held, OperatorTask};
 use super::sink_task::{RowEncoder, SinkTask, Written};
@@ -142,7 +143,8 @@ impl Driver {
         let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
         let held = Held::new(options.state_limit, Arc::clone(&stats));
         for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
-            let mut state = State::new(&program.operators, operator, options.lanes())?;
+            let failures = Failures::of_operator(&stats, program, id);
+            let mut state = State::new(&program.operators, operator, options.lanes(), &failures)?;
             let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
@@ -157,7 +159,7 @@ impl Driver {
                 _ => {
                     let (operators, held) = (Arc::clone(&program.operators), held.clone());
                     let late = Late::new(Arc::clone(&stats), program, id);
-                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, held };
+                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, held };
                     tasks.spawn(task.run());
                 }
             }
@@ -202,7 +204,8 @@ impl Driver {
             let marks = stored.map(|s| &s.watermark);
             let future = self.options.future_limit.unwrap_or(table.future_limit);
             let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
-            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), stats)?;
+            let failures = Failures::of_operator(&stats, program, node);
+            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
             let task = SourceTask {
                 node,
                 source,

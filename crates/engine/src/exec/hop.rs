@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use datafusion::common::Result;
 
 use super::accumulate::{Finished, Groups, Partial};
+use super::failures::{Failures, attempt};
 use super::time::Bins;
 use crate::program::WindowSpec;
 
@@ -96,17 +97,37 @@ impl ClosedBins {
     pub(super) fn next_window(
         &mut self,
         watermark: i64,
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Option<(i128, Finished)>> {
-        let Some(first) = self.bins.first_key_value().map(|(first, _)| i128::from(*first)) else { return Ok(None) };
+    ) -> Option<(i128, Finished)> {
+        let first = self.bins.first_key_value().map(|(first, _)| i128::from(*first))?;
         let end = self.next_end.max(first + 1);
         if self.grid.start(end) > watermark {
-            return Ok(None);
+            return None;
         }
+        let start = (end - self.length).max(first);
+        let window = attempt(|| self.window(start, end, (spec, failures), known, groups));
+        let finished = window.unwrap_or_else(|error| {
+            failures.add(1, &error);
+            Finished::default()
+        });
+        self.next_end = end + 1;
+        self.forget_before(self.next_end - self.length);
+        Some((end, finished))
+    }
+
+    /// The results of the bins from one number up to another.
+    fn window(
+        &mut self,
+        start: i128,
+        end: i128,
+        (spec, failures): (&WindowSpec, &Failures),
+        known: usize,
+        groups: &mut Vec<usize>,
+    ) -> Result<Finished> {
         let mut parts = Vec::new();
-        let mut at = (end - self.length).max(first);
+        let mut at = start;
         while at < end {
             let mut level = at.trailing_zeros().min(62);
             while level > 0 && (1i128 << level) > end - at {
@@ -118,17 +139,14 @@ impl ClosedBins {
             }
             at += 1i128 << level;
         }
-        let finished = self.finished(&parts, spec, known, groups)?;
-        self.next_end = end + 1;
-        self.forget_before(self.next_end - self.length);
-        Ok(Some((end, finished)))
+        self.finished(&parts, (spec, failures), known, groups)
     }
 
     /// The results of merged parts; those of the window before where it had the same parts.
     fn finished(
         &mut self,
         parts: &[Arc<Partial>],
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Finished> {
@@ -140,7 +158,8 @@ impl ClosedBins {
         if let Some(newest) = self.newest.as_ref().filter(same) {
             return Ok(newest.finished.clone());
         }
-        let finished = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
+        let merged = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?;
+        let finished = merged.finish(spec, failures);
         self.newest = (finished.numbers.len() <= KEPT_ROWS)
             .then(|| Window { parts: parts.iter().map(Arc::downgrade).collect(), finished: finished.clone() });
         Ok(finished)

@@ -15,8 +15,10 @@ use hashbrown::DefaultHashBuilder;
 
 use super::chunk::{Chunk, Late, Origin};
 use super::evaluate::evaluate;
+use super::failures::{Failures, attempt};
 use super::join_keys::keys_of;
 use super::join_side::Side;
+use super::over_rows::{OfInputs, run_over_rows};
 use super::time::before as earlier;
 use crate::program::{JoinSpec, NodeId, ROW};
 
@@ -25,6 +27,7 @@ use crate::program::{JoinSpec, NodeId, ROW};
 pub(super) struct JoinOperator {
     /// Its last two columns are the numbers of the left and the right row of a pair.
     plan: Arc<dyn ExecutionPlan>,
+    failures: Failures,
     sides: [Side; 2],
     ttl: i64,
     /// Rows before this meet no row that is still to come.
@@ -43,7 +46,13 @@ struct Times<'a> {
 }
 
 impl JoinOperator {
-    pub(super) fn new(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef, schema: &SchemaRef) -> Result<Self> {
+    pub(super) fn new(
+        spec: &JoinSpec,
+        left: &SchemaRef,
+        right: &SchemaRef,
+        schema: &SchemaRef,
+        failures: Failures,
+    ) -> Result<Self> {
         let mut keys = keys_of(&spec.plan)?;
         let sides = [
             Side::new(spec.left, left, keys.remove(&spec.left))?,
@@ -51,6 +60,7 @@ impl JoinOperator {
         ];
         Ok(Self {
             plan: Arc::clone(&spec.plan),
+            failures,
             sides,
             ttl: spec.ttl,
             oldest: i64::MIN,
@@ -67,7 +77,12 @@ impl JoinOperator {
         if came.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let hashes = own.hashes(&came, &self.hasher)?;
+        let hasher = &self.hasher;
+        let (came, hashes) = match attempt(|| own.hashes(&came, hasher)) {
+            Ok(hashes) => (came, hashes),
+            // Rows without a key meet nothing.
+            Err(_) => own.hashed(&came, hasher, &self.failures)?,
+        };
         own.keep(came.clone(), hashes.as_deref());
         let met = match &hashes {
             Some(hashes) => other.of_keys(hashes, self.oldest)?,
@@ -75,7 +90,8 @@ impl JoinOperator {
         };
         let Some(met) = met.filter(|rows| rows.num_rows() > 0) else { return Ok(Vec::new()) };
         let (came, met) = (own.numbered(&came)?, other.numbered(&met)?);
-        let joined = evaluate(&self.plan, &[(own.node, vec![came.clone()]), (other.node, vec![met.clone()])])?;
+        let inputs: OfInputs = vec![(own.node, vec![came.clone()]), (other.node, vec![met.clone()])];
+        let joined = run_over_rows(&inputs, &self.failures, &mut |inputs| evaluate(&self.plan, inputs));
         let (came, met) = (Times::of(own, &came), Times::of(other, &met));
         let (left, right) = if is_left { (came, met) } else { (met, came) };
         let all_meet = left.all_meet(right, self.ttl) && right.all_meet(left, self.ttl);

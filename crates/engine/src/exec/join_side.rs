@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
 use arrow::compute::kernels::cmp::gt_eq;
 use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType, UInt32Type};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use hashbrown::DefaultHashBuilder;
 
 use super::chunk::{Chunk, Late};
+use super::failures::Failures;
 use super::join_keys::JoinKey;
 use super::rows::bytes_of;
 use super::time::after;
@@ -117,6 +119,22 @@ impl Side {
         let Some(key) = &self.key else { return Ok(None) };
         let rows = key.encode(batch)?;
         Ok(Some(rows.iter().map(|row| hasher.hash_one(row.as_ref())).collect()))
+    }
+
+    /// The rows whose keys can be computed, with the keys' hashes; the others are counted.
+    pub(super) fn hashed(
+        &self,
+        batch: &RecordBatch,
+        hasher: &DefaultHashBuilder,
+        failures: &Failures,
+    ) -> Result<(RecordBatch, Option<Vec<u64>>)> {
+        let mut hash = |rows: Range<usize>| {
+            let part = batch.slice(rows.start, rows.len());
+            let hashes = self.hashes(&part, hasher)?;
+            Ok::<_, DataFusionError>((part, hashes.unwrap_or_default()))
+        };
+        let (parts, hashes): (Vec<_>, Vec<_>) = failures.over(0..batch.num_rows(), &mut hash).into_iter().unzip();
+        Ok((concat_batches(&batch.schema(), &parts)?, Some(hashes.concat())))
     }
 
     pub(super) fn keep(&mut self, batch: RecordBatch, hashes: Option<&[u64]>) {

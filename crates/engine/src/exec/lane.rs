@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 
-use super::accumulate::{Finished, Groups, Inputs, Partial};
+use super::accumulate::{Finished, Groups, Partial};
+use super::arguments::Inputs;
+use super::failures::{Failures, attempt};
 use super::hop::ClosedBins;
 use super::keys::{EncodedKeys, Keys, Picked};
 use super::time::{Bins, before};
@@ -17,6 +19,7 @@ use crate::program::WindowSpec;
 #[derive(Debug)]
 pub(super) struct Lane {
     spec: Arc<WindowSpec>,
+    failures: Failures,
     pub(super) keys: Keys,
     grid: Bins,
     /// How many bins make a window: one of a tumbling window.
@@ -43,9 +46,16 @@ pub(super) enum Step {
 }
 
 impl Lane {
-    pub(super) fn new(spec: &Arc<WindowSpec>, keys: Keys, grid: Bins, length: i128, ordered: bool) -> Self {
+    pub(super) fn new(
+        spec: &Arc<WindowSpec>,
+        failures: &Failures,
+        keys: Keys,
+        (grid, length): (Bins, i128),
+        ordered: bool,
+    ) -> Self {
         Self {
             spec: Arc::clone(spec),
+            failures: failures.clone(),
             keys,
             grid,
             length,
@@ -74,7 +84,14 @@ impl Lane {
             return Ok(());
         }
         self.keys.number(keys, inputs.rows, picked, &mut self.numbers);
-        bin.update(&self.numbers, self.keys.len(), inputs, picked, base, &mut self.groups)
+        let known = self.keys.len();
+        let update = || bin.update(&self.numbers, known, inputs, picked, base, &mut self.groups);
+        if let Err(error) = attempt(update) {
+            // Nobody knows which aggregates have taken the rows and which have not: the bin begins anew.
+            self.failures.add(picked.count(inputs.rows), &error);
+            *bin = Groups::new(&self.spec, self.ordered)?;
+        }
+        Ok(())
     }
 
     /// Closes the next bin that ends at or before the watermark, or ends the next window, whichever is first.
@@ -86,7 +103,8 @@ impl Lane {
             // Windows that end before this bin does not reach see only what closed earlier.
             let bound = next.map_or(watermark, |number| before(grid.end(number), 1));
             let (spec, known) = (Arc::clone(&self.spec), self.keys.len());
-            if let Some((end, finished)) = self.closed.next_window(bound, &spec, known, &mut self.groups)? {
+            let window = self.closed.next_window(bound, (&spec, &self.failures), known, &mut self.groups);
+            if let Some((end, finished)) = window {
                 return Ok(Step::Window(end, finished));
             }
         }
@@ -94,11 +112,20 @@ impl Lane {
             return Ok(Step::Nothing);
         };
         if self.length == 1 {
-            return Ok(Step::Window(i128::from(number) + 1, groups.finish()?));
+            return Ok(Step::Window(i128::from(number) + 1, groups.finish(&self.spec, &self.failures)));
         }
-        let firsts = groups.firsts().to_vec();
-        self.closed.insert(number, groups.into_partial()?);
-        Ok(Step::Closed(number, firsts))
+        let (firsts, rows) = (groups.firsts().to_vec(), groups.numbers().len());
+        match attempt(|| groups.into_partial()) {
+            Ok(partial) => {
+                self.closed.insert(number, partial);
+                Ok(Step::Closed(number, firsts))
+            }
+            Err(error) => {
+                self.failures.add(rows, &error);
+                self.closed.insert(number, Groups::new(&self.spec, self.ordered)?.into_partial()?);
+                Ok(Step::Closed(number, Vec::new()))
+            }
+        }
     }
 
     /// Forgets keys that no bin holds any more.

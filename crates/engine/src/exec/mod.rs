@@ -1,6 +1,7 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
 
 mod accumulate;
+mod arguments;
 mod bin_state;
 mod bins;
 mod checkpoint;
@@ -10,6 +11,7 @@ mod edge;
 mod emitted;
 mod error;
 mod evaluate;
+mod failures;
 mod hop;
 mod instant;
 mod join;
@@ -21,6 +23,7 @@ mod lanes;
 mod operator;
 mod operator_task;
 mod options;
+mod over_rows;
 mod pairs;
 mod record;
 mod rows;

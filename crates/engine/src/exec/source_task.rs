@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::chunk::{Chunk, Origin};
 use super::error::RunError;
+use super::failures::Failures;
 use super::record::{Decoded, RecordDecoder};
 use super::stats::Stats;
 use super::watermark::{Times, Tracker};
@@ -73,6 +74,7 @@ struct Decoding {
     rows: Rows,
     table: TableInfo,
     record: SchemaRef,
+    failures: Failures,
     /// Decoders that nobody uses now.
     idle: Mutex<Vec<RecordDecoder>>,
 }
@@ -111,7 +113,7 @@ impl Decoding {
         let decoded = decoder.decode(polled, now)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
         let Some(decoded) = decoded else { return Ok(None) };
-        let batch = self.rows.apply(&decoded.batch).map_err(RunError::from)?;
+        let batch = self.rows.apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
         Ok(Some(Computed { batch, decoded }))
     }
 }
@@ -123,13 +125,14 @@ impl Reader {
         stored: Option<&Value>,
         future_limit: FutureLimit,
         (bin, every): (Option<i64>, bool),
-        stats: Arc<Stats>,
+        (stats, failures): (Arc<Stats>, Failures),
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(Tracker::new);
         let decoding = Decoding {
             rows: spec.rows.clone(),
             table: table.clone(),
             record: Arc::clone(&spec.record),
+            failures,
             idle: Mutex::new(vec![RecordDecoder::new(table, &spec.record)?]),
         };
         Ok(Self {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::StringArray;
 use serde::Serialize;
 
 use crate::connectors::{ConnectorCounters, ConnectorStats};
@@ -52,14 +53,20 @@ pub(crate) struct SinkCounters {
 
 #[derive(Debug, Default)]
 pub(crate) struct RuleCounters {
-    name: String,
+    pub(crate) name: String,
     sink: String,
     /// The sources whose rows reach it.
     sources: Vec<usize>,
     pub(crate) rows: AtomicU64,
     pub(crate) late: AtomicU64,
     pub(crate) without_time: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    /// The first error, and when an error was last logged.
+    said: Mutex<Option<(String, Instant)>>,
 }
+
+/// Errors of one rule are logged at most so often: a bad field comes with every record.
+const SAY_ERRORS_EVERY: Duration = Duration::from_secs(60);
 
 impl Stats {
     /// Counters for a program, all zero.
@@ -112,9 +119,9 @@ impl Stats {
     }
 
     /// Counts what a rule gave.
-    pub(crate) fn count_rule(&self, rule: Option<usize>, batch: &RecordBatch) {
+    pub(crate) fn count_rule(&self, rule: Option<usize>, rows: usize) {
         if let Some(rule) = rule.and_then(|r| self.rules.get(r)) {
-            rule.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            rule.rows.fetch_add(rows as u64, Ordering::Relaxed);
         }
     }
 
@@ -149,6 +156,8 @@ impl Stats {
             late: get(&r.late),
             poison: r.sources.iter().filter_map(|s| self.sources.get(*s)).map(|s| get(&s.poison)).sum(),
             without_time: get(&r.without_time),
+            rule_errors: get(&r.errors),
+            rule_error: r.first_error(),
         });
         RunReport {
             sources: sources.collect(),
@@ -171,6 +180,24 @@ fn watch(slot: Option<&OnceLock<Arc<ConnectorCounters>>>, counters: Option<Arc<C
 impl RuleCounters {
     fn of(rule: &RuleInfo) -> Self {
         Self { name: rule.name.clone(), sink: rule.sink.clone(), sources: rule.sources.clone(), ..Self::default() }
+    }
+
+    /// Keeps the first error, and logs one now and then.
+    pub(crate) fn say_error(&self, error: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.as_mut() {
+            Some((_, when)) if when.elapsed() < SAY_ERRORS_EVERY => return,
+            Some((_, when)) => *when = Instant::now(),
+            None => *said = Some((error.to_owned(), Instant::now())),
+        }
+        drop(said);
+        let rule_errors = self.errors.load(Ordering::Relaxed);
+        tracing::warn!(rule = self.name, rule_errors, error, "rows are left out of a rule: they cannot be computed");
+    }
+
+    fn first_error(&self) -> Option<String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_ref().map(|(error, _)| error.clone())
     }
 }
 
@@ -261,4 +288,9 @@ pub struct RuleStats {
     pub poison: u64,
     /// Source rows that one of its windows dropped because they have no usable time, each once.
     pub without_time: u64,
+    /// Rows (of its sources, or of its windows) that were left out because an expression failed on them.
+    pub rule_errors: u64,
+    /// What the first of those errors says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_error: Option<String>,
 }

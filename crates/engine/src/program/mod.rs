@@ -10,6 +10,7 @@ mod window;
 
 use std::sync::Arc;
 
+use crate::error::PlanError;
 pub(crate) use aggregate::{AggregateSpec, WindowSpec};
 pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
 pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
@@ -27,6 +28,7 @@ pub struct Program {
     /// The statements that write, in the order of the program.
     pub(crate) rules: Vec<RuleInfo>,
     pub(crate) fingerprint: String,
+    pub(crate) warnings: Vec<PlanError>,
 }
 
 impl Program {
@@ -40,6 +42,12 @@ impl Program {
     #[must_use]
     pub fn sinks(&self) -> &[TableInfo] {
         &self.sinks
+    }
+
+    /// What the program does, as Arroyo does it, although its author most likely means something else.
+    #[must_use]
+    pub fn warnings(&self) -> &[PlanError] {
+        &self.warnings
     }
 
     /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart

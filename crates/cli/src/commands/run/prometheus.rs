@@ -52,6 +52,8 @@ pub(super) fn text(report: &RunReport) -> String {
         page.count("weir_rule_poison_records_total", "Records that the rule never saw.", &labels, r.poison);
         let help = "Rows that the rule's windows dropped for want of a time.";
         page.count("weir_rule_rows_without_time_total", help, &labels, r.without_time);
+        let help = "Rows left out because an expression failed on them.";
+        page.count("weir_rule_errors_total", help, &labels, r.rule_errors);
     }
     for s in &report.sinks {
         let labels = [("sink", s.name.as_str())];
