@@ -49,14 +49,14 @@
 -- default = 0.5
 -- min = 0.0
 -- max = 1.0
--- description = "the least score that is reported; 0.5 stands for an anomaly score of 1.9"
+-- description = "the least score that is reported; 0.5 stands for an anomaly score of 1.5"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- RANDOM_CUT_FOREST of Kinesis Data Analytics with its arguments and defaults, but for shingles of 8, one series at a time
--- (sql/udfs/random_cut_forest.rs). An anomaly score of 1.9 scores one half.
+-- (sql/udfs/random_cut_forest.rs). An anomaly score of 1.5 scores one half.
 SELECT key, window, newest AS value, score, anomaly_score, readings
 FROM (
-  SELECT *, anomaly_score / (anomaly_score + 1.9) AS score
+  SELECT *, anomaly_score / (anomaly_score + 1.5) AS score
   FROM (
     SELECT key, window, newest, readings, CAST(split_part(verdict, ' ', 1) AS DOUBLE) AS anomaly_score
     FROM (
@@ -73,7 +73,8 @@ FROM (
       FROM events
       GROUP BY series, window
     ) AS windows
-    WHERE verdict IS NOT NULL AND newest_time >= window.end - ${step}
+    -- Where a record shortly before had about that score already, the anomaly is the same.
+    WHERE split_part(verdict, ' ', 3) = '1' AND newest_time >= window.end - ${step}
   ) AS verdicts
 ) AS scored
 WHERE score >= ${threshold}

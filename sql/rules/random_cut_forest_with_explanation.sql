@@ -95,7 +95,8 @@ FROM (
       ) AS steps
       GROUP BY key, window
     ) AS windows
-    WHERE verdict IS NOT NULL AND newest_step >= window.end - ${step}
+    -- Where a record shortly before had about that score already, the anomaly is the same.
+    WHERE split_part(verdict, ' ', 3) = '1' AND newest_step >= window.end - ${step}
   ) AS verdicts
 ) AS scored
 WHERE score >= ${threshold}

@@ -25,15 +25,21 @@ use arroyo_udf_plugin::udf;
 const SEED: u64 = 0x5745_4952;
 /// Records before the forest says anything, besides those that a shingle needs.
 const FIRST: usize = 64;
+/// An anomaly is reported where it begins: where the score is by this factor above that of each of so many records before it.
+const QUIET: usize = 20;
+const QUIET_FACTOR: f64 = 1.15;
+/// Scores below this are usual, and not worth a look at the records before.
+const LEAST: f64 = 1.2;
 /// The limits of Kinesis Data Analytics: trees, records of a sample, columns, records of a shingle and coordinates in all.
 const MOST_TREES: i64 = 1000;
 const MOST_SAMPLE: i64 = 1000;
 const MOST_SHINGLE: i64 = 30;
 const MOST_COLUMNS: usize = 16;
 
-/// The newest record's verdict, `score value {"COLUMN":{"ATTRIBUTION_SCORE":…},…}`; NULL before there are records enough. The
-/// attributions sum up to the score, and `value` is that of the column which has most of it. A record is all rows of one time; a
-/// column that is not in it has its value before.
+/// The newest record's verdict, `score value begins {"COLUMN":{"ATTRIBUTION_SCORE":…},…}`; NULL before there are records enough.
+/// The attributions sum up to the score, and `value` is that of the column which has most of it. `begins` is 0 where a record
+/// shortly before had about that score already, else 1. A record is all rows of one time; a column that is not in it has its
+/// value before.
 ///
 /// `number_of_trees` (100), `sub_sample_size` (256), `time_decay` (100000, in records), `shingle_size` (1) and
 /// `with_directionality` (0) are the function's arguments in Kinesis Data Analytics, with its defaults in brackets, the same in
@@ -60,7 +66,8 @@ fn random_cut_forest(
     let found = forest.score(&points);
     let by_column = found.by_column(records.names.len());
     let most = by_column.iter().enumerate().max_by(|(_, a), (_, b)| a.total().total_cmp(&b.total()))?.0;
-    let mut text = format!("{} {} {{", found.score, records.newest[most]);
+    let begins = u8::from(forest.begins(&points, found.score));
+    let mut text = format!("{} {} {begins} {{", found.score, records.newest[most]);
     for (nth, (name, part)) in records.names.iter().zip(&by_column).enumerate() {
         let comma = if nth > 0 { "," } else { "" };
         // Writing to a String cannot fail.
@@ -240,8 +247,19 @@ pub struct Forest {
 impl Forest {
     /// The score of the newest point among those before.
     pub fn score(&self, points: &Points) -> Found {
-        let count = points.times.len() - 1;
-        let (past, point) = points.values.split_at(count * points.width.div_ceil(LANES));
+        self.score_of(points, points.times.len() - 1)
+    }
+
+    /// Whether the score of the newest point is clearly above that of each of those shortly before it.
+    pub fn begins(&self, points: &Points, score: f64) -> bool {
+        let newest = points.times.len() - 1;
+        let before = (newest.saturating_sub(QUIET).max(1)..newest).rev();
+        score < LEAST || before.into_iter().all(|nth| score > QUIET_FACTOR * self.score_of(points, nth).score)
+    }
+
+    fn score_of(&self, points: &Points, count: usize) -> Found {
+        let fours = points.width.div_ceil(LANES);
+        let (past, point) = points.values[..(count + 1) * fours].split_at(count * fours);
         let draw = Draw::new(&points.times[..count], self.sample, self.decay);
         let mut found = Found { score: 0.0, parts: vec![Part::default(); points.width] };
         let mut tree = Tree::new(points.width);

@@ -89,11 +89,30 @@ fn the_attributions_of_the_columns_add_up_to_the_score_and_name_the_culprit() {
         let score: f64 = said.split(' ').next().unwrap().parse().unwrap();
         let parts = number(&said, "ATTRIBUTION_SCORE");
         assert!(score > 2.0 && (parts.iter().sum::<f64>() / score - 1.0).abs() < 1e-9, "{said}");
-        assert!(said.contains(" 900 {\"a \\\"quoted\\\" one\":{") && said.contains("\"DIRECTION\":\"HIGH\""), "{said}");
+        assert!(
+            said.contains(" 900 1 {\"a \\\"quoted\\\" one\":{") && said.contains("\"DIRECTION\":\"HIGH\""),
+            "{said}"
+        );
         assert!(parts[0] > 2.0 * parts[1] && number(&said, "STRENGTH").len() == 2, "{said}");
     }
     let said = ask(rows(900.0), [100, 256, 100_000, 1, 0]).unwrap();
     assert!(!said.contains("DIRECTION"), "{said}");
+}
+
+#[test]
+fn an_anomaly_begins_once() {
+    let mut series = daily(400);
+    series[390] += 300.0;
+    let begins = |row: usize| {
+        let times = (0..).take(row - 6).collect();
+        let points = Points::new(times, 8, (8..=row + 1).map(|end| &series[end - 8..end]));
+        let forest = Forest { trees: 100, sample: 256, decay: 1e5 };
+        let score = forest.score(&points).score;
+        (score > 2.0, forest.begins(&points, score))
+    };
+    assert_eq!(begins(390), (true, true));
+    assert!((391..398).all(|row| begins(row) == (true, false)), "the spike is in the shingle still");
+    assert!(!begins(389).0 && !begins(399).0);
 }
 
 #[test]

@@ -181,14 +181,16 @@ impl Board {
             let seed_text = seed.to_string();
             let (events, labels) = (file(format!("faults-{seed}.jsonl")), file(format!("faults-{seed}.json")));
             fs::write(&events, self.weir(&["generate", "--seed", &seed_text, "--labels-out", &labels])?)?;
-            let report = self.weir(&["backtest", "--rules", rule, "--labels", &labels, "--json", "--input", &events])?;
+            let report =
+                self.weir(&["backtest", "--rules", rule, "--labels", &labels, "--json", "--input", &events])?;
             let report: Value = serde_json::from_str(&report)?;
             let missed = report["missed_labels"].as_array().map_or(0, Vec::len);
             let all = serde_json::from_str::<Value>(&fs::read_to_string(&labels)?)?.as_array().map_or(0, Vec::len);
             (found, faults) = (found + all - missed.min(all), faults + all);
             let events = file(format!("clean-{seed}.jsonl"));
             fs::write(&events, self.weir(&["generate", "--clean", "--seed", &seed_text])?)?;
-            let report: Value = serde_json::from_str(&self.weir(&["backtest", "--rules", rule, "--json", "--input", &events])?)?;
+            let report: Value =
+                serde_json::from_str(&self.weir(&["backtest", "--rules", rule, "--json", "--input", &events])?)?;
             clean += report["all"]["would_be_alerts"].as_f64().unwrap_or(0.0);
         }
         #[expect(clippy::cast_precision_loss, reason = "a few seeds")]
