@@ -10,7 +10,7 @@ use weir_anomaly::{
 use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
     guard::guards,
-    projection::{Identity, Projection},
+    projection::Identity,
     template::{Output, quote},
     tokens,
 };
