@@ -34,7 +34,6 @@
 -- description = "a standard deviation under this share of the mean counts as this share: a flat series is no reason to alert on a hair"
 
 -- weir: allow(division-by-zero) the divisor is a twelfth of a window, and no interval is zero
--- weir: allow(division-by-zero) n - 1 is a divisor only where n is 2 or more
 -- The window is cut into twelve parts. Mean and variance come by the law of total variance: that within the parts and that
 -- between their means. The newest reading is taken out of its part: with n readings of mean m and variance v, and the newest x,
 -- the others have mean m - (x - m) / (n - 1) and squares n v - n (x - m) (x - m) / (n - 1).

@@ -208,6 +208,22 @@ fn corpus() -> Vec<Vec<u8>> {
     records.push(format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126)).into_bytes());
     records.push(format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127)).into_bytes());
     records.push(vec![0xff, 0xfe]);
+    let controls = [
+        r#"{"weir":"heartbeat"}"#,
+        r#"{"weir":"heartbeat","timestamp":"2026-01-01T00:00:00Z"}"#,
+        r#" {"timestamp":null,"weir":"heartbeat"} "#,
+        r#"{"weir":"heartbeat","value":1}"#,
+        r#"{"weir":"heartbeat","weir":"heartbeat"}"#,
+        r#"{"weir":"Heartbeat"}"#,
+        r#"{"we\u0069r":"heartbeat"}"#,
+        r#"{"weir":"probe"}"#,
+        r#"{"weir":"probe","probe_id":"1","sent_at":"2"}"#,
+        r#"{"weir":"probe","probe_id":null,"sent_at":{},"timestamp":17}"#,
+        r#"{"weir":"probe","probe_id":"1","sent_at":"2","value":1}"#,
+        r#"{"weir":"probe","probe_id":"1","timestamp":"2026-01-01"}"#,
+        r#"{"weir":{"a":"heartbeat"}}"#,
+    ];
+    records.extend(controls.map(|text| text.as_bytes().to_vec()));
     let mut random = Random(ChaCha8Rng::seed_from_u64(11));
     while records.len() < RECORDS {
         records.push(random.record());
