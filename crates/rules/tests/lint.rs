@@ -50,12 +50,14 @@ fn codes(body: &str) -> Vec<&'static str> {
 fn each_lint_says_where_and_what_to_do() {
     let no_one = HEADER.replace("\"me\"", "\"TODO\"").replace("\"docs/r.md#r\"", "\"\"");
     let unused = format!("{HEADER}-- [parameters.p]\n-- type = \"integer\"\n-- default = 1\n");
+    let policy = format!("{HEADER}-- [policy.\"a*\"]\n-- direction = \"above\"\n");
     let cases = [
         (no_one.as_str(), event("1.0", "")),
         (&HEADER.replace("#r", "#s"), event("1.0", "")),
         (&HEADER.replace("docs/r", "docs/s"), event("1.0", "")),
         (&unused, event("1.0", "")),
         (HEADER, "SELECT source AS key, event_time, value, 1.0 AS score FROM events".to_owned()),
+        (&policy, "SELECT source AS key, event_time, value, 1.0 AS score FROM events".to_owned()),
         (HEADER, event("1.0", "WHERE event_time > now() OR random() > 0.5 OR event_time < current_date")),
         (HEADER, "SELECT a.source AS key, a.event_time, a.value, 1.0 AS expected, 1.0 AS score\nFROM events AS a JOIN events AS b ON a.id = b.id".to_owned()),
         (HEADER, windowed("n / known")),
