@@ -276,10 +276,9 @@ variable "arroyo_worker_memory_mb" {
 }
 
 variable "availability_zones" {
-  description = "Letters of the zones of the network made for Arroyo; the database needs two. Named, not counted: a zone that AWS adds must move nothing."
+  description = "Letters of the zones of the network made for Arroyo; the database needs two. Null takes the account's first two: some regions keep some zones from newer accounts. Name them once the network stands, so that a zone that AWS adds moves nothing."
   type        = list(string)
-  default     = ["a", "b"]
-  nullable    = false
+  default     = null
 }
 
 variable "budget" {
@@ -460,7 +459,7 @@ variable "log_retention_days" {
 }
 
 variable "name_prefix" {
-  description = "First part of every name; two stacks in one account need two."
+  description = "First part of every name. Two stacks in one account need two, also in two regions: IAM's names know no region."
   type        = string
   default     = "weir"
   nullable    = false
@@ -505,8 +504,14 @@ variable "region" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]$", var.region))
     error_message = "region is the name of an AWS region, as in eu-central-1."
+  }
+
+  # The services' names differ there, and Arroyo 0.15 builds s3.<region>.amazonaws.com by itself.
+  validation {
+    condition     = !can(regex("^(cn|eusc|us-iso[a-z]*)-", var.region))
+    error_message = "region is one of AWS's commercial regions or of GovCloud; China, the European Sovereign Cloud and the isolated regions are not supported."
   }
 }
 

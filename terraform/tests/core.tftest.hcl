@@ -118,6 +118,42 @@ run "prefix_renames_everything" {
   }
 }
 
+# S3 wants 3 to 63 characters: the longest prefix, in the regions with the longest names.
+run "longest_names" {
+  command = plan
+
+  variables {
+    keep_failed_records = true
+    name_prefix         = "weir-0123456789012345678"
+    region              = "ap-southeast-1"
+  }
+
+  assert {
+    condition     = length(output.failures_bucket) <= 63
+    error_message = "bucket names are at most 63 characters: ${output.failures_bucket}"
+  }
+}
+
+run "regions_of_other_partitions" {
+  command = plan
+
+  variables {
+    region = "cn-north-1"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "european_sovereign_cloud" {
+  command = plan
+
+  variables {
+    region = "eusc-de-east-1"
+  }
+
+  expect_failures = [var.region]
+}
+
 run "unknown_region_name" {
   command = plan
 

@@ -108,11 +108,13 @@ resource "aws_iam_role_policy" "task" {
           Resource = ["${aws_s3_bucket.state.arn}/artifacts/*", "${aws_s3_bucket.state.arn}/checkpoints/*"]
         },
         {
-          Sid       = "FindState"
-          Effect    = "Allow"
-          Action    = ["s3:ListBucket"]
-          Resource  = [aws_s3_bucket.state.arn]
-          Condition = { StringLike = { "s3:prefix" = ["artifacts/*", "checkpoints/*"] } }
+          # Without a condition on the prefix: GET of an object that is not there is 404 only for who may list, else 403, and
+          # Arroyo's clean-up of checkpoints must see that one is gone. The bucket is Arroyo's alone.
+          # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+          Sid      = "FindState"
+          Effect   = "Allow"
+          Action   = ["s3:ListBucket"]
+          Resource = [aws_s3_bucket.state.arn]
         },
         {
           Sid    = "OpenTunnel"

@@ -181,14 +181,14 @@ variable "egress_prefix_lists" {
 }
 
 variable "ephemeral_storage_gib" {
-  description = "Disk of a task."
+  description = "Disk of a task; 20 are free."
   type        = number
-  default     = 21
+  default     = 20
   nullable    = false
 
   validation {
-    condition     = var.ephemeral_storage_gib >= 21 && var.ephemeral_storage_gib <= 200
-    error_message = "ephemeral_storage_gib is from 21 to 200."
+    condition     = var.ephemeral_storage_gib >= 20 && var.ephemeral_storage_gib <= 200
+    error_message = "ephemeral_storage_gib is from 20 to 200."
   }
 }
 
