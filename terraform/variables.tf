@@ -527,6 +527,29 @@ variable "retention_days" {
   }
 }
 
+variable "role_path" {
+  description = "IAM path of every role that is made, for accounts whose policies name one."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path begins and ends with a slash, as in /weir/."
+  }
+}
+
+variable "role_permissions_boundary" {
+  description = "ARN of the policy that bounds every role that is made; null: none. Some accounts let nobody make a role without."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_permissions_boundary == null || can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.+$", var.role_permissions_boundary))
+    error_message = "role_permissions_boundary is the ARN of an IAM policy."
+  }
+}
+
 variable "schedules_enabled" {
   description = "Run the sweep and the heartbeat each minute."
   type        = bool

@@ -229,6 +229,22 @@ run "the_control_task_is_found_again_soon_after_a_restart" {
   }
 }
 
+run "roles_of_a_locked_down_account" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    roles = { path = "/weir/", permissions_boundary = "arn:aws:iam::111122223333:policy/bounds" }
+  }
+
+  assert {
+    condition = alltrue([
+      for role in [aws_iam_role.execution, aws_iam_role.task] :
+      role.path == "/weir/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/bounds"
+    ])
+    error_message = "every role has the path and the boundary"
+  }
+}
+
 run "longest_bucket_name" {
   module { source = "./modules/arroyo" }
 

@@ -242,6 +242,31 @@ run "no_size_reserves_concurrency" {
   }
 }
 
+run "roles_everywhere" {
+  command = plan
+
+  variables {
+    role_path                 = "/weir/"
+    role_permissions_boundary = "arn:aws:iam::111122223333:policy/bounds"
+  }
+
+  assert {
+    condition     = module.heartbeat.role == local.roles && module.alerts.alerter_role == local.roles
+    error_message = "every module makes its roles with the path and the boundary"
+  }
+}
+
+run "role_path_without_slashes" {
+  command = plan
+
+  variables {
+    role_path                 = "weir"
+    role_permissions_boundary = "bounds"
+  }
+
+  expect_failures = [var.role_path, var.role_permissions_boundary]
+}
+
 run "unknown_severity" {
   command = plan
 

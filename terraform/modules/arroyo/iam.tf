@@ -23,9 +23,11 @@ locals {
 
 # What ECS does before Arroyo starts: pull, fetch secrets, log.
 resource "aws_iam_role" "execution" {
-  name               = "${local.name}-execution"
-  assume_role_policy = local.assume_role_policy
-  description        = "Starts Arroyo's tasks."
+  name                 = "${local.name}-execution"
+  assume_role_policy   = local.assume_role_policy
+  description          = "Starts Arroyo's tasks."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -76,9 +78,11 @@ resource "aws_iam_role_policy" "execution" {
 
 # What Arroyo does: read events, write anomalies, keep its state.
 resource "aws_iam_role" "task" {
-  name               = "${local.name}-task"
-  assume_role_policy = local.assume_role_policy
-  description        = "What Arroyo's pipelines may do."
+  name                 = "${local.name}-task"
+  assume_role_policy   = local.assume_role_policy
+  description          = "What Arroyo's pipelines may do."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "task" {

@@ -279,6 +279,16 @@ variable "require_tls" {
   nullable    = false
 }
 
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "secrets_version" {
   description = "Version of both secrets: a higher one sets the database's password and replaces the control task."
   type        = number

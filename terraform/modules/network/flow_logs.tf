@@ -22,8 +22,10 @@ resource "aws_flow_log" "this" {
 resource "aws_iam_role" "flow" {
   count = var.flow_logs_enabled ? 1 : 0
 
-  name        = "${var.name_prefix}-vpc-flow"
-  description = "Lets VPC flow logs write to their log group."
+  name                 = "${var.name_prefix}-vpc-flow"
+  description          = "Lets VPC flow logs write to their log group."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -72,3 +72,13 @@ variable "region" {
   type        = string
   nullable    = false
 }
+
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
