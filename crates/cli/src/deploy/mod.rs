@@ -10,6 +10,7 @@ mod place;
 mod protection;
 mod proxy;
 mod render;
+mod root;
 mod tunnel;
 mod wanted;
 
