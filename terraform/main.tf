@@ -157,6 +157,7 @@ module "observability" {
   probe_slow_seconds      = var.alarm_probe_slow_seconds
   quarantine_queue_name   = module.alerts.quarantine_queue_name
   region                  = var.region
+  runbook_url             = var.runbook_url
   subscriptions           = var.alarm_subscriptions
   table_name              = module.store.table_name
   undelivered_queue_name  = module.alerts.undelivered_queue_name

@@ -550,6 +550,12 @@ variable "role_permissions_boundary" {
   }
 }
 
+variable "runbook_url" {
+  description = "Where docs/runbooks.md can be opened (https://github.com/acme/weir/blob/main/docs/runbooks.md), for the links in alarms; null: the path in the repository."
+  type        = string
+  default     = null
+}
+
 variable "schedules_enabled" {
   description = "Run the sweep and the heartbeat each minute."
   type        = bool
