@@ -31,7 +31,10 @@ pub async fn read(
                 Ordering::Greater => return Ok(records),
                 // Where the first is no longer kept, AWS goes on at the next that is.
                 Ordering::Less | Ordering::Equal => {
-                    records.push(PutRecord::new(record.data().as_ref().to_vec(), record.partition_key()));
+                    records.push(PutRecord::new(
+                        record.data().as_ref().to_vec(),
+                        record.partition_key().unwrap_or_default(),
+                    ));
                 }
             }
         }

@@ -104,16 +104,24 @@ impl Infrastructure {
 
     /// What Terraform is to deploy as the Lambdas, by the variables that a plan takes.
     pub(crate) fn packages(&self) -> Result<Packages> {
+        Packages::parse(&self.ask(Packages::EXPRESSION)?)
+    }
+
+    /// The value of an expression over the variables that a plan takes: one that is JSON, by `jsonencode`.
+    pub(crate) fn ask(&self, expression: &str) -> Result<String> {
         let mut console = self.terraform();
         console.arg("console").args(self.variable_files()).args(self.variable_arguments());
         console.env("TF_INPUT", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = console.spawn().with_context(|| STARTED)?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(Packages::EXPRESSION.as_bytes()).context("terraform console")?;
+            stdin.write_all(expression.as_bytes()).context("terraform console")?;
         }
         let output = child.wait_with_output().context("terraform console")?;
-        // It complains of whatever is not known before a plan, and answers all the same.
-        Packages::parse(&output.stdout).inspect_err(|_| eprintln!("{}", String::from_utf8_lossy(&output.stderr)))
+        // It complains of whatever is not known before a plan, and answers all the same: after its warnings a line with the
+        // value, a text in quotes.
+        let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let answer = serde_json::from_slice(line).context("terraform console");
+        answer.inspect_err(|_| eprintln!("{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// What is protected from deletion, as Terraform last saw it; nothing where nothing was applied.

@@ -16,6 +16,7 @@ mod wanted;
 
 pub(crate) mod apply;
 pub(crate) mod destroy;
+pub(crate) mod doctor;
 pub(crate) mod plan;
 pub(crate) mod rollback;
 pub(crate) mod status;
