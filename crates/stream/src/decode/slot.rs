@@ -1,0 +1,164 @@
+//! A column's value while the rest of the record is still unread.
+
+use super::plan::{ColumnPlan, Kind};
+use crate::{
+    cell::Cell,
+    format::Span,
+    json::{Cursor, Number, unescape},
+    time::TimeFault,
+};
+
+/// What was read for a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slot {
+    /// Nothing, or null.
+    Absent,
+    /// Something that is not of the column's type.
+    Bad(Span, Option<TimeFault>),
+    Double(f64),
+    Integer(i64),
+    Boolean(bool),
+    Timestamp(i64),
+    Text(Span),
+    Json(Span),
+}
+
+/// A scalar or a whole value, as the record has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    Null,
+    Boolean(bool, Span),
+    Number(Number, Span),
+    /// A JSON string: inside its quotes, whether there are escapes, with its quotes.
+    Text(Span, bool, Span),
+    /// An object or a list.
+    Json(Span),
+    /// A part of a text, or a column: blanks around what is no text are none of it, and an empty one is NULL.
+    Part(Span),
+}
+
+/// The texts that spans are of.
+pub(super) struct Texts<'a> {
+    pub(super) record: &'a str,
+    pub(super) scratch: &'a mut String,
+    /// Texts that mean NULL.
+    pub(super) null: &'a [String],
+}
+
+impl Slot {
+    #[inline]
+    pub(super) fn cell<'a>(self, record: &'a str, scratch: &'a str) -> Cell<'a> {
+        match self {
+            Self::Absent | Self::Bad(..) => Cell::Null,
+            Self::Double(value) => Cell::Double(value),
+            Self::Integer(value) => Cell::Integer(value),
+            Self::Boolean(value) => Cell::Boolean(value),
+            Self::Timestamp(nanos) => Cell::Timestamp(nanos),
+            Self::Text(span) => Cell::Text(span.text(record, scratch)),
+            Self::Json(span) => Cell::Json(span.text(record, scratch)),
+        }
+    }
+}
+
+/// Reads a token as a column.
+#[inline]
+pub(super) fn convert(column: &ColumnPlan, token: Token, texts: &mut Texts<'_>) -> Slot {
+    match token {
+        Token::Null => Slot::Absent,
+        Token::Number(number, span) => of_number(column, number, span, texts),
+        Token::Text(span, escaped, whole) => {
+            let span = if escaped { resolve(span, texts) } else { span };
+            if texts.is_null(span) {
+                return Slot::Absent;
+            }
+            if column.kind == Kind::Json { Slot::Json(whole) } else { of_text(column, span, texts) }
+        }
+        Token::Boolean(value, span) => match column.kind {
+            Kind::Boolean => Slot::Boolean(value),
+            Kind::Text | Kind::AnyText => Slot::Text(span),
+            Kind::Json => Slot::Json(span),
+            _ => Slot::Bad(span, None),
+        },
+        Token::Json(span) => match column.kind {
+            Kind::Json => Slot::Json(span),
+            Kind::AnyText => Slot::Text(span),
+            _ => Slot::Bad(span, None),
+        },
+        Token::Part(span) => of_part(column, span, texts),
+    }
+}
+
+impl Texts<'_> {
+    #[inline]
+    fn text(&self, span: Span) -> &str {
+        span.text(self.record, self.scratch)
+    }
+
+    #[inline]
+    fn is_null(&self, span: Span) -> bool {
+        !self.null.is_empty() && self.null.iter().any(|null| null == self.text(span))
+    }
+}
+
+fn resolve(span: Span, texts: &mut Texts<'_>) -> Span {
+    let start = texts.scratch.len();
+    unescape(span.text(texts.record, ""), texts.scratch);
+    Span { start, end: texts.scratch.len(), scratch: true }
+}
+
+#[inline]
+fn of_number(column: &ColumnPlan, number: Number, span: Span, texts: &Texts<'_>) -> Slot {
+    let text = texts.text(span);
+    match column.kind {
+        Kind::Double => number.to_f64(text).map_or(Slot::Bad(span, None), Slot::Double),
+        Kind::Integer => number.to_i64(text).map_or(Slot::Bad(span, None), Slot::Integer),
+        Kind::Timestamp => match column.reader.read_number(number, text) {
+            Ok(nanos) => Slot::Timestamp(nanos),
+            Err(fault) => Slot::Bad(span, Some(fault)),
+        },
+        Kind::Text | Kind::AnyText => Slot::Text(span),
+        Kind::Json => Slot::Json(span),
+        Kind::Boolean => boolean(text).map_or(Slot::Bad(span, None), Slot::Boolean),
+    }
+}
+
+#[inline]
+fn of_text(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
+    let text = texts.text(span);
+    let bad = Slot::Bad(span, None);
+    match column.kind {
+        Kind::Text | Kind::AnyText => Slot::Text(span),
+        Kind::Double => Number::read_text(text).and_then(|number| number.to_f64(text)).map_or(bad, Slot::Double),
+        Kind::Integer => Number::read_text(text).and_then(|number| number.to_i64(text)).map_or(bad, Slot::Integer),
+        Kind::Boolean => boolean(text).map_or(bad, Slot::Boolean),
+        Kind::Timestamp => match column.reader.read_text(text) {
+            Ok(nanos) => Slot::Timestamp(nanos),
+            Err(fault) => Slot::Bad(span, Some(fault)),
+        },
+        Kind::Json => {
+            let mut cursor = Cursor::new(text);
+            if cursor.skip(0).is_ok() && cursor.at_end() { Slot::Json(span) } else { bad }
+        }
+    }
+}
+
+fn of_part(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
+    let text = texts.text(span);
+    let trimmed = text.trim_matches([' ', '\t']);
+    let start = span.start + (text.len() - text.trim_start_matches([' ', '\t']).len());
+    let inner = Span { start, end: start + trimmed.len(), scratch: span.scratch };
+    if trimmed.is_empty() || texts.is_null(inner) {
+        return Slot::Absent;
+    }
+    of_text(column, if column.kind == Kind::Text { span } else { inner }, texts)
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
