@@ -27,8 +27,9 @@ pub trait RowSink {
     /// The row is complete. `time` is its event time in nanoseconds since the epoch, `None` when the stream goes by arrival
     /// and the record's arrival is not known.
     fn end_row(&mut self, time: Option<i64>);
-    /// A record, or a record inside an envelope, was refused: its own bytes, which give the same verdict when they are
-    /// sent to the stream again.
+    /// A record, or a record inside an envelope, was refused. `bytes` are its own: the whole record where it held no other,
+    /// else the one inside, in as much of its envelope as it needs to get the same verdict when it is sent to the stream
+    /// again (but for `too_large`, where the rest of the record had its share).
     fn refused(&mut self, bytes: &[u8], poison: Poison);
     /// One of Weir's own control records.
     fn control(&mut self, control: Control);

@@ -179,3 +179,34 @@ fn all_faults_are_told_at_once_in_the_order_of_the_file() {
     let lines: Vec<&str> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
     assert_eq!(lines, ["1", "2", "4", "5"]);
 }
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::Decoder;
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_a_fault_or_a_declaration(
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), proptest::option::of("[a-z\"'\\[\\]{}=.,*$%\n 0-9é]")), 1..6)
+        ) {
+            let mut text: Vec<char> = CLIMATE.chars().collect();
+            for (at, to) in damage {
+                let at = at.index(text.len());
+                match to.and_then(|to| to.chars().next()) {
+                    Some(c) => text[at] = c,
+                    None => drop(text.remove(at)),
+                }
+            }
+            let text: String = text.into_iter().collect();
+            match Declaration::parse("climate.toml".as_ref(), &text) {
+                Ok(declaration) => {
+                    let _ = Decoder::new(&declaration);
+                    let _ = declaration.check_samples("climate.toml".as_ref(), &text, |_| Err(std::io::Error::other("none")));
+                }
+                Err(faults) => prop_assert!(faults.iter().all(|fault| fault.line >= 1 && fault.column >= 1)),
+            }
+        }
+    }
+}

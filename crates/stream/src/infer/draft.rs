@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) fields: Vec<DraftField>,
     /// Names that are left out.
     pub(super) left_out: Vec<String>,
+    /// How many columns are always empty.
+    pub(super) empty_columns: usize,
     pub(super) unsure: Vec<String>,
     /// Each a `[[sample]]`'s lines.
     pub(super) samples: Vec<Vec<String>>,
@@ -93,6 +95,9 @@ impl Draft {
         lines.extend(self.fields.iter().map(DraftField::line));
         if !self.left_out.is_empty() {
             lines.push(format!("# left out: {}", self.left_out.join(", ")));
+        }
+        if self.empty_columns > 0 {
+            lines.push(format!("# left out: {} columns that are always empty", self.empty_columns));
         }
         for sample in &self.samples {
             lines.extend([String::new(), "[[sample]]".to_owned()]);

@@ -147,7 +147,7 @@ fn deepest(value: &Value, path: &Path, best: &mut Option<(Path, usize)>) {
 fn is_time(name: &str, value: &Value) -> bool {
     let mut stats = Stats::default();
     stats.see(value);
-    super::choose::time_name(name) > 0 && stats.forms.best(1).is_some()
+    super::time::time_name(name) > 0 && stats.forms.best(1).is_some()
 }
 
 /// Sees the elements of `each` as rows, and what stands beside the lists as fields of the record.

@@ -3,15 +3,16 @@
 //! A proposal is a beginning, not a verdict: it names its reasons and what it is unsure of as comments, and a person reads
 //! it. What it proposes decodes the records that it has seen, as far as anything does.
 
-mod choose;
 mod draft;
 mod envelope;
+mod fields;
 mod json;
 mod kda;
 mod parts;
 mod redact;
 mod samples;
 mod stats;
+mod time;
 mod times;
 
 pub use kda::{KdaError, from_kda};
@@ -47,6 +48,8 @@ pub enum InferError {
     NoRecords,
     /// The records are of no form that Weir knows: what they begin with.
     Unknown(String),
+    /// The records are empty.
+    NoFields,
     /// The proposal has faults: a defect of Weir's.
     Faulty(Vec<Fault>),
 }
@@ -57,6 +60,7 @@ impl std::fmt::Display for InferError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoRecords => f.write_str("there are no records to look at"),
+            Self::NoFields => f.write_str("the records have no fields: they are empty, or null throughout"),
             Self::Unknown(start) => {
                 write!(f, "the records are neither text nor of an envelope that Weir knows: they begin with {start}")
             }
@@ -80,8 +84,11 @@ pub fn propose(name: &str, records: &[&[u8]]) -> Result<Proposal, InferError> {
         Some(leaves) => leaves,
         None => json::leaves(&opened, &mut draft),
     };
-    choose::time(&mut leaves, &mut draft);
-    choose::fields(&mut leaves, &mut draft);
+    time::choose(&mut leaves, &mut draft);
+    fields::propose(&mut leaves, &mut draft);
+    if draft.fields.is_empty() {
+        return Err(InferError::NoFields);
+    }
     finish(name, draft, |declaration, draft| samples::add(declaration, draft, &opened))
 }
 

@@ -28,7 +28,10 @@ pub(super) fn recognise(units: &[String], draft: &mut Draft) -> Option<Vec<Leaf>
 }
 
 fn named(units: &[String], draft: &mut Draft) -> Option<Vec<Leaf>> {
-    NAMED_PATTERNS.iter().find_map(|(name, pattern)| {
+    // A shorter pattern's last part would swallow what a longer one tells apart.
+    let mut patterns = NAMED_PATTERNS;
+    patterns.sort_by_key(|(name, _)| *name == "apache_common");
+    patterns.iter().find_map(|(name, pattern)| {
         let pattern = Dissect::parse(pattern).ok()?;
         let split: Vec<Vec<&str>> = units.iter().filter_map(|text| split(&pattern, text)).collect();
         // Patterns of blanks alone fit many texts: their numbers must be numbers.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::stats::Leaf;
 use crate::{
     json::{Cursor, Number},
+    path::Step,
     time::{TimeFormat, TimeReader, Zone},
 };
 
@@ -15,9 +16,14 @@ const MAX_WORD: usize = 32;
 /// Numbers with more digits may be accounts or cards.
 const MAX_DIGITS: usize = 9;
 
-/// The texts that may stay: words that come often, in places with few different ones.
+/// The texts that may stay: words that come often, in places with few different ones, and what paths ask for.
 pub(super) fn words(leaves: &[Leaf]) -> HashSet<String> {
     let mut words: HashSet<String> = ["DATA_MESSAGE", "GET", "POST", "HTTP/1.1", "OK", "-"].map(str::to_owned).into();
+    let wanted = leaves.iter().flat_map(|leaf| &leaf.path.steps).filter_map(|step| match step {
+        Step::Where { equals, .. } => Some(equals.clone()),
+        _ => None,
+    });
+    words.extend(wanted);
     for leaf in leaves.iter().filter(|leaf| leaf.stats.distinct.len() <= 8 && leaf.stats.texts > 0) {
         let often = leaf.stats.distinct.iter().filter(|(word, count)| {
             let plain = word.chars().all(|c| c.is_ascii_alphabetic() || "_- /.:".contains(c));
@@ -29,8 +35,7 @@ pub(super) fn words(leaves: &[Leaf]) -> HashSet<String> {
 }
 
 fn is_personal(name: &str) -> bool {
-    let name = name.to_lowercase();
-    [
+    const PERSONAL: [&str; 24] = [
         "user",
         "name",
         "mail",
@@ -45,9 +50,19 @@ fn is_personal(name: &str) -> bool {
         "principal",
         "city",
         "comment",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
+        "login",
+        "title",
+        "query",
+        "subject",
+        "message",
+        "body",
+        "phone",
+        "street",
+        "birth",
+        "log",
+    ];
+    let name = name.to_lowercase();
+    PERSONAL.iter().any(|word| name.contains(word))
 }
 
 /// A JSON text with its strings and long numbers masked; names of members stay.
@@ -56,15 +71,18 @@ pub(super) fn json(text: &str, words: &HashSet<String>) -> String {
     let mut cursor = Cursor::new(text);
     // Whether the member that was named last is called as times are.
     let mut timed = false;
-    while let Ok(next) = cursor.next_token() {
+    loop {
+        let before = cursor.position();
+        let Ok(next) = cursor.next_token() else { break };
         let start = cursor.position();
+        out.push_str(cursor.slice(before, start));
         match next {
             b'"' => {
                 let Ok(string) = cursor.string() else { break };
                 let after = cursor.position();
                 if cursor.next_token().is_ok_and(|next| next == b':') {
                     out.push_str(cursor.slice(start, after));
-                    timed = super::choose::time_name(cursor.slice(string.start, string.end)) > 0;
+                    timed = super::time::time_name(cursor.slice(string.start, string.end)) > 0;
                 } else {
                     let mut value = String::new();
                     crate::json::unescape(cursor.slice(string.start, string.end), &mut value);
@@ -104,7 +122,7 @@ pub(super) fn masked(text: &str, words: &HashSet<String>) -> String {
     if words.contains(text) || text.is_empty() || (!digits && is_time(text)) {
         return text.to_owned();
     }
-    if Number::read_text(text).is_some() && text.len() <= MAX_DIGITS + 3 {
+    if Number::read_text(text).is_some() && text.bytes().filter(u8::is_ascii_digit).count() <= MAX_DIGITS {
         return text.to_owned();
     }
     if text.starts_with('{') && serde_json::from_str::<serde_json::Value>(text).is_ok() {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     declaration::Declaration,
     decode::{Decoder, Record},
+    envelope::Framing,
     format::{Format, Span, pairs},
     path::Step,
     row::{Rows, Value},
@@ -36,6 +37,14 @@ pub(super) fn add(declaration: &Declaration, draft: &mut Draft, opened: &Opened)
         if draft.samples.len() == SAMPLES {
             return;
         }
+        // Of many lines, the first are sample enough.
+        let several = declaration.envelope.framing == Framing::Lines;
+        let short: String = if several {
+            record.lines().take(SAMPLES).map(|line| format!("{line}\n")).collect()
+        } else {
+            record.clone()
+        };
+        let record = short.as_str();
         if record.len() > MAX_BYTES {
             continue;
         }

@@ -93,10 +93,6 @@ impl Stats {
             *self.distinct.entry(text).or_default() += 1;
         }
     }
-
-    pub(super) fn is_number(&self) -> bool {
-        self.present > 0 && self.integers + self.doubles == self.present
-    }
 }
 
 impl Leaf {

@@ -80,3 +80,47 @@ fn input_schemas_of_kinesis_data_analytics() {
         assert!(from_kda("x", bad).is_err(), "{bad}");
     }
 }
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::tests::any_json;
+
+    fn any_records() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let object =
+            || proptest::collection::btree_map("[a-z$.\"'\\\\_ A-Z]{0,5}|event_time|window|.{0,3}", any_json(), 0..6);
+        let one = prop_oneof![
+            object().prop_map(|members| serde_json::Value::Object(members.into_iter().collect()).to_string()),
+            (object(), object()).prop_map(|(a, b)| {
+                let [a, b] = [a, b].map(|members| serde_json::Value::Object(members.into_iter().collect()));
+                serde_json::json!({"detail-type": "x", "detail": a, "list": [{"ts": 1_767_225_600, "b": b}]})
+                    .to_string()
+            }),
+            any_json().prop_map(|value| value.to_string()),
+            "[a-z,;|\t\"=' 0-9]{0,20}",
+            ".{0,20}",
+        ];
+        let bytes =
+            prop_oneof![9 => one.prop_map(String::into_bytes), 1 => proptest::collection::vec(any::<u8>(), 0..20)];
+        (bytes.clone(), proptest::collection::vec(bytes, 0..4), 1..12_usize)
+            .prop_map(|(first, more, times)| std::iter::repeat_n(first, times).chain(more).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+        #[test]
+        fn a_proposal_is_never_faulty(records in any_records()) {
+            let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+            match propose("test", &records) {
+                Ok(proposal) => {
+                    let faults = proposal.declaration.check_samples("t".as_ref(), &proposal.toml, |_| Err(std::io::Error::other("none")));
+                    prop_assert!(faults.is_empty(), "{:?}\n{}", faults, proposal.toml);
+                }
+                Err(InferError::Faulty(faults)) => prop_assert!(false, "{:?}", faults),
+                Err(_) => {}
+            }
+        }
+    }
+}

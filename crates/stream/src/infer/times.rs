@@ -46,6 +46,16 @@ impl Forms {
         }
     }
 
+    /// How many values fit a form.
+    pub(super) fn fits(&self, form: &str) -> usize {
+        FORMS
+            .iter()
+            .position(|known| *known == form)
+            .and_then(|index| self.counts.get(index))
+            .copied()
+            .unwrap_or_default()
+    }
+
     /// The first form that fits at least nine in ten of `all` values.
     pub(super) fn best(&self, all: usize) -> Option<&'static str> {
         let fits = self.counts.iter().position(|count| *count > 0 && *count * 10 >= all * 9)?;

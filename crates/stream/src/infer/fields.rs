@@ -1,38 +1,13 @@
-//! Which place is the time, which the key, which are metrics.
+//! Which fields there are, of which types; which names a series, which are metrics.
 
 use super::{
     MAX_PROPOSED, column_name,
-    draft::{Draft, DraftField, DraftTime},
+    draft::{Draft, DraftField},
     stats::Leaf,
-    times::FORMS,
+    time::{is_timely, path_text},
 };
-use crate::declaration::{FieldType, Scope};
+use crate::{declaration::FieldType, path::Step};
 
-/// Names of times, and how sure they are.
-const TIME_NAMES: [(&str, usize); 22] = [
-    ("timestamp", 10),
-    ("event_time", 10),
-    ("time", 9),
-    ("ts", 9),
-    ("datetime", 9),
-    ("time_unix_nano", 9),
-    ("collector_tstamp", 9),
-    ("time_local", 8),
-    ("time_iso8601", 8),
-    ("start", 7),
-    ("pickup_datetime", 7),
-    ("last_seen", 7),
-    ("approximate_creation_date_time", 7),
-    ("created", 6),
-    ("created_at", 6),
-    ("updated_at", 5),
-    ("date", 5),
-    ("at", 5),
-    ("t", 4),
-    ("end", 4),
-    ("start_time_unix_nano", 3),
-    ("etl_tstamp", 3),
-];
 /// Names of keys, the likeliest first.
 const KEY_NAMES: [&str; 26] = [
     "device",
@@ -84,115 +59,48 @@ const CODES: [&str; 18] = [
     "lon",
 ];
 
-/// How likely a name is a time's; 0 is not at all.
-pub(super) fn time_name(name: &str) -> usize {
-    let column = column_name(name);
-    let known = TIME_NAMES.iter().find(|(known, _)| *known == column).map(|(_, score)| *score);
-    known.unwrap_or_else(|| {
-        let ends = ["timestamp", "_time", "_at", "_ts", "datetime", "tstamp", "_date"];
-        if ends.iter().any(|end| column.ends_with(end)) { 6 } else { 0 }
-    })
-}
-
-/// Chooses the time, and takes it from the leaves when it is only that.
-pub(super) fn time(leaves: &mut [Leaf], draft: &mut Draft) {
-    if draft.envelope.contains(&"cloudwatch_logs") {
-        return;
-    }
-    let mut candidates: Vec<(usize, usize, &'static str)> = leaves
-        .iter()
-        .enumerate()
-        .filter(|(_, leaf)| leaf.everywhere() && (leaf.of != Scope::Record || leaf.path.levels() == 0))
-        .filter_map(|(index, leaf)| {
-            let form = leaf.stats.forms.best(leaf.stats.present)?;
-            let name = time_name(&leaf.name());
-            let epoch = form.starts_with("unix");
-            // A number is a time by its name too: identifiers have its magnitude.
-            if epoch && name == 0 && leaf.path.steps.iter().all(|step| matches!(step, crate::path::Step::Member(_))) {
-                return None;
-            }
-            let place = match leaf.of {
-                Scope::Row => 4,
-                Scope::Envelope => 6,
-                Scope::Record => 1,
-            };
-            let varied = usize::from(leaf.stats.distinct.len() > 1) * 2;
-            Some(((name * 2 + place + varied).saturating_sub(leaf.path.steps.len()), index, form))
-        })
-        .collect();
-    candidates.sort_by_key(|(score, index, _)| (std::cmp::Reverse(*score), *index));
-    let Some((_, index, form)) = candidates.first().copied() else {
-        draft.unsure.push(
-            "the time: no field looks like one in every record; without `time` the stream goes by arrival".to_owned(),
-        );
-        return;
-    };
-    let Some(leaf) = leaves.get(index) else { return };
-    let others: Vec<String> = candidates
-        .iter()
-        .skip(1)
-        .filter_map(|(_, index, _)| leaves.get(*index))
-        .map(|leaf| leaf.path.to_string())
-        .collect();
-    let example = leaf.stats.distinct.keys().min().cloned().unwrap_or_default();
-    let mut why = format!(
-        "time: all {} values are {}, such as {}",
-        leaf.stats.present,
-        described(form),
-        crate::reason::excerpt(&example)
-    );
-    if !others.is_empty() {
-        why.push_str(&format!("; other candidates: {}", others.join(", ")));
-    }
-    if !form.starts_with("unix") && !zoned(&example, form) {
-        draft
-            .unsure
-            .push("the zone of the time: it names none, so that it is UTC; else zone = \"Europe/Berlin\"".to_owned());
-    }
-    if matches!(form, "%m/%d/%Y %H:%M:%S%.f" | "%d/%m/%Y %H:%M:%S%.f") {
-        draft.unsure.push("which of the time's first two numbers is the month".to_owned());
-    }
-    draft.time = Some(DraftTime { path: path_text(leaf), of: leaf.of, format: form.to_owned(), why });
-}
-
-fn zoned(example: &str, form: &str) -> bool {
-    match form {
-        "apache" | "rfc2822" => true,
-        "rfc3339" | "iso8601" => {
-            example.ends_with(['Z', 'z'])
-                || example
-                    .get(10..)
-                    .is_some_and(|rest| rest.contains('+') || rest.contains('-') || rest.contains("UTC"))
-        }
-        _ => false,
-    }
-}
-
-fn described(form: &str) -> String {
-    match form {
-        "unix" => "seconds since 1970".to_owned(),
-        "unix_ms" => "milliseconds since 1970".to_owned(),
-        "unix_us" => "microseconds since 1970".to_owned(),
-        "unix_ns" => "nanoseconds since 1970".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// A path as the file writes it; a column's number from 1.
-fn path_text(leaf: &Leaf) -> String {
-    match leaf.path.steps.as_slice() {
-        [crate::path::Step::Element(index)] => (index + 1).to_string(),
-        _ => leaf.path.to_string(),
-    }
-}
+/// Names of what has fractions sooner or later.
+const QUANTITIES: [&str; 13] = [
+    "temperature",
+    "price",
+    "value",
+    "humidity",
+    "pressure",
+    "watts",
+    "amount",
+    "latency",
+    "duration",
+    "fare",
+    "rate",
+    "severity",
+    "score",
+];
+/// Names of words that say what a record is, not whose it is.
+const NO_KEYS: [&str; 12] = [
+    "event_name",
+    "request_method",
+    "action",
+    "status",
+    "unit",
+    "currency",
+    "event_type",
+    "region",
+    "record_format",
+    "conclusion",
+    "network_status",
+    "metric_stream_name",
+];
 
 /// Proposes fields with their types, the key, and the metrics.
-pub(super) fn fields(leaves: &mut Vec<Leaf>, draft: &mut Draft) {
+pub(super) fn propose(leaves: &mut Vec<Leaf>, draft: &mut Draft) {
     let is_time =
         |leaf: &Leaf| draft.time.as_ref().is_some_and(|time| time.path == path_text(leaf) && time.of == leaf.of);
     leaves.retain(|leaf| {
         if leaf.stats.present == 0 && !leaf.path.steps.is_empty() {
-            draft.left_out.push(format!("{} (always null)", leaf.path));
+            match leaf.path.steps.as_slice() {
+                [Step::Element(_)] => draft.empty_columns += 1,
+                _ => draft.left_out.push(format!("{} (always null)", leaf.path)),
+            }
         }
         leaf.stats.present > 0 && !is_time(leaf)
     });
@@ -232,7 +140,6 @@ pub(super) fn fields(leaves: &mut Vec<Leaf>, draft: &mut Draft) {
 
 /// The last name of the path, with as much of what stands before it as makes it the only one.
 fn free_name(leaf: &Leaf, taken: Vec<&str>) -> String {
-    use crate::path::Step;
     let parts: Vec<String> = leaf
         .path
         .steps
@@ -265,40 +172,36 @@ fn free_name(leaf: &Leaf, taken: Vec<&str>) -> String {
 
 fn kind(leaf: &Leaf, draft: &Draft) -> (FieldType, Option<String>, Option<String>) {
     let stats = &leaf.stats;
-    let parts = !draft.format.is_empty();
-    let quoted_number = leaf.path.steps.last() == Some(&crate::path::Step::Member("N".to_owned()));
-    let (numeric, whole) =
-        if (parts || quoted_number) && stats.padded == 0 { (stats.numeric, stats.whole) } else { (0, 0) };
     if stats.nested > 0 || stats.present == 0 {
         return (FieldType::Json, None, None);
     }
     if stats.booleans == stats.present {
         return (FieldType::Boolean, None, None);
     }
-    if stats.integers == stats.present || whole == stats.present {
-        let quantity =
-            ["temperature", "price", "value", "humidity", "pressure", "watts", "amount", "latency", "duration", "fare"];
-        let name = column_name(&leaf.name());
-        if quantity.iter().any(|word| name.contains(word)) {
-            return (FieldType::Double, None, Some("whole numbers in the sample".to_owned()));
-        }
-        return (FieldType::Integer, None, None);
+    // Texts are numbers where everything is text, and where DynamoDB says so.
+    let says_so = leaf.path.steps.last() == Some(&Step::Member("N".to_owned()));
+    let texts = (!draft.format.is_empty() || says_so) && stats.padded == 0;
+    let numbers = stats.integers + stats.doubles + if texts { stats.numeric } else { 0 };
+    let whole = stats.integers + if texts { stats.whole } else { 0 };
+    if numbers > 0 && numbers * 10 >= stats.present * 9 {
+        let odd = stats.present - numbers;
+        let comment = (odd > 0).then(|| format!("{odd} of {} values are no number: poison", stats.present));
+        let quantity = QUANTITIES.iter().any(|word| column_name(&leaf.name()).contains(word));
+        return match whole == numbers {
+            true if quantity => {
+                (FieldType::Double, None, Some(comment.unwrap_or_else(|| "whole numbers in the sample".to_owned())))
+            }
+            true => (FieldType::Integer, None, comment),
+            false => (FieldType::Double, None, comment),
+        };
     }
-    if stats.is_number() || numeric == stats.present {
-        return (FieldType::Double, None, None);
+    if stats.texts < stats.present {
+        return (FieldType::Text, None, Some("values of several types in the sample".to_owned()));
     }
-    if let Some(form) = stats.forms.best(stats.present)
-        && stats.texts == stats.present
-        && !form.starts_with("unix")
-        && FORMS.contains(&form)
-    {
-        let format = (form != "rfc3339").then(|| form.to_owned());
-        return (FieldType::Timestamp, format, None);
+    match stats.forms.best(stats.present).filter(|form| !form.starts_with("unix") && is_timely(leaf)) {
+        Some(form) => (FieldType::Timestamp, (form != "rfc3339").then(|| form.to_owned()), None),
+        None => (FieldType::Text, None, None),
     }
-    if stats.texts == stats.present {
-        return (FieldType::Text, None, None);
-    }
-    (FieldType::Text, None, Some("values of several types in the sample".to_owned()))
 }
 
 fn key(leaves: &[Leaf], named: &mut [(usize, DraftField)], draft: &mut Draft) {
@@ -307,7 +210,9 @@ fn key(leaves: &[Leaf], named: &mut [(usize, DraftField)], draft: &mut Draft) {
         .enumerate()
         .filter_map(|(at, (index, field))| {
             let leaf = leaves.get(*index)?;
-            if !matches!(field.kind, FieldType::Text | FieldType::Integer) || !leaf.everywhere() {
+            let numeric = field.kind == FieldType::Text && leaf.stats.numeric == leaf.stats.present;
+            let fits = matches!(field.kind, FieldType::Text | FieldType::Integer) && !numeric;
+            if !fits || !leaf.everywhere() || NO_KEYS.contains(&field.name.as_str()) {
                 return None;
             }
             let name =
@@ -320,7 +225,7 @@ fn key(leaves: &[Leaf], named: &mut [(usize, DraftField)], draft: &mut Draft) {
             } else if distinct > 1 {
                 12
             } else {
-                4
+                1
             };
             let text = usize::from(field.kind == FieldType::Text) * 2;
             if repeats == 0 && name < 10 {
