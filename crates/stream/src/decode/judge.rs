@@ -1,7 +1,7 @@
 //! The verdict on a record whose values were read.
 
 use super::{
-    plan::{ColumnPlan, END_OF_TIMES, LEAST_TIME, Plan},
+    plan::{ColumnPlan, END_OF_TIMES, Kind, LEAST_TIME, Plan},
     slot::Slot,
     state::State,
 };
@@ -89,7 +89,7 @@ fn row_fault(
     }
     for (column, slot) in plan.columns.iter().zip(row).take(plan.visible) {
         match slot {
-            Slot::Bad(span, fault) => return Err(bad_field(declaration, column, *span, *fault, text, scratch)),
+            Slot::Bad(span) => return Err(bad_field(declaration, column, *span, text, scratch)),
             Slot::Absent if column.required => {
                 let reason = named(declaration, "bad_value").unwrap_or_else(|| Reason::Missing(column.name.clone()));
                 return Err(Poison::new(reason, format!("there is no field `{}`", column.path)));
@@ -113,8 +113,8 @@ fn bad_time(declaration: &Declaration, column: &ColumnPlan, slot: Slot, text: &s
     let reason = named(declaration, "bad_timestamp").unwrap_or_else(|| Reason::BadTime(column.path.clone()));
     let path = &column.path;
     let detail = match slot {
-        Slot::Bad(span, fault) => {
-            let fault = fault.unwrap_or(TimeFault::Unreadable);
+        Slot::Bad(span) => {
+            let fault = time_fault(column, span.text(text, scratch));
             format!("`{path}` is {}, which {fault}", shown(span, text, scratch))
         }
         Slot::Timestamp(nanos) => {
@@ -126,25 +126,24 @@ fn bad_time(declaration: &Declaration, column: &ColumnPlan, slot: Slot, text: &s
     Poison::new(reason, detail)
 }
 
-fn bad_field(
-    declaration: &Declaration,
-    column: &ColumnPlan,
-    span: Span,
-    fault: Option<TimeFault>,
-    text: &str,
-    scratch: &str,
-) -> Poison {
+fn bad_field(declaration: &Declaration, column: &ColumnPlan, span: Span, text: &str, scratch: &str) -> Poison {
     let reason = named(declaration, "bad_value").unwrap_or_else(|| Reason::BadField(column.name.clone()));
     let shown = shown(span, text, scratch);
-    let detail = match fault {
-        Some(fault) => format!("`{}` is {shown}, which {fault}", column.path),
-        None => format!("`{}` is {shown}, which is no {}", column.path, kind_name(column)),
+    let detail = match column.kind {
+        Kind::Timestamp => {
+            format!("`{}` is {shown}, which {}", column.path, time_fault(column, span.text(text, scratch)))
+        }
+        _ => format!("`{}` is {shown}, which is no {}", column.path, kind_name(column)),
     };
     Poison::new(reason, detail)
 }
 
+/// Why it is no time: read once more, for the message.
+fn time_fault(column: &ColumnPlan, text: &str) -> TimeFault {
+    column.reader.read_text(text).err().unwrap_or(TimeFault::Unreadable)
+}
+
 fn kind_name(column: &ColumnPlan) -> &'static str {
-    use super::plan::Kind;
     match column.kind {
         Kind::Double => "finite number",
         Kind::Integer => "integer of 64 bits",

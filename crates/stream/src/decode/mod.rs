@@ -6,6 +6,7 @@
 mod emit;
 mod judge;
 mod plan;
+mod reader;
 mod slot;
 mod state;
 mod unit;

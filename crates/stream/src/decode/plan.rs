@@ -217,7 +217,12 @@ impl Builder<'_> {
         let (weir, _) = self.at_root(Kind::AnyText, "weir");
         let (probe_id, probe_id_node) = self.at_root(Kind::AnyText, "probe_id");
         let (sent_at, sent_at_node) = self.at_root(Kind::AnyText, "sent_at");
-        let (time, time_node) = self.at_root(Kind::Timestamp, "timestamp");
+        let time_node = self.node(&Path::member("timestamp"));
+        let time = match self.plan.time.filter(|time| self.plan.nodes[time_node].columns.contains(time)) {
+            // The contract's own time, read once.
+            Some(time) if self.plan.columns[time].reader.formats == contract_times() => time,
+            _ => self.at_root(Kind::Timestamp, "timestamp").0,
+        };
         self.plan.control = Some(ControlPlan { weir, probe_id, sent_at, time, probe_id_node, sent_at_node, time_node });
     }
 

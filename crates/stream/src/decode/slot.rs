@@ -5,7 +5,6 @@ use crate::{
     cell::Cell,
     format::Span,
     json::{Cursor, Number, unescape},
-    time::TimeFault,
 };
 
 /// What was read for a column.
@@ -14,7 +13,7 @@ pub(super) enum Slot {
     /// Nothing, or null.
     Absent,
     /// Something that is not of the column's type.
-    Bad(Span, Option<TimeFault>),
+    Bad(Span),
     Double(f64),
     Integer(i64),
     Boolean(bool),
@@ -49,7 +48,7 @@ impl Slot {
     #[inline]
     pub(super) fn cell<'a>(self, record: &'a str, scratch: &'a str) -> Cell<'a> {
         match self {
-            Self::Absent | Self::Bad(..) => Cell::Null,
+            Self::Absent | Self::Bad(_) => Cell::Null,
             Self::Double(value) => Cell::Double(value),
             Self::Integer(value) => Cell::Integer(value),
             Self::Boolean(value) => Cell::Boolean(value),
@@ -77,12 +76,12 @@ pub(super) fn convert(column: &ColumnPlan, token: Token, texts: &mut Texts<'_>) 
             Kind::Boolean => Slot::Boolean(value),
             Kind::Text | Kind::AnyText => Slot::Text(span),
             Kind::Json => Slot::Json(span),
-            _ => Slot::Bad(span, None),
+            _ => Slot::Bad(span),
         },
         Token::Json(span) => match column.kind {
             Kind::Json => Slot::Json(span),
             Kind::AnyText => Slot::Text(span),
-            _ => Slot::Bad(span, None),
+            _ => Slot::Bad(span),
         },
         Token::Part(span) => of_part(column, span, texts),
     }
@@ -103,29 +102,29 @@ impl Texts<'_> {
 fn resolve(span: Span, texts: &mut Texts<'_>) -> Span {
     let start = texts.scratch.len();
     unescape(span.text(texts.record, ""), texts.scratch);
-    Span { start, end: texts.scratch.len(), scratch: true }
+    Span::in_scratch(start, texts.scratch.len())
 }
 
 #[inline]
 fn of_number(column: &ColumnPlan, number: Number, span: Span, texts: &Texts<'_>) -> Slot {
     let text = texts.text(span);
     match column.kind {
-        Kind::Double => number.to_f64(text).map_or(Slot::Bad(span, None), Slot::Double),
-        Kind::Integer => number.to_i64(text).map_or(Slot::Bad(span, None), Slot::Integer),
+        Kind::Double => number.to_f64(text).map_or(Slot::Bad(span), Slot::Double),
+        Kind::Integer => number.to_i64(text).map_or(Slot::Bad(span), Slot::Integer),
         Kind::Timestamp => match column.reader.read_number(number, text) {
             Ok(nanos) => Slot::Timestamp(nanos),
-            Err(fault) => Slot::Bad(span, Some(fault)),
+            Err(_) => Slot::Bad(span),
         },
         Kind::Text | Kind::AnyText => Slot::Text(span),
         Kind::Json => Slot::Json(span),
-        Kind::Boolean => boolean(text).map_or(Slot::Bad(span, None), Slot::Boolean),
+        Kind::Boolean => boolean(text).map_or(Slot::Bad(span), Slot::Boolean),
     }
 }
 
 #[inline]
 fn of_text(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
     let text = texts.text(span);
-    let bad = Slot::Bad(span, None);
+    let bad = Slot::Bad(span);
     match column.kind {
         Kind::Text | Kind::AnyText => Slot::Text(span),
         Kind::Double => Number::read_text(text).and_then(|number| number.to_f64(text)).map_or(bad, Slot::Double),
@@ -133,7 +132,7 @@ fn of_text(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
         Kind::Boolean => boolean(text).map_or(bad, Slot::Boolean),
         Kind::Timestamp => match column.reader.read_text(text) {
             Ok(nanos) => Slot::Timestamp(nanos),
-            Err(fault) => Slot::Bad(span, Some(fault)),
+            Err(_) => Slot::Bad(span),
         },
         Kind::Json => {
             let mut cursor = Cursor::new(text);
@@ -145,8 +144,9 @@ fn of_text(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
 fn of_part(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
     let text = texts.text(span);
     let trimmed = text.trim_matches([' ', '\t']);
-    let start = span.start + (text.len() - text.trim_start_matches([' ', '\t']).len());
-    let inner = Span { start, end: start + trimmed.len(), scratch: span.scratch };
+    let before = text.len() - text.trim_start_matches([' ', '\t']).len();
+    let behind = (text.len() - trimmed.len()).saturating_sub(before);
+    let inner = span.shrunk(before, behind);
     if trimmed.is_empty() || texts.is_null(inner) {
         return Slot::Absent;
     }

@@ -81,7 +81,7 @@ fn quoted(text: &str, bytes: &[u8], start: usize, quote: u8, scratch: &mut Strin
     loop {
         if bytes.get(at + 1) != Some(&quote) {
             scratch.push_str(text.get(from..at)?);
-            return Some((Span { start: begin, end: scratch.len(), scratch: true }, at + 1));
+            return Some((Span::in_scratch(begin, scratch.len()), at + 1));
         }
         scratch.push_str(text.get(from..=at)?);
         from = at + 2;

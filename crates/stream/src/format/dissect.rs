@@ -186,7 +186,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(pattern in "[{}a \"\\\\é-]{0,12}|.{0,12}", text in "[a \"\\\\é{}]{0,20}|.{0,20}") {
             if let Ok(pattern) = Dissect::parse(&pattern) {
-                let _ = pattern.split(&text, |_, span| assert!(text.get(span.start..span.end).is_some()));
+                let _ = pattern.split(&text, |_, span| assert!(text.get(span.start()..span.end()).is_some()));
             }
         }
 

@@ -28,7 +28,7 @@ pub(crate) fn pairs(text: &str, scratch: &mut String, mut pair: impl FnMut(&str,
         if bytes.get(at) != Some(&b'=') {
             let begin = scratch.len();
             scratch.push_str("true");
-            let span = Span { start: begin, end: scratch.len(), scratch: true };
+            let span = Span::in_scratch(begin, scratch.len());
             pair(key, span, scratch);
             continue;
         }
@@ -64,7 +64,7 @@ fn quoted(text: &str, start: usize, scratch: &mut String) -> Option<(Span, usize
                 return Some((Span::of(start, at), at + 1));
             }
             scratch.push_str(text.get(from..at)?);
-            return Some((Span { start: begin, end: scratch.len(), scratch: true }, at + 1));
+            return Some((Span::in_scratch(begin, scratch.len()), at + 1));
         }
         scratch.push_str(text.get(from..at)?);
         let escaped = text.get(at + 1..)?.chars().next()?;

@@ -13,23 +13,50 @@ pub use named::NAMED_PATTERNS;
 pub(crate) use csv::record_ends;
 pub(crate) use logfmt::pairs;
 
-/// Bytes of the record's text, or of the scratch text.
+/// Bytes of the record's text, or of the scratch text. Eight bytes: both texts stay far below 2 GiB
+/// ([`crate::limits::MAX_UNPACKED_BYTES`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) scratch: bool,
+    /// The first byte; [`SCRATCH`] is set when it is of the scratch text.
+    start: u32,
+    end: u32,
 }
+
+const SCRATCH: u32 = 1 << 31;
 
 impl Span {
     #[inline]
     pub(crate) const fn of(start: usize, end: usize) -> Self {
-        Self { start, end, scratch: false }
+        Self { start: start as u32 & !SCRATCH, end: end as u32 }
+    }
+
+    #[inline]
+    pub(crate) const fn in_scratch(start: usize, end: usize) -> Self {
+        Self { start: start as u32 | SCRATCH, end: end as u32 }
+    }
+
+    pub(crate) const fn is_scratch(self) -> bool {
+        self.start & SCRATCH != 0
+    }
+
+    #[inline]
+    pub(crate) const fn start(self) -> usize {
+        (self.start & !SCRATCH) as usize
+    }
+
+    #[inline]
+    pub(crate) const fn end(self) -> usize {
+        self.end as usize
+    }
+
+    /// So many bytes less at its start and at its end.
+    pub(crate) const fn shrunk(self, start: usize, end: usize) -> Self {
+        Self { start: self.start + start as u32, end: self.end - end as u32 }
     }
 
     #[inline]
     pub(crate) fn text<'a>(self, record: &'a str, scratch: &'a str) -> &'a str {
-        if self.scratch { scratch } else { record }.get(self.start..self.end).unwrap_or_default()
+        if self.is_scratch() { scratch } else { record }.get(self.start()..self.end()).unwrap_or_default()
     }
 }
 

@@ -57,11 +57,18 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
+/// A text as a comment: on one line, without control characters.
+fn comment(text: &str) -> String {
+    let shown: String =
+        text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect();
+    format!("# {shown}")
+}
+
 impl Draft {
     pub(super) fn to_toml(&self, name: &str) -> String {
         let mut lines =
             vec![format!("# sql/streams/{name}.toml, as `weir streams add` proposes it: read it, mend it, keep it.")];
-        lines.extend(self.unsure.iter().map(|unsure| format!("# unsure: {unsure}")));
+        lines.extend(self.unsure.iter().map(|unsure| comment(&format!("unsure: {unsure}"))));
         match self.envelope.as_slice() {
             [] => {}
             [one] => lines.push(format!("envelope = \"{one}\"")),
@@ -79,11 +86,11 @@ impl Draft {
             let of = time.of.word().map(|of| format!(", of = \"{of}\"")).unwrap_or_default();
             let path =
                 if time.path.bytes().all(|b| b.is_ascii_digit()) { time.path.clone() } else { quoted(&time.path) };
-            lines.push(format!("# {}", time.why));
+            lines.push(comment(&time.why));
             lines.push(format!("time = {{ path = {path}{of}, format = {} }}", quoted(&time.format)));
         }
         if let Some((key, why)) = &self.key {
-            lines.push(format!("# {why}"));
+            lines.push(comment(why));
             lines.push(format!("key = \"{key}\""));
         }
         if !self.metrics.is_empty() {
@@ -94,7 +101,7 @@ impl Draft {
         lines.extend([String::new(), "[fields]".to_owned()]);
         lines.extend(self.fields.iter().map(DraftField::line));
         if !self.left_out.is_empty() {
-            lines.push(format!("# left out: {}", self.left_out.join(", ")));
+            lines.push(comment(&format!("left out: {}", self.left_out.join(", "))));
         }
         if self.empty_columns > 0 {
             lines.push(format!("# left out: {} columns that are always empty", self.empty_columns));
@@ -121,10 +128,10 @@ impl DraftField {
         if self.required {
             more.push("required = true".to_owned());
         }
-        let comment = self.comment.iter().map(|comment| format!(" # {comment}")).collect::<String>();
+        let behind = self.comment.iter().map(|text| format!(" {}", comment(text))).collect::<String>();
         if more.is_empty() {
-            return format!("{} = \"{}\"{comment}", self.name, self.kind.name());
+            return format!("{} = \"{}\"{behind}", self.name, self.kind.name());
         }
-        format!("{} = {{ type = \"{}\", {} }}{comment}", self.name, self.kind.name(), more.join(", "))
+        format!("{} = {{ type = \"{}\", {} }}{behind}", self.name, self.kind.name(), more.join(", "))
     }
 }

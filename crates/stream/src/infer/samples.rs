@@ -126,19 +126,19 @@ fn text(line: &str, declaration: &Declaration, words: &HashSet<String>) -> Strin
         Format::Json => return redact::json(line, words),
     }
     // Parts whose quotes were resolved cannot be put back: the line is masked as a whole.
-    if spans.iter().any(|(span, _)| span.scratch && span.text(line, &scratch) != "true") {
+    if spans.iter().any(|(span, _)| span.is_scratch() && span.text(line, &scratch) != "true") {
         return redact::masked(line, words);
     }
     let (mut out, mut at) = (String::new(), 0);
-    for (span, is_time) in spans.iter().filter(|(span, _)| !span.scratch) {
-        out.push_str(line.get(at..span.start).unwrap_or_default());
+    for (span, is_time) in spans.iter().filter(|(span, _)| !span.is_scratch()) {
+        out.push_str(line.get(at..span.start()).unwrap_or_default());
         let part = span.text(line, &scratch);
         if *is_time {
             out.push_str(part)
         } else {
             out.push_str(&redact::masked(part, words))
         }
-        at = span.end;
+        at = span.end();
     }
     out.push_str(line.get(at..).unwrap_or_default());
     out
