@@ -136,7 +136,7 @@ impl Reader<'_> {
     fn put(&mut self, column: usize, token: Token) {
         let State { slots, scratch, .. } = &mut *self.state;
         let mut texts = Texts { record: self.text, scratch, null: &self.declaration.null };
-        slots[column] = convert(&self.plan.columns[column], token, &mut texts);
+        convert(&mut slots[column], &self.plan.columns[column], token, &mut texts);
     }
 
     /// Columns that the envelope gives.

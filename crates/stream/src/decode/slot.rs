@@ -59,31 +59,47 @@ impl Slot {
     }
 }
 
-/// Reads a token as a column.
+/// Reads a token as a column. Slots are written in place: handing them on by value costs more than reading the number.
 #[inline]
-pub(super) fn convert(column: &ColumnPlan, token: Token, texts: &mut Texts<'_>) -> Slot {
+pub(super) fn convert(slot: &mut Slot, column: &ColumnPlan, token: Token, texts: &mut Texts<'_>) {
     match token {
-        Token::Null => Slot::Absent,
-        Token::Number(number, span) => of_number(column, number, span, texts),
-        Token::Text(span, escaped, whole) => {
-            let span = if escaped { resolve(span, texts) } else { span };
-            if texts.is_null(span) {
-                return Slot::Absent;
+        Token::Null => *slot = Slot::Absent,
+        Token::Number(number, span) => set_number(slot, column, number, span, texts),
+        Token::Text(span, escaped, whole) => set_string(slot, column, (span, escaped, whole), texts),
+        Token::Boolean(value, span) => {
+            *slot = match column.kind {
+                Kind::Boolean => Slot::Boolean(value),
+                Kind::Text | Kind::AnyText => Slot::Text(span),
+                Kind::Json => Slot::Json(span),
+                _ => Slot::Bad(span),
             }
-            if column.kind == Kind::Json { Slot::Json(whole) } else { of_text(column, span, texts) }
         }
-        Token::Boolean(value, span) => match column.kind {
-            Kind::Boolean => Slot::Boolean(value),
-            Kind::Text | Kind::AnyText => Slot::Text(span),
-            Kind::Json => Slot::Json(span),
-            _ => Slot::Bad(span),
-        },
-        Token::Json(span) => match column.kind {
-            Kind::Json => Slot::Json(span),
-            Kind::AnyText => Slot::Text(span),
-            _ => Slot::Bad(span),
-        },
-        Token::Part(span) => of_part(column, span, texts),
+        Token::Json(span) => {
+            *slot = match column.kind {
+                Kind::Json => Slot::Json(span),
+                Kind::AnyText => Slot::Text(span),
+                _ => Slot::Bad(span),
+            }
+        }
+        Token::Part(span) => set_part(slot, column, span, texts),
+    }
+}
+
+/// Reads a JSON string: inside its quotes, whether there are escapes, with its quotes.
+#[inline]
+pub(super) fn set_string(
+    slot: &mut Slot,
+    column: &ColumnPlan,
+    (span, escaped, whole): (Span, bool, Span),
+    texts: &mut Texts<'_>,
+) {
+    let span = if escaped { resolve(span, texts) } else { span };
+    if texts.is_null(span) {
+        *slot = Slot::Absent;
+    } else if column.kind == Kind::Json {
+        *slot = Slot::Json(whole);
+    } else {
+        set_text(slot, column, span, texts);
     }
 }
 
@@ -105,52 +121,73 @@ fn resolve(span: Span, texts: &mut Texts<'_>) -> Span {
     Span::in_scratch(start, texts.scratch.len())
 }
 
+/// Reads a JSON number.
 #[inline]
-fn of_number(column: &ColumnPlan, number: Number, span: Span, texts: &Texts<'_>) -> Slot {
+pub(super) fn set_number(slot: &mut Slot, column: &ColumnPlan, number: Number, span: Span, texts: &Texts<'_>) {
     let text = texts.text(span);
+    *slot = Slot::Bad(span);
     match column.kind {
-        Kind::Double => number.to_f64(text).map_or(Slot::Bad(span), Slot::Double),
-        Kind::Integer => number.to_i64(text).map_or(Slot::Bad(span), Slot::Integer),
-        Kind::Timestamp => match column.reader.read_number(number, text) {
-            Ok(nanos) => Slot::Timestamp(nanos),
-            Err(_) => Slot::Bad(span),
-        },
-        Kind::Text | Kind::AnyText => Slot::Text(span),
-        Kind::Json => Slot::Json(span),
-        Kind::Boolean => boolean(text).map_or(Slot::Bad(span), Slot::Boolean),
-    }
-}
-
-#[inline]
-fn of_text(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
-    let text = texts.text(span);
-    let bad = Slot::Bad(span);
-    match column.kind {
-        Kind::Text | Kind::AnyText => Slot::Text(span),
-        Kind::Double => Number::read_text(text).and_then(|number| number.to_f64(text)).map_or(bad, Slot::Double),
-        Kind::Integer => Number::read_text(text).and_then(|number| number.to_i64(text)).map_or(bad, Slot::Integer),
-        Kind::Boolean => boolean(text).map_or(bad, Slot::Boolean),
-        Kind::Timestamp => match column.reader.read_text(text) {
-            Ok(nanos) => Slot::Timestamp(nanos),
-            Err(_) => Slot::Bad(span),
-        },
-        Kind::Json => {
-            let mut cursor = Cursor::new(text);
-            if cursor.skip(0).is_ok() && cursor.at_end() { Slot::Json(span) } else { bad }
+        Kind::Double => {
+            if let Some(value) = number.to_f64(text) {
+                *slot = Slot::Double(value);
+            }
+        }
+        Kind::Integer => {
+            if let Some(value) = number.to_i64(text) {
+                *slot = Slot::Integer(value);
+            }
+        }
+        Kind::Timestamp => {
+            if let Ok(nanos) = column.reader.read_number(number, text) {
+                *slot = Slot::Timestamp(nanos);
+            }
+        }
+        Kind::Text | Kind::AnyText => *slot = Slot::Text(span),
+        Kind::Json => *slot = Slot::Json(span),
+        Kind::Boolean => {
+            if let Some(value) = boolean(text) {
+                *slot = Slot::Boolean(value);
+            }
         }
     }
 }
 
-fn of_part(column: &ColumnPlan, span: Span, texts: &Texts<'_>) -> Slot {
+/// Reads a text without quotes and escapes.
+#[inline]
+fn set_text(slot: &mut Slot, column: &ColumnPlan, span: Span, texts: &Texts<'_>) {
+    let text = texts.text(span);
+    match column.kind {
+        Kind::Text | Kind::AnyText => *slot = Slot::Text(span),
+        Kind::Timestamp => {
+            *slot = Slot::Bad(span);
+            if let Ok(nanos) = column.reader.read_text(text) {
+                *slot = Slot::Timestamp(nanos);
+            }
+        }
+        Kind::Double | Kind::Integer => match Number::read_text(text) {
+            Some(number) => set_number(slot, column, number, span, texts),
+            None => *slot = Slot::Bad(span),
+        },
+        Kind::Boolean => *slot = boolean(text).map_or(Slot::Bad(span), Slot::Boolean),
+        Kind::Json => {
+            let mut cursor = Cursor::new(text);
+            let json = cursor.skip(0).is_ok() && cursor.at_end();
+            *slot = if json { Slot::Json(span) } else { Slot::Bad(span) };
+        }
+    }
+}
+
+fn set_part(slot: &mut Slot, column: &ColumnPlan, span: Span, texts: &Texts<'_>) {
     let text = texts.text(span);
     let trimmed = text.trim_matches([' ', '\t']);
     let before = text.len() - text.trim_start_matches([' ', '\t']).len();
     let behind = (text.len() - trimmed.len()).saturating_sub(before);
     let inner = span.shrunk(before, behind);
     if trimmed.is_empty() || texts.is_null(inner) {
-        return Slot::Absent;
+        *slot = Slot::Absent;
+        return;
     }
-    of_text(column, if column.kind == Kind::Text { span } else { inner }, texts)
+    set_text(slot, column, if column.kind == Kind::Text { span } else { inner }, texts);
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -2,7 +2,7 @@
 
 use super::{
     plan::{Node, Plan, ROOT},
-    slot::{Slot, Texts, Token, convert},
+    slot::{Slot, Texts, Token, convert, set_number, set_string},
     state::{Known, List, State},
 };
 use crate::{
@@ -55,7 +55,14 @@ impl Walker<'_> {
         let token = match first {
             b'"' => {
                 let text = cursor.string()?;
-                Token::Text(Span::of(text.start, text.end), text.escaped, span(cursor))
+                let string = (Span::of(text.start, text.end), text.escaped, span(cursor));
+                self.no_list(node, level);
+                for column in &node.columns {
+                    let State { slots, scratch, .. } = &mut *self.state;
+                    let mut texts = Texts { record: self.text, scratch, null: self.null };
+                    set_string(&mut slots[*column], &self.plan.columns[*column], string, &mut texts);
+                }
+                return Ok(());
             }
             b'{' => {
                 if node.members.is_empty() && id != ROOT {
@@ -87,12 +94,18 @@ impl Walker<'_> {
             }
             b'-' | b'0'..=b'9' => {
                 let number = cursor.number()?;
-                Token::Number(number, span(cursor))
+                self.no_list(node, level);
+                for column in &node.columns {
+                    let State { slots, scratch, .. } = &mut *self.state;
+                    let texts = Texts { record: self.text, scratch, null: self.null };
+                    set_number(&mut slots[*column], &self.plan.columns[*column], number, span(cursor), &texts);
+                }
+                return Ok(());
             }
             _ => return Err(cursor.fault("expected a value").into()),
         };
-        if node.every.is_some() && level == 0 && !matches!(first, b'[' | b'n') {
-            self.state.list = List::NoList;
+        if !matches!(first, b'[' | b'n') {
+            self.no_list(node, level);
         }
         for column in &node.columns {
             self.put(*column, token);
@@ -104,7 +117,15 @@ impl Walker<'_> {
     fn put(&mut self, column: usize, token: Token) {
         let State { slots, scratch, .. } = &mut *self.state;
         let mut texts = Texts { record: self.text, scratch, null: self.null };
-        slots[column] = convert(&self.plan.columns[column], token, &mut texts);
+        convert(&mut slots[column], &self.plan.columns[column], token, &mut texts);
+    }
+
+    /// Notes that something stands where `each` expects its outermost list.
+    #[inline]
+    fn no_list(&mut self, node: &Node, level: usize) {
+        if node.every.is_some() && level == 0 {
+            self.state.list = List::NoList;
+        }
     }
 
     fn object(&mut self, cursor: &mut Cursor<'_>, id: usize, depth: usize, level: usize) -> Result<(), Stop> {
