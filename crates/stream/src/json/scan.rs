@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
     /// Takes `token` when the text continues with exactly it.
     #[inline]
     pub(crate) fn take_exact(&mut self, token: &[u8]) -> bool {
-        let found = self.rest().starts_with(token);
+        let found = starts_with(self.rest(), token);
         if found {
             self.position += token.len();
         }
@@ -260,6 +260,17 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Whether `bytes` begin with `token`. Names are short: one of 4 to 16 bytes is compared as two words, which overlap, without a call.
+#[inline]
+fn starts_with(bytes: &[u8], token: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..token.len()) else { return false };
+    match token.len() {
+        8..=16 => bytes.first_chunk::<8>() == token.first_chunk() && bytes.last_chunk::<8>() == token.last_chunk(),
+        4..=7 => bytes.first_chunk::<4>() == token.first_chunk() && bytes.last_chunk::<4>() == token.last_chunk(),
+        _ => bytes == token,
+    }
+}
+
 /// Marks (in the top bit of its lane) the first byte that a string scan must look at. Lanes above it may be marked wrongly.
 #[inline]
 fn special_lanes(word: u64) -> u64 {
@@ -269,4 +280,20 @@ fn special_lanes(word: u64) -> u64 {
     let is_backslash = backslash.wrapping_sub(LANES) & !backslash;
     let is_control = word.wrapping_sub(LANES * 0x20) & !word;
     (is_quote | is_backslash | is_control) & TOPS
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn beginnings_are_compared_byte_for_byte(bytes in "[ab]{0,24}", token in "[ab]{0,20}", length in 0..24_usize) {
+            prop_assert_eq!(starts_with(bytes.as_bytes(), token.as_bytes()), bytes.starts_with(&token));
+            let own = bytes.get(..length).unwrap_or(&bytes);
+            prop_assert!(starts_with(bytes.as_bytes(), own.as_bytes()));
+        }
+    }
 }
