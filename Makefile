@@ -26,11 +26,10 @@ down: ## end the local stack
 	@if [[ -x $(WEIR) ]]; then $(WEIR) down $(ARGS); else echo "nothing was built, so nothing is up"; fi
 
 .PHONY: build
-build: ## the weir command and both Lambda packages
+build: ## the weir command, and the Lambdas as the local stack runs them
 	@command -v cargo >/dev/null || { echo "error: cargo was not found; hint: install Rust 1.94.1 or newer, https://rustup.rs" >&2; exit 1; }
 	cargo build --locked --workspace
-	scripts/package-lambda.sh alerter
-	scripts/package-lambda.sh heartbeat
+	scripts/package-lambda.sh local
 
 .PHONY: install
 install: ## the weir command, optimised, into cargo's bin folder
@@ -45,8 +44,13 @@ test-rules: ## the rules' own tests
 	cargo build --locked --workspace
 	$(WEIR) test
 
+.PHONY: package
+package: ## the Lambdas as AWS runs them, into dist/: built for either machine on any [ARCH=arm64|x86_64]
+	scripts/package-lambda.sh $(or $(ARCH),arm64)
+
 .PHONY: deploy
-deploy: build ## infrastructure, rules and a probe, on AWS: asks before it changes anything [ENV=dev ARGS='-- -var name_prefix=weir-mine']
+deploy: ## infrastructure, rules and a probe, on AWS: asks before it changes anything [ENV=dev ARGS='-- -var name_prefix=weir-mine']
+	cargo build --locked --workspace
 	$(WEIR) deploy --env $(ENV) $(ARGS)
 
 .PHONY: destroy

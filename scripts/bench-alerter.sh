@@ -11,7 +11,12 @@ if [[ ! -f "$venv/installed" ]]; then
   touch "$venv/installed"
 fi
 
-scripts/package-lambda.sh alerter >/dev/null
+# What AWS gets, built for this machine.
+case "$(uname -m)" in
+  aarch64 | arm64) arch=arm64 ;;
+  *) arch=x86_64 ;;
+esac
+scripts/package-lambda.sh "$arch" >/dev/null
 dir="$(mktemp -d)"
 trap 'rm -rf "$dir"' EXIT
 python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract("bootstrap", sys.argv[2])' dist/alerter.zip "$dir"

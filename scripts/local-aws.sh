@@ -2,7 +2,8 @@
 # The local AWS emulator (MiniStack, MIT), in a virtual environment of this project.
 #   local-aws.sh install   installs it, once
 #   local-aws.sh run       runs it on 127.0.0.1:$GATEWAY_PORT until it is ended
-# local_aws.py starts it with Kinesis and its event source mapping behaving as AWS documents them.
+#   local-aws.sh check     says whether each of our patches still fits the emulator and is still needed
+# The package local_aws patches what the emulator does otherwise than AWS documents it.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -31,14 +32,20 @@ run() {
   cd "$dir"
   export BIND_HOST=127.0.0.1 MINISTACK_HOST=127.0.0.1 GATEWAY_PORT="${GATEWAY_PORT:-4566}"
   export LAMBDA_EXECUTOR=local IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 TMPDIR="$dir"
-  exec "$venv/bin/python" "$root/scripts/local_aws.py"
+  PYTHONPATH="$root/scripts" exec "$venv/bin/python" -m local_aws
+}
+
+check() {
+  install
+  PYTHONPATH="$root/scripts" exec "$venv/bin/python" -m local_aws.check
 }
 
 case "${1:-}" in
   install) install ;;
   run) run ;;
+  check) check ;;
   *)
-    echo "usage: local-aws.sh install|run" >&2
+    echo "usage: local-aws.sh install|run|check" >&2
     exit 2
     ;;
 esac

@@ -46,6 +46,7 @@ whole_stack() {
 step "unit, snapshot and property tests" cargo test --workspace --locked --lib --bins
 step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
+step "patches of the local emulator" timeout 120 scripts/local-aws.sh check
 step "shell scripts" bash -n scripts/*.sh .ci/run
 step "terraform format" terraform fmt -check -recursive terraform
 step "terraform init" terraform_init

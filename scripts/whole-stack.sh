@@ -6,7 +6,7 @@ set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 for package in alerter heartbeat; do
-  [[ -f "$root/dist/$package.zip" ]] || { echo "whole-stack: dist/$package.zip is missing; make build makes it" >&2; exit 1; }
+  [[ -f "$root/dist/local/$package.zip" ]] || { echo "whole-stack: dist/local/$package.zip is missing; make build makes it" >&2; exit 1; }
 done
 
 work="$(mktemp -d)"
@@ -36,6 +36,7 @@ mail='[{protocol="email",endpoint="somebody@example.com"}]'
 arguments=(
   -input=false -no-color -compact-warnings -state="$work/terraform.tfstate" -var-file=dev.tfvars
   -var endpoint_url="http://127.0.0.1:$port" -var region=us-east-1 -var name_prefix=weir-whole
+  -var alerter_zip=dist/local/alerter.zip -var heartbeat_zip=dist/local/heartbeat.zip
   -var flow_logs_enabled=true -var kms_key_create=true -var keep_failed_records=true -var inbox=true -var subscriptions="$mail" -var alarm_subscriptions="$mail"
   -var arroyo_worker_count=2 -var arroyo_load_balancer="{certificate_arn=\"$certificate\",allowed_cidrs=[\"10.0.0.0/8\"]}"
   -var budget='{monthly_usd=100}' "$@"

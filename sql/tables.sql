@@ -5,6 +5,29 @@
 -- a small part of the CPU on Arroyo; there a record that does not fit is dropped and counted, and one that is no JSON at all
 -- stops the source until the pipeline is restarted. `-- @if` blocks and ${names} are filled from the environment.
 
+-- When an event happened, said here and nowhere else: a number of milliseconds since 1970 or ISO 8601 (ARCHITECTURE.md, "Times").
+-- NULL where it is neither, or lies outside the times that a living system has: seconds taken for milliseconds lie before them,
+-- microseconds and nanoseconds behind. `least` and `greatest` pass NULL over, and nothing here can fail for a row.
+-- @if decode = "tolerant"
+-- @define timestamp_text
+json_as_text(TRY_CAST(value AS TEXT), 'timestamp')
+-- @end
+-- @end
+-- @if decode = "typed"
+-- @define timestamp_text
+btrim(timestamp, '"')
+-- @end
+-- @end
+-- @define time_of_event
+nullif(nullif(greatest(least(coalesce(
+  TRY_CAST(to_timestamp_micros(TRY_CAST(round(TRY_CAST(${timestamp_text} AS DOUBLE) * 1000.0) AS BIGINT)) AS TIMESTAMP),
+  TRY_CAST(${timestamp_text} AS TIMESTAMP)
+), ${end_of_times}), ${before_times}), ${end_of_times}), ${before_times})
+-- @end
+
+-- Of an event whose time lies beyond its arrival by more than this, the embedded engine learns nothing of how far time has come.
+-- Arroyo cannot tell: there an event from the future moves time, with time = "event".
+-- weir: future_limit = ${future_limit}
 CREATE TABLE events_raw (
 -- @if decode = "tolerant"
 -- @if time = "arrival"
@@ -12,16 +35,10 @@ CREATE TABLE events_raw (
 -- @end
 -- @if time = "event"
   value BYTEA NOT NULL,
-  -- An unusable time is far in the past here, so that the row is late, and far in the future in the watermark, which takes
-  -- the least of a batch and so ignores it. (Before 1970 the watermark would end the job.)
-  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS TIMESTAMP),
-    TIMESTAMP '1971-01-01 00:00:00')),
-  WATERMARK FOR event_time AS (coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(json_as_text(TRY_CAST(value AS TEXT), 'timestamp') AS TIMESTAMP),
-    TIMESTAMP '2200-01-01 00:00:00') - ${watermark_delay})
+  -- No time is the epoch here, which no event has: late for every window, and for Arroyo no news that would move the watermark.
+  -- In the watermark it is in the far future, so that the least of a batch, which Arroyo takes, passes it over.
+  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(${time_of_event}, ${no_time})),
+  WATERMARK FOR event_time AS (coalesce(${time_of_event}, ${end_of_times}) - ${watermark_delay})
 -- @end
 ) WITH (
   connector = 'kinesis', type = 'source', stream_name = '${events_stream}', ${aws_region}
@@ -43,15 +60,9 @@ CREATE TABLE events_raw (
 -- @end
 -- @if time = "event"
   sent_at TEXT,
-  -- As above: unusable is late here, and ignored by the watermark.
-  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP),
-    TIMESTAMP '1971-01-01 00:00:00')),
-  WATERMARK FOR event_time AS (coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP),
-    TIMESTAMP '2200-01-01 00:00:00') - ${watermark_delay})
+  -- As above.
+  event_time TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(${time_of_event}, ${no_time})),
+  WATERMARK FOR event_time AS (coalesce(${time_of_event}, ${end_of_times}) - ${watermark_delay})
 -- @end
 ) WITH (
   connector = 'kinesis', type = 'source', stream_name = '${events_stream}', ${aws_region}
@@ -59,40 +70,91 @@ CREATE TABLE events_raw (
 );
 -- @end
 
--- Every record, its fields taken apart; a field that cannot be read is NULL. `control` names Weir's own records.
+-- Every record, its fields taken apart; a field that cannot be read is NULL. `kind` says what the record is: `event`, a control
+-- record of Weir's own (`heartbeat`, `probe`), or why it is none of them. Each record is exactly one, and the embedded engine
+-- counts them by it.
+-- weir: count = kind
 CREATE VIEW decoded AS
 -- @if decode = "tolerant"
 SELECT
-  row_time() AS event_time,
-  raw,
-  event,
-  json_length(event) IS NOT NULL AS is_json,
-  coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(json_as_text(event, 'timestamp') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(json_as_text(event, 'timestamp') AS TIMESTAMP)) AS timestamp,
-  TRY_CAST(json_as_text(event, 'value') AS DOUBLE) AS value,
-  coalesce(json_as_text(event, 'source'), 'unknown') AS source,
-  coalesce(json_as_text(event, 'metric'), 'value') AS metric,
-  json_as_text(event, 'id') AS id,
-  json_get_json(event, 'tags') AS tags,
-  json_as_text(event, 'weir') AS control
-FROM (SELECT value AS raw, TRY_CAST(value AS TEXT) AS event FROM events_raw);
+  *,
+  -- One JSON object: nothing before, nothing behind, no name twice. The strict reader keeps one of two fields of a name, the quick
+  -- one counts both. Control records have exactly the fields that Weir's heartbeat writes: a field `weir` alone makes none.
+  CASE
+    WHEN event IS NULL THEN 'not_utf8'
+    WHEN names IS NULL OR strict_names IS NULL THEN
+      CASE
+        WHEN get_first_json_object(event, '$') IS NOT NULL AND NOT regexp_like(event, '^\s*\{') THEN 'not_an_object'
+        WHEN names IS NOT NULL AND regexp_like(event, '\}\s*\{') THEN 'several_values'
+        ELSE 'not_json'
+      END
+    WHEN names <> strict_names THEN 'repeated_field'
+    WHEN weir = 'heartbeat' AND (names = 1 OR (names = 2 AND json_contains(event, 'timestamp'))) THEN 'heartbeat'
+    WHEN weir = 'probe' AND json_contains(event, 'probe_id') AND json_contains(event, 'sent_at')
+      AND (names = 3 OR (names = 4 AND json_contains(event, 'timestamp'))) THEN 'probe'
+    WHEN timestamp IS NULL THEN CASE WHEN regexp_like(event, '^\s*\[') THEN 'not_an_object' ELSE 'bad_timestamp' END
+    WHEN value IS NULL OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308 THEN 'bad_value'
+    ELSE 'event'
+  END AS kind
+FROM (
+  SELECT
+    row_time() AS event_time,
+    raw,
+    event,
+-- @if time = "arrival"
+    timestamp,
+-- @end
+-- @if time = "event"
+    nullif(row_time(), ${no_time}) AS timestamp,
+-- @end
+    -- Minus zero is zero: SQL holds −0.0 < 0.0 for true.
+    TRY_CAST(json_as_text(event, 'value') AS DOUBLE) + 0.0 AS value,
+    coalesce(json_as_text(event, 'source'), 'unknown') AS source,
+    coalesce(json_as_text(event, 'metric'), 'value') AS metric,
+    json_as_text(event, 'id') AS id,
+    json_get_json(event, 'tags') AS tags,
+    json_as_text(event, 'weir') AS weir,
+    json_length(event) AS names,
+    json_length(get_first_json_object(event, '$')) AS strict_names
+-- @if time = "arrival"
+  FROM (SELECT value AS raw, TRY_CAST(value AS TEXT) AS event, ${time_of_event} AS timestamp FROM events_raw) AS records
+-- @end
+-- @if time = "event"
+  FROM (SELECT value AS raw, TRY_CAST(value AS TEXT) AS event FROM events_raw) AS records
+-- @end
+) AS fields;
 -- @end
 -- @if decode = "typed"
 SELECT
-  row_time() AS event_time,
-  coalesce(
-    TRY_CAST(to_timestamp_millis(TRY_CAST(btrim(timestamp, '"') AS BIGINT)) AS TIMESTAMP),
-    TRY_CAST(btrim(timestamp, '"') AS TIMESTAMP)) AS timestamp,
-  value,
-  coalesce(source, 'unknown') AS source,
-  coalesce(metric, 'value') AS metric,
-  btrim(id, '"') AS id,
-  tags,
-  weir AS control,
-  probe_id,
-  sent_at
-FROM events_raw;
+  *,
+  CASE
+    WHEN value IS NULL AND concat(source_text, metric_text, id, tags) = '' AND weir = 'heartbeat' AND probe_id IS NULL THEN 'heartbeat'
+    WHEN value IS NULL AND concat(source_text, metric_text, id, tags) = '' AND weir = 'probe' AND probe_id IS NOT NULL THEN 'probe'
+    WHEN timestamp IS NULL THEN 'bad_timestamp'
+    WHEN value IS NULL OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308 THEN 'bad_value'
+    ELSE 'event'
+  END AS kind
+FROM (
+  SELECT
+    row_time() AS event_time,
+-- @if time = "arrival"
+    ${time_of_event} AS timestamp,
+-- @end
+-- @if time = "event"
+    nullif(row_time(), ${no_time}) AS timestamp,
+-- @end
+    value + 0.0 AS value,
+    source AS source_text,
+    metric AS metric_text,
+    coalesce(source, 'unknown') AS source,
+    coalesce(metric, 'value') AS metric,
+    btrim(id, '"') AS id,
+    tags,
+    weir,
+    probe_id,
+    sent_at
+  FROM events_raw
+) AS fields;
 -- @end
 
 -- What rules select from. `event_time` is the clock that windows go by, `timestamp` what the event says of itself, and `series`
@@ -101,40 +163,24 @@ CREATE VIEW events AS
 -- @if decode = "tolerant"
 -- `event` is the whole JSON text: event ->> 'field' reaches every further field.
 SELECT event_time, timestamp, value, source, metric, concat(source, '/', metric) AS series, id, tags, event
-FROM decoded
-WHERE control IS NULL AND is_json AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value);
 -- @end
 -- @if decode = "typed"
 SELECT event_time, timestamp, value, source, metric, concat(source, '/', metric) AS series, id, tags
-FROM decoded
-WHERE control IS NULL AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value);
 -- @end
+FROM decoded
+WHERE kind = 'event';
 
 -- For rules about silence: the events, and the heartbeat as rows without a source. Silence is when time moves on without a source;
 -- when nothing comes at all, not even the heartbeat, time stands still, or the data have ended.
 CREATE VIEW activity AS
--- @if decode = "tolerant"
 SELECT
   event_time,
-  CASE WHEN control IS NULL THEN value END AS value,
-  CASE WHEN control IS NULL THEN source END AS source,
-  CASE WHEN control IS NULL THEN metric END AS metric,
-  CASE WHEN control IS NULL THEN concat(source, '/', metric) END AS series
+  CASE WHEN kind = 'event' THEN value END AS value,
+  CASE WHEN kind = 'event' THEN source END AS source,
+  CASE WHEN kind = 'event' THEN metric END AS metric,
+  CASE WHEN kind = 'event' THEN concat(source, '/', metric) END AS series
 FROM decoded
-WHERE control = 'heartbeat'
-  OR (control IS NULL AND is_json AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value));
--- @end
--- @if decode = "typed"
-SELECT
-  event_time,
-  CASE WHEN control IS NULL THEN value END AS value,
-  CASE WHEN control IS NULL THEN source END AS source,
-  CASE WHEN control IS NULL THEN metric END AS metric,
-  CASE WHEN control IS NULL THEN concat(source, '/', metric) END AS series
-FROM decoded
-WHERE control = 'heartbeat'
-  OR (control IS NULL AND timestamp IS NOT NULL AND abs(value) < 1.7976931348623157e308 AND NOT isnan(value));
--- @end
+WHERE kind IN ('event', 'heartbeat');
 
 -- Where rules write, by way of the compiler. A flush interval of 0 sends an anomaly at once.
 CREATE TABLE anomalies (
@@ -163,6 +209,7 @@ CREATE TABLE poison (
   record_id TEXT,
   stream TEXT,
   reason TEXT,
+  error TEXT,
   raw TEXT,
   part BIGINT,
   parts BIGINT,
@@ -174,8 +221,30 @@ CREATE TABLE poison (
 
 CREATE VIEW no_events AS
 SELECT
-  CASE WHEN event IS NULL THEN 'not_utf8' WHEN NOT is_json THEN 'not_json' WHEN timestamp IS NULL THEN 'bad_timestamp'
-    ELSE 'bad_value' END AS reason,
+  kind AS reason,
+  CASE kind
+    WHEN 'not_utf8' THEN 'the record is not UTF-8'
+    WHEN 'not_json' THEN 'the record is not one whole JSON value'
+    WHEN 'several_values' THEN 'one record is one event: there are several JSON values in it'
+    WHEN 'not_an_object' THEN 'the record is JSON, but no object'
+    WHEN 'repeated_field' THEN 'a field stands twice in the record'
+    WHEN 'bad_value' THEN
+      CASE WHEN json_as_text(event, 'value') IS NULL THEN 'there is no field `value`' ELSE '`value` is no finite number' END
+    ELSE
+      CASE
+        WHEN json_as_text(event, 'timestamp') IS NULL THEN 'there is no field `timestamp`'
+        WHEN TRY_CAST(json_as_text(event, 'timestamp') AS DOUBLE) BETWEEN 1.0e8 AND 1.0e11 THEN
+          '`timestamp` looks like seconds: milliseconds since 1970 are wanted'
+        WHEN TRY_CAST(json_as_text(event, 'timestamp') AS DOUBLE) BETWEEN 1.0e14 AND 1.0e17 THEN
+          '`timestamp` looks like microseconds: milliseconds since 1970 are wanted'
+        WHEN TRY_CAST(json_as_text(event, 'timestamp') AS DOUBLE) BETWEEN 1.0e17 AND 1.0e20 THEN
+          '`timestamp` looks like nanoseconds: milliseconds since 1970 are wanted'
+        WHEN TRY_CAST(json_as_text(event, 'timestamp') AS DOUBLE) IS NOT NULL
+          OR TRY_CAST(json_as_text(event, 'timestamp') AS TIMESTAMP) IS NOT NULL THEN
+          '`timestamp` lies outside the times that an event can have'
+        ELSE '`timestamp` is neither milliseconds since 1970 nor ISO 8601'
+      END
+  END AS error,
   encode(raw, 'base64') AS raw,
 -- @if time = "arrival"
   event_time AS arrival_time
@@ -184,20 +253,19 @@ SELECT
   CAST(NULL AS TIMESTAMP) AS arrival_time
 -- @end
 FROM decoded
-WHERE control IS NULL AND (event IS NULL OR NOT is_json OR timestamp IS NULL OR value IS NULL
-  OR isnan(value) OR NOT abs(value) < 1.7976931348623157e308);
+WHERE kind NOT IN ('event', 'heartbeat', 'probe');
 
 -- A large record is larger still in base64: it travels in parts that a quarantine message can hold, under one id.
 -- rule weir_poison
 INSERT INTO poison
 SELECT
-  'poison' AS record_type, record_id, '${events_stream}' AS stream, reason, substr(raw, (part - 1) * 200000 + 1, 200000) AS raw,
+  'poison' AS record_type, record_id, '${events_stream}' AS stream, reason, error, substr(raw, (part - 1) * 200000 + 1, 200000) AS raw,
   part, parts, arrival_time
 FROM (
-  SELECT record_id, reason, raw, parts, arrival_time, unnest(generate_series(1, parts)) AS part
+  SELECT record_id, reason, error, raw, parts, arrival_time, unnest(generate_series(1, parts)) AS part
   FROM (
     SELECT
-      left(encode(sha256(raw), 'hex'), 32) AS record_id, reason, raw, arrival_time,
+      left(encode(sha256(raw), 'hex'), 32) AS record_id, reason, error, raw, arrival_time,
       greatest(CAST((octet_length(raw) + 199999) / 200000 AS BIGINT), 1) AS parts
     FROM no_events
   ) AS measured
@@ -233,5 +301,5 @@ FROM (
     regexp_replace(coalesce(sent_at, ''), '[^0-9A-Za-z:._-]', '', 'g') AS sent_at
 -- @end
   FROM decoded
-  WHERE control = 'probe'
+  WHERE kind = 'probe'
 ) AS probes;

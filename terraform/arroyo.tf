@@ -75,6 +75,7 @@ module "arroyo" {
   region                       = var.region
   require_tls                  = !local.emulated
   secrets_version              = var.arroyo_secrets_version
+  service_linked_roles_create  = var.service_linked_roles_create
   subnet_ids                   = local.network.subnet_ids
   task_slots                   = var.arroyo_task_slots
   vpc_id                       = local.network.vpc_id

@@ -38,6 +38,9 @@ resource "aws_kms_key" "this" {
             "kms:EncryptionContext:aws:logs:arn" = [
               "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/aws/lambda/${var.name_prefix}-*",
               "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/weir/${var.name_prefix}/*",
+              # The groups that RDS and Container Insights write to.
+              "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/aws/ecs/containerinsights/${var.name_prefix}-*",
+              "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/aws/rds/*/${var.name_prefix}-*",
             ]
           }
         }

@@ -34,6 +34,7 @@ module "alerts" {
     architecture         = var.lambda_architecture
     log_retention_days   = var.log_retention_days
     memory_mb            = var.alerter_memory_mb
+    package_check        = !local.emulated
     reserved_concurrency = var.alerter_reserved_concurrency
     timeout_seconds      = var.alerter_timeout_seconds
     tracing_enabled      = var.tracing_enabled
@@ -78,6 +79,7 @@ module "heartbeat" {
   log_retention_days   = var.log_retention_days
   memory_mb            = var.heartbeat_memory_mb
   name                 = "${var.name_prefix}-heartbeat"
+  package_check        = !local.emulated
   reserved_concurrency = var.heartbeat_reserved_concurrency
   timeout_seconds      = var.heartbeat_timeout_seconds
   tracing_enabled      = var.tracing_enabled

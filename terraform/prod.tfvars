@@ -1,15 +1,19 @@
 # Two zones, protected, with a week to notice and to read again what failed. Name the image in your ECR:
 # -var arroyo_image=<account>.dkr.ecr.<region>.amazonaws.com/arroyo:0.15.0
-alerter_reserved_concurrency = 10
-anomalies_retention_hours    = 168
-arroyo_container_insights    = true
-arroyo_control_cpu           = 2048
-arroyo_control_memory_mb     = 8192
+anomalies_retention_hours = 168
+arroyo_container_insights = true
+arroyo_control_cpu        = 2048
+arroyo_control_memory_mb  = 8192
+# Each restart of the catalogue restarts all pipelines (docs/operations.md): once a week at most, when it is known.
 arroyo_database = {
-  backup_days          = 14
-  instance_class       = "db.t4g.small"
-  multi_az             = true
-  performance_insights = true
+  auto_minor_version_upgrade = false
+  backup_days                = 14
+  backup_window              = "02:00-02:30"
+  final_snapshot             = true
+  instance_class             = "db.t4g.small"
+  maintenance_window         = "sun:03:00-sun:03:30"
+  multi_az                   = true
+  performance_insights       = true
 }
 arroyo_enabled         = true
 deletion_protection    = true

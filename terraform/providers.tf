@@ -20,6 +20,7 @@ provider "aws" {
     content {
       applicationautoscaling = endpoints.value
       budgets                = endpoints.value
+      cloudformation         = endpoints.value
       cloudwatch             = endpoints.value
       dynamodb               = endpoints.value
       ec2                    = endpoints.value
@@ -36,6 +37,7 @@ provider "aws" {
       scheduler              = endpoints.value
       secretsmanager         = endpoints.value
       servicediscovery       = endpoints.value
+      servicequotas          = endpoints.value
       sns                    = endpoints.value
       sqs                    = endpoints.value
       ssm                    = endpoints.value

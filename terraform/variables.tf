@@ -117,7 +117,7 @@ variable "alerter_timeout_seconds" {
 }
 
 variable "alerter_zip" {
-  description = "Package of the alerter, relative to the repository."
+  description = "Package of the alerter, relative to the repository; what it was built for stands beside it (`make package`)."
   type        = string
   default     = "dist/alerter.zip"
   nullable    = false
@@ -180,17 +180,21 @@ variable "arroyo_control_memory_mb" {
 }
 
 variable "arroyo_database" {
-  description = "PostgreSQL for Arroyo's catalogue: RDS (postgres), or Aurora Serverless v2 (aurora-postgresql)."
+  description = "PostgreSQL for Arroyo's catalogue: RDS (postgres), or Aurora Serverless v2 (aurora-postgresql). Its restarts are Arroyo's: name the windows (UTC, hh:mm-hh:mm and ddd:hh:mm-ddd:hh:mm). final_snapshot: keep one when the stack ends."
   type = object({
-    aurora_max_capacity  = optional(number, 2)
-    aurora_min_capacity  = optional(number, 0.5)
-    backup_days          = optional(number, 7)
-    engine               = optional(string, "postgres")
-    instance_class       = optional(string, "db.t4g.micro")
-    multi_az             = optional(bool, false)
-    performance_insights = optional(bool, false)
-    storage_gib          = optional(number, 20)
-    version              = optional(string, "17")
+    aurora_max_capacity        = optional(number, 2)
+    aurora_min_capacity        = optional(number, 0.5)
+    auto_minor_version_upgrade = optional(bool, true)
+    backup_days                = optional(number, 7)
+    backup_window              = optional(string)
+    engine                     = optional(string, "postgres")
+    final_snapshot             = optional(bool, false)
+    instance_class             = optional(string, "db.t4g.micro")
+    maintenance_window         = optional(string)
+    multi_az                   = optional(bool, false)
+    performance_insights       = optional(bool, false)
+    storage_gib                = optional(number, 20)
+    version                    = optional(string, "17")
   })
   default  = {}
   nullable = false
@@ -386,7 +390,7 @@ variable "heartbeat_timeout_seconds" {
 }
 
 variable "heartbeat_zip" {
-  description = "Package of the heartbeat, relative to the repository."
+  description = "Package of the heartbeat, relative to the repository; what it was built for stands beside it (`make package`)."
   type        = string
   default     = "dist/heartbeat.zip"
   nullable    = false
@@ -430,7 +434,7 @@ variable "kms_key_create" {
 }
 
 variable "lambda_architecture" {
-  description = "Instruction set the packages were built for."
+  description = "Instruction set of the functions and of Arroyo's tasks, arm64 or x86_64. `make deploy` builds the packages for it."
   type        = string
   default     = "arm64"
   nullable    = false
@@ -522,6 +526,13 @@ variable "schedules_enabled" {
   description = "Run the sweep and the heartbeat each minute."
   type        = bool
   default     = true
+  nullable    = false
+}
+
+variable "service_linked_roles_create" {
+  description = "Make the account's service-linked roles of ECS, RDS and Elastic Load Balancing, which a new account lacks. They are the account's: only for an account that is this stack's alone; docs/deploy.md has the commands that make them once."
+  type        = bool
+  default     = false
   nullable    = false
 }
 

@@ -37,7 +37,7 @@ SELECT
   excess,
   readings
 FROM (
-  SELECT key, window, newest, verdict, readings, excess, excess / (excess + 0.025) AS score
+  SELECT key, window, newest, verdict, readings, excess, 1.0 - 0.025 / (excess + 0.025) AS score
   FROM (
     SELECT key, window, newest, verdict, readings, CAST(split_part(verdict, ' ', 1) AS DOUBLE) AS excess
     FROM (

@@ -34,6 +34,7 @@
 -- min = 2
 -- description = "earlier steps that must have events"
 
+-- Usual is the median of the earlier steps: one step with a flood of sources does not move it.
 -- A metric that nobody sends any more has no newest step: that is a count of zero, if anything moved time on.
 SELECT
   key,
@@ -49,7 +50,7 @@ FROM (
       key,
       window,
       CAST(coalesce(max(sources) FILTER (WHERE bucket = window.end - ${step}), 0) AS DOUBLE) AS newest,
-      avg(sources) FILTER (WHERE bucket < window.end - ${step}) AS usual,
+      median(CAST(sources AS DOUBLE)) FILTER (WHERE bucket < window.end - ${step}) AS usual,
       count(*) FILTER (WHERE bucket < window.end - ${step}) AS steps,
       max(bucket) AS last_bucket
     FROM (

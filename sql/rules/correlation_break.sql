@@ -58,7 +58,8 @@
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- Both metrics are averaged in the same steps, which pairs them without a join: Arroyo cannot aggregate what a windowed join
--- gives, so a correlation must be made before one. A metric that stands still correlates with nothing: that is 0.
+-- gives, so a correlation must be made before one. What is correlated are ranks (Spearman's coefficient): of 48 points one wild
+-- one takes an eighth at most. A metric that stands still correlates with nothing: that is 0.
 SELECT
   key,
   window,
@@ -70,27 +71,41 @@ SELECT
 FROM (
   SELECT
     key, window, older_points, newer_points,
-    CASE WHEN isnan(older) THEN 0.0 ELSE older END AS older,
-    CASE WHEN newer IS NULL OR isnan(newer) THEN 0.0 ELSE newer END AS newer
+    coalesce(older, 0.0) AS older,
+    coalesce(newer, 0.0) AS newer
   FROM (
     SELECT
       key,
       window,
-      corr(a, b) FILTER (WHERE bucket < window.end - ${recent}) AS older,
-      corr(a, b) FILTER (WHERE bucket >= window.end - ${recent}) AS newer,
-      count(a + b) FILTER (WHERE bucket < window.end - ${recent}) AS older_points,
-      count(a + b) FILTER (WHERE bucket >= window.end - ${recent}) AS newer_points
+      covar_pop(a, b) FILTER (WHERE NOT recent)
+        / nullif(stddev_pop(a) FILTER (WHERE NOT recent) * stddev_pop(b) FILTER (WHERE NOT recent), 0.0) AS older,
+      covar_pop(a, b) FILTER (WHERE recent)
+        / nullif(stddev_pop(a) FILTER (WHERE recent) * stddev_pop(b) FILTER (WHERE recent), 0.0) AS newer,
+      count(*) FILTER (WHERE NOT recent) AS older_points,
+      count(*) FILTER (WHERE recent) AS newer_points
     FROM (
       SELECT
-        source AS key,
-        hop(${every}, ${window}) AS window,
-        date_bin(${step}, event_time) AS bucket,
-        avg(value) FILTER (WHERE metric = ${metric}) AS a,
-        avg(value) FILTER (WHERE metric = ${other}) AS b
-      FROM events
-      WHERE metric = ${metric} OR metric = ${other}
-      GROUP BY source, window, bucket
-    ) AS pairs
+        key, window, recent, CAST(a AS DOUBLE) AS a,
+        CAST(rank() OVER (PARTITION BY window, key, recent ORDER BY b) AS DOUBLE) AS b
+      FROM (
+        SELECT key, window, recent, rank() OVER (PARTITION BY window, key, recent ORDER BY a) AS a, b
+        FROM (
+          SELECT key, window, bucket >= window.end - ${recent} AS recent, a, b
+          FROM (
+            SELECT
+              source AS key,
+              hop(${every}, ${window}) AS window,
+              date_bin(${step}, event_time) AS bucket,
+              avg(value) FILTER (WHERE metric = ${metric}) AS a,
+              avg(value) FILTER (WHERE metric = ${other}) AS b
+            FROM events
+            WHERE metric = ${metric} OR metric = ${other}
+            GROUP BY source, window, bucket
+          ) AS buckets
+          WHERE a IS NOT NULL AND b IS NOT NULL
+        ) AS pairs
+      ) AS ranked
+    ) AS ranks
     GROUP BY key, window
   ) AS correlations
   WHERE older_points >= ${least_count} AND newer_points >= ${least_count}

@@ -34,8 +34,9 @@
 -- description = "events more or fewer than usual"
 
 -- weir: allow(division-by-zero) the divisor is the length of a step, and no interval is zero
--- Steps without events count as zero, from the source's first event in the window on. Counts of independent events deviate by
--- the square root of their mean at least, however steady they looked.
+-- Steps without events count as zero, from the source's first event in the window on. The busiest of the earlier steps is left
+-- out, so that one burst does not hide the next. Counts of independent events deviate by the square root of their mean at least,
+-- however steady they looked.
 SELECT
   key,
   window,
@@ -58,11 +59,11 @@ FROM (
         1.0) AS deviation
     FROM (
       SELECT
-        key, window, newest, total, squares,
+        key, window, newest, total - busiest AS total, squares - busiest * busiest AS squares,
         (CAST(window.end - ${step} AS BIGINT) - CAST(first_bucket AS BIGINT))
-          / (CAST(window.end AS BIGINT) - CAST(window.end - ${step} AS BIGINT)) AS steps
+          / (CAST(window.end AS BIGINT) - CAST(window.end - ${step} AS BIGINT)) - 1 AS steps
       FROM (
-        SELECT key, window, newest, total, squares, first_bucket, max(last_bucket) OVER (PARTITION BY window) AS moved_to
+        SELECT key, window, newest, total, squares, busiest, first_bucket, max(last_bucket) OVER (PARTITION BY window) AS moved_to
         FROM (
           SELECT
             key,
@@ -70,6 +71,7 @@ FROM (
             coalesce(sum(n) FILTER (WHERE bucket = window.end - ${step}), 0.0) AS newest,
             coalesce(sum(n) FILTER (WHERE bucket < window.end - ${step}), 0.0) AS total,
             coalesce(sum(n * n) FILTER (WHERE bucket < window.end - ${step}), 0.0) AS squares,
+            coalesce(max(n) FILTER (WHERE bucket < window.end - ${step}), 0.0) AS busiest,
             min(bucket) AS first_bucket,
             max(bucket) AS last_bucket
           FROM (
@@ -86,7 +88,7 @@ FROM (
       ) AS moved
       WHERE key IS NOT NULL AND moved_to >= window.end - ${step}
     ) AS counts
-    WHERE steps >= ${least_steps}
+    WHERE steps + 1 >= ${least_steps}
   ) AS usual_counts
   WHERE abs(newest - usual) >= ${least_change}
 ) AS scored

@@ -51,7 +51,9 @@
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- An exponentially weighted mean (EWMA) of how far each step of the newest season lies from the same step of earlier seasons.
--- Weights are by age within the window, so nothing is remembered that the window does not hold.
+-- Weights are by age within the window, so nothing is remembered that the window does not hold. What earlier seasons say of a
+-- step is their median; a step's distance counts up to twice `deviations` from the median of all distances, and the widest
+-- twelfth of the steps says nothing of the deviation. So no single step makes a drift, or hides one.
 SELECT
   key,
   window,
@@ -66,44 +68,67 @@ FROM (
     SELECT
       key,
       window,
-      sum(weight * newest) / sum(weight) AS newest,
+      sum(weight * (earlier + distance)) / sum(weight) AS newest,
       sum(weight * earlier) / sum(weight) AS earlier,
-      sum(weight * (newest - earlier)) / sum(weight) AS drift,
-      greatest(sqrt(avg(variance)), ${least_deviation} * abs(avg(earlier)), 1e-9) AS deviation,
+      sum(weight * distance) / sum(weight) AS drift,
+      greatest(sqrt(max(variance)), ${least_deviation} * abs(median(earlier)), 1e-9) AS deviation,
       count(*) AS steps
     FROM (
       SELECT
         key,
         window,
-        newest,
         earlier,
+        least(greatest(distance, middle - 2.0 * ${deviations} * sqrt(variance)), middle + 2.0 * ${deviations} * sqrt(variance))
+          AS distance,
         variance,
         exp((CAST(newest_bucket AS BIGINT) - CAST(window.end AS BIGINT))
           / (1.0 * (CAST(window.end AS BIGINT) - CAST(window.end - ${memory} AS BIGINT)))) AS weight
       FROM (
         SELECT
-          key,
-          window,
-          slot,
-          max(mean) FILTER (WHERE bucket >= window.end - ${season}) AS newest,
-          max(bucket) FILTER (WHERE bucket >= window.end - ${season}) AS newest_bucket,
-          avg(mean) FILTER (WHERE bucket < window.end - ${season}) AS earlier,
-          var(mean) FILTER (WHERE bucket < window.end - ${season}) AS variance
+          key, window, newest_bucket, earlier, distance, variance,
+          min(CASE WHEN share >= 0.5 THEN distance END) OVER (PARTITION BY window, key) AS middle
         FROM (
-          SELECT key, window, bucket, CAST(bucket AS BIGINT) - CAST(date_bin(${season}, bucket) AS BIGINT) AS slot, mean
+          SELECT
+            key, window, newest_bucket, earlier, distance, variance,
+            cume_dist() OVER (PARTITION BY window, key ORDER BY distance) AS share
           FROM (
             SELECT
-              series AS key,
-              hop(${every}, ${window}) AS window,
-              date_bin(${step}, event_time) AS bucket,
-              avg(value) AS mean
-            FROM events
-            GROUP BY series, window, bucket
-          ) AS buckets
-        ) AS slotted
-        GROUP BY key, window, slot
-      ) AS slots
-      WHERE newest IS NOT NULL AND variance IS NOT NULL
+              key, window, newest_bucket, earlier, newest - earlier AS distance,
+              avg(CASE WHEN twelfth > 1 THEN variance END) OVER (PARTITION BY window, key) AS variance
+            FROM (
+              SELECT
+                key, window, newest, newest_bucket, earlier, variance,
+                ntile(12) OVER (PARTITION BY window, key ORDER BY variance DESC) AS twelfth
+              FROM (
+                SELECT
+                  key,
+                  window,
+                  slot,
+                  max(mean) FILTER (WHERE bucket >= window.end - ${season}) AS newest,
+                  max(bucket) FILTER (WHERE bucket >= window.end - ${season}) AS newest_bucket,
+                  median(mean) FILTER (WHERE bucket < window.end - ${season}) AS earlier,
+                  var(mean) FILTER (WHERE bucket < window.end - ${season}) AS variance
+                FROM (
+                  SELECT
+                    key, window, bucket, mean,
+                    CAST(bucket AS BIGINT) - CAST(date_bin(${season}, bucket) AS BIGINT) AS slot
+                  FROM (
+                    SELECT
+                      series AS key,
+                      hop(${every}, ${window}) AS window,
+                      date_bin(${step}, event_time) AS bucket,
+                      avg(value) AS mean
+                    FROM events
+                    GROUP BY series, window, bucket
+                  ) AS buckets
+                ) AS slotted
+                GROUP BY key, window, slot
+              ) AS slots
+              WHERE newest IS NOT NULL AND variance IS NOT NULL
+            ) AS narrowed
+          ) AS judged
+        ) AS ordered
+      ) AS centred
     ) AS weighted
     GROUP BY key, window
   ) AS drifts

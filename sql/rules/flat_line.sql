@@ -41,6 +41,8 @@
 -- min = 2
 -- description = "readings that the flat part must hold"
 
+-- The usual spread is taken between steps: the widest twelfth or so of them, above and below, is left out, and at least one of
+-- each. So one wild reading is not what the series usually does.
 SELECT
   key,
   window,
@@ -51,28 +53,33 @@ SELECT
   readings
 FROM (
   SELECT
-    key,
-    window,
-    max(highest) FILTER (WHERE bucket >= window.end - ${flat}) AS level,
-    max(highest) FILTER (WHERE bucket >= window.end - ${flat})
-      - min(lowest) FILTER (WHERE bucket >= window.end - ${flat}) AS spread,
-    max(highest) FILTER (WHERE bucket < window.end - ${flat})
-      - min(lowest) FILTER (WHERE bucket < window.end - ${flat}) AS usual_spread,
-    sum(n) FILTER (WHERE bucket >= window.end - ${flat}) AS readings,
-    count(*) FILTER (WHERE bucket < window.end - ${flat} AND highest > lowest) AS moved,
-    count(*) FILTER (WHERE bucket < window.end - ${flat}) AS steps
+    key, window, level, spread, readings, moved, steps,
+    highs[steps - greatest(steps / 12, 1)] - lows[1 + greatest(steps / 12, 1)] AS usual_spread
   FROM (
     SELECT
-      series AS key,
-      hop(${step}, ${window}) AS window,
-      date_bin(${step}, event_time) AS bucket,
-      max(value) AS highest,
-      min(value) AS lowest,
-      count(*) AS n
-    FROM events
-    GROUP BY series, window, bucket
-  ) AS buckets
-  GROUP BY key, window
+      key,
+      window,
+      max(highest) FILTER (WHERE bucket >= window.end - ${flat}) AS level,
+      max(highest) FILTER (WHERE bucket >= window.end - ${flat})
+        - min(lowest) FILTER (WHERE bucket >= window.end - ${flat}) AS spread,
+      array_sort(array_agg(highest) FILTER (WHERE bucket < window.end - ${flat})) AS highs,
+      array_sort(array_agg(lowest) FILTER (WHERE bucket < window.end - ${flat})) AS lows,
+      sum(n) FILTER (WHERE bucket >= window.end - ${flat}) AS readings,
+      count(*) FILTER (WHERE bucket < window.end - ${flat} AND highest > lowest) AS moved,
+      count(*) FILTER (WHERE bucket < window.end - ${flat}) AS steps
+    FROM (
+      SELECT
+        series AS key,
+        hop(${step}, ${window}) AS window,
+        date_bin(${step}, event_time) AS bucket,
+        max(value) AS highest,
+        min(value) AS lowest,
+        count(*) AS n
+      FROM events
+      GROUP BY series, window, bucket
+    ) AS buckets
+    GROUP BY key, window
+  ) AS measured
 ) AS parts
 WHERE readings >= ${least_count} AND usual_spread > 0.0 AND spread <= ${share} * usual_spread
   AND moved >= ${moving} * steps AND moved >= 2

@@ -33,6 +33,8 @@
 -- min = 1
 -- description = "events that the window must hold: at least 1 / (1 - percentile), or the percentile is the slowest event"
 
+-- The percentile is by nearest rank, a latency that occurred: of 100 events the 99th. Of the latencies above the limit alone
+-- the window keeps every one, for those below it a count is enough.
 SELECT
   key,
   window,
@@ -41,17 +43,24 @@ SELECT
   1.0 - ${most} / (2.0 * slow) AS score,
   middle AS median,
   slowest,
-  events
+  events,
+  above
 FROM (
   SELECT
-    source AS key,
-    tumble(${window}) AS window,
-    approx_percentile_cont(${percentile}) WITHIN GROUP (ORDER BY value) AS slow,
-    approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS middle,
-    max(value) AS slowest,
-    count(*) AS events
-  FROM events
-  WHERE metric = ${metric}
-  GROUP BY source, window
-) AS latencies
-WHERE events >= ${least_count} AND slow > ${most}
+    key, window, middle, slowest, events, above,
+    sorted[CAST(ceil(${percentile} * events - 1e-9) AS BIGINT) - (events - above)] AS slow
+  FROM (
+    SELECT
+      source AS key,
+      tumble(${window}) AS window,
+      array_sort(array_agg(value) FILTER (WHERE value > ${most})) AS sorted,
+      approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS middle,
+      max(value) AS slowest,
+      count(*) AS events,
+      count(*) FILTER (WHERE value > ${most}) AS above
+    FROM events
+    WHERE metric = ${metric}
+    GROUP BY source, window
+  ) AS latencies
+  WHERE events >= ${least_count} AND ceil(${percentile} * events - 1e-9) > events - above
+) AS percentiles

@@ -31,7 +31,8 @@
 -- description = "a deviation under this share of the peers' median counts as this share"
 
 -- Each source's mean joined with the middle of all means of the same window. Half of the peers lie between the quartiles;
--- 1.349 makes their distance a standard deviation.
+-- 1.349 makes their distance a standard deviation. The quartiles are means of sources, not values between two of them: among
+-- few sources a value between would be half the wild one's.
 SELECT
   key,
   window,
@@ -58,18 +59,19 @@ FROM (
     ) AS own
     JOIN (
       SELECT
-        metric,
-        window,
-        median(mean) AS middle,
-        approx_percentile_cont(0.25) WITHIN GROUP (ORDER BY mean) AS lower,
-        approx_percentile_cont(0.75) WITHIN GROUP (ORDER BY mean) AS upper,
-        count(*) AS sources
+        metric, window, sources,
+        (sorted[(sources + 1) / 2] + sorted[sources / 2 + 1]) / 2.0 AS middle,
+        sorted[(sources + 3) / 4] AS lower,
+        sorted[sources - (sources + 3) / 4 + 1] AS upper
       FROM (
-        SELECT source, metric, tumble(${window}) AS window, avg(value) AS mean
-        FROM events
-        GROUP BY source, metric, window
-      ) AS means
-      GROUP BY metric, window
+        SELECT metric, window, array_sort(array_agg(mean)) AS sorted, count(*) AS sources
+        FROM (
+          SELECT source, metric, tumble(${window}) AS window, avg(value) AS mean
+          FROM events
+          GROUP BY source, metric, window
+        ) AS means
+        GROUP BY metric, window
+      ) AS sorted_means
     ) AS peers
     ON own.window = peers.window AND own.metric = peers.metric
     WHERE peers.sources >= ${least_sources}

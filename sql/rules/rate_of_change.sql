@@ -20,7 +20,7 @@
 -- [parameters.step]
 -- type = "interval"
 -- default = "1 hour"
--- description = "readings of a step are averaged, so that one noisy reading is no change"
+-- description = "the median of a step's readings is compared, so that one wild reading is no change"
 --
 -- [parameters.window]
 -- type = "interval"
@@ -54,8 +54,8 @@ FROM (
       SELECT
         key,
         window,
-        max(mean) FILTER (WHERE bucket = window.start) AS oldest,
-        max(mean) FILTER (WHERE bucket = window.end - ${step}) AS newest,
+        max(middle) FILTER (WHERE bucket = window.start) AS oldest,
+        max(middle) FILTER (WHERE bucket = window.end - ${step}) AS newest,
         max(n) FILTER (WHERE bucket = window.start) AS oldest_count,
         max(n) FILTER (WHERE bucket = window.end - ${step}) AS newest_count
       FROM (
@@ -63,7 +63,7 @@ FROM (
           series AS key,
           hop(${step}, ${window}) AS window,
           date_bin(${step}, event_time) AS bucket,
-          avg(value) AS mean,
+          median(value) AS middle,
           count(*) AS n
         FROM events
         WHERE metric = ${metric}

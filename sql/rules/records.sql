@@ -49,7 +49,7 @@ SELECT
   excess,
   readings
 FROM (
-  SELECT *, excess / (excess + 0.01) AS score
+  SELECT *, 1.0 - 0.01 / (excess + 0.01) AS score
   FROM (
     SELECT *, greatest(above, below, level) AS excess
     FROM (

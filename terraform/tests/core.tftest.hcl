@@ -37,9 +37,9 @@ override_data {
 }
 
 variables {
-  # Any file will do for a package.
-  alerter_zip   = "terraform/versions.tf"
-  heartbeat_zip = "terraform/versions.tf"
+  # Files that stand in for packages.
+  alerter_zip   = "terraform/tests/packages/arm64.zip"
+  heartbeat_zip = "terraform/tests/packages/arm64.zip"
   region        = "eu-central-1"
 }
 
@@ -65,6 +65,38 @@ run "defaults" {
   assert {
     condition     = output.inbox_queue_url == null && output.endpoint_url == null
     error_message = "the inbox and the emulator must be asked for"
+  }
+}
+
+# That a package for another machine is refused: tests/lambda.tftest.hcl. Here, that the root module hands on what it names.
+run "packages_for_the_machine_that_is_named" {
+  command = plan
+
+  variables {
+    alerter_zip         = "terraform/tests/packages/x86_64.zip"
+    heartbeat_zip       = "terraform/tests/packages/x86_64.zip"
+    lambda_architecture = "x86_64"
+  }
+
+  assert {
+    condition     = module.alerts.alerter_architecture == "x86_64"
+    error_message = "the function runs on the architecture that is named"
+  }
+}
+
+# The emulator runs them as processes of this machine, whichever it is.
+run "the_local_stack_takes_what_this_machine_runs" {
+  command = plan
+
+  variables {
+    alerter_zip   = "terraform/tests/packages/unchecked.zip"
+    endpoint_url  = "http://127.0.0.1:4566"
+    heartbeat_zip = "terraform/tests/packages/unchecked.zip"
+  }
+
+  assert {
+    condition     = output.alerter_function_name == "weir-alerter"
+    error_message = "no limit of AWS stops the local stack"
   }
 }
 
@@ -127,6 +159,51 @@ run "concurrency_below_shards" {
   }
 
   expect_failures = [var.alerter_reserved_concurrency]
+}
+
+run "a_new_account_can_reserve_no_concurrency" {
+  command = plan
+
+  override_data {
+    target = data.aws_servicequotas_service_quota.lambda_concurrency[0]
+    values = { value = 10 }
+  }
+
+  variables {
+    alerter_reserved_concurrency = 10
+  }
+
+  expect_failures = [data.aws_servicequotas_service_quota.lambda_concurrency]
+}
+
+run "an_account_whose_quota_was_raised_can" {
+  command = plan
+
+  override_data {
+    target = data.aws_servicequotas_service_quota.lambda_concurrency[0]
+    values = { value = 1000 }
+  }
+
+  variables {
+    alerter_reserved_concurrency = 10
+  }
+
+  assert {
+    condition     = length(data.aws_servicequotas_service_quota.lambda_concurrency) == 1
+    error_message = "the plan looks at the quota before anything is reserved"
+  }
+}
+
+run "no_size_reserves_concurrency" {
+  command = plan
+
+  # With the defaults nothing is reserved, and no right to read quotas is needed.
+  assert {
+    condition = length(data.aws_servicequotas_service_quota.lambda_concurrency) == 0 && alltrue([
+      for file in fileset(".", "*.tfvars") : !can(regex("_reserved_concurrency[ ]*=[ ]*[0-9]", file(file)))
+    ])
+    error_message = "every size in this folder must be possible in a new account, which can reserve nothing"
+  }
 }
 
 run "unknown_severity" {

@@ -4,7 +4,7 @@ mock_provider "aws" {
 
 variables {
   name     = "weir-probe"
-  zip_path = "./versions.tf"
+  zip_path = "./tests/packages/arm64.zip"
 }
 
 run "defaults" {
@@ -127,6 +127,53 @@ run "no_package" {
   }
 
   expect_failures = [aws_lambda_function.this]
+}
+
+run "package_for_another_machine" {
+  command = plan
+  module { source = "./modules/lambda" }
+
+  variables {
+    zip_path = "./tests/packages/x86_64.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "package_replaced_after_it_was_checked" {
+  command = plan
+  module { source = "./modules/lambda" }
+
+  variables {
+    zip_path = "./tests/packages/replaced.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "package_that_nobody_checked" {
+  command = plan
+  module { source = "./modules/lambda" }
+
+  variables {
+    zip_path = "./tests/packages/unchecked.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "package_of_the_local_stack" {
+  module { source = "./modules/lambda" }
+
+  variables {
+    package_check = false
+    zip_path      = "./tests/packages/unchecked.zip"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == "./tests/packages/unchecked.zip"
+    error_message = "the emulator runs what this machine runs"
+  }
 }
 
 run "limits" {

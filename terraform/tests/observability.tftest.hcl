@@ -65,13 +65,38 @@ run "every_alarm_names_its_runbook" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 14
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 15
     error_message = "the dashboard shows the whole path"
   }
 
   assert {
     condition     = aws_budgets_budget.this[0].limit_amount == "100" && length(aws_budgets_budget.this[0].cost_filter) == 0
     error_message = "the budget is the account's until the tag is activated"
+  }
+}
+
+run "throttled_indexes_are_seen" {
+  module { source = "./modules/observability" }
+
+  assert {
+    condition = toset([
+      for alarm in aws_cloudwatch_metric_alarm.this : lookup(alarm.dimensions, "GlobalSecondaryIndexName", "") if alarm.metric_name == "WriteThrottleEvents"
+    ]) == toset(["", "by_key", "by_rule"])
+    error_message = "the table's own metric leaves its indexes out"
+  }
+}
+
+run "budget_of_this_stack" {
+  module { source = "./modules/observability" }
+
+  variables {
+    budget      = { monthly_usd = 100, cost_tag_activated = true }
+    name_prefix = "weir-dev"
+  }
+
+  assert {
+    condition     = [for filter in aws_budgets_budget.this[0].cost_filter : "${filter.name} ${join(",", filter.values)}"] == ["TagKeyValue user:stack$weir-dev"]
+    error_message = "the budget counts what carries this stack's tag, not a tag that nothing carries"
   }
 }
 

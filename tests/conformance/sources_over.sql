@@ -1,4 +1,6 @@
 -- input: readings
+-- arroyo-varies: which source is ahead is chance, and so is whether a late row of the other still finds its window open
+-- arroyo-judged: by w; max most
 CREATE TABLE readings (
   ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,
   t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),

@@ -1,5 +1,6 @@
--- arroyo: its worker panics in the second join (index out of bounds) until the job has restarted too often
 -- input: readings
+-- arroyo-varies: its worker may panic in the second join (index out of bounds) until the job has restarted too often
+-- arroyo-judged: the same rows, where it ends
 CREATE TABLE readings (
   ts BIGINT NOT NULL, k TEXT, v DOUBLE, n BIGINT,
   t TIMESTAMP NOT NULL GENERATED ALWAYS AS (CAST(to_timestamp_millis(ts) AS TIMESTAMP)),

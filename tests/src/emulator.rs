@@ -76,12 +76,24 @@ impl Emulator {
     /// # Errors
     /// When it is refused, with what is said.
     pub fn kinesis(&self, operation: &str, body: &Value) -> io::Result<Value> {
+        self.call("kinesis", "Kinesis_20131202", operation, body)
+    }
+
+    /// One call of SQS' own API (`CreateQueue`, `SendMessage`, …), and its answer.
+    ///
+    /// # Errors
+    /// When it is refused, with what is said.
+    pub fn sqs(&self, operation: &str, body: &Value) -> io::Result<Value> {
+        self.call("sqs", "AmazonSQS", operation, body)
+    }
+
+    fn call(&self, service: &str, api: &str, operation: &str, body: &Value) -> io::Result<Value> {
         let body = body.to_string();
         let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))?;
         // It looks at no more of a signature than the service's name.
         let request = format!(
-            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Kinesis_20131202.{operation}\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0\r\n\
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: {api}.{operation}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\
              Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );

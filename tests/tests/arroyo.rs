@@ -1,7 +1,8 @@
 //! The same programs on a real Arroyo: what it accepts and what it writes, against what the embedded engine does.
 //!
 //! Runs where `ARROYO_BIN` names an `arroyo`, or one is on `PATH`; says so where not. Arroyo is the judge: every difference is a
-//! failure, unless the program names it in a header `-- arroyo: WHY`, and then it must still differ.
+//! failure, unless the program names it in a header `-- arroyo: WHY`, and then it must still differ. What is chance there is
+//! named by `-- arroyo-varies: WHY` and held to what `-- arroyo-judged: HOW` says.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,7 @@ use std::{
 use weir_arroyo::local::{Arrival, on_files};
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile};
-use weir_tests::arroyo::{Cluster, adapt, binary};
+use weir_tests::arroyo::{Bounds, Cluster, Judge, adapt, binary, bounds};
 
 /// A program of a few dozen rows ends within a second or two; a debug build on a busy machine gets longer.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -136,11 +137,35 @@ impl Conformance {
                 Err(error) => last = error.to_string(),
             }
         }
+        if self.judge() == Some(Judge::SameWhereItEnds) {
+            return None;
+        }
         Some(format!("it failed {ATTEMPTS} times: {last}"))
+    }
+
+    /// How it is judged, if its result on Arroyo is chance.
+    fn judge(&self) -> Option<Judge> {
+        let judged = self.header("arroyo-judged");
+        assert_eq!(
+            judged.is_some(),
+            self.header("arroyo-varies").is_some(),
+            "{}: one header without the other",
+            self.name
+        );
+        judged.map(|how| Judge::parse(how).unwrap_or_else(|e| panic!("{}: {e}", self.name)))
+    }
+
+    /// What its rows lie between, whatever the order in which rows of two inputs meet.
+    fn bounds(&self) -> Bounds {
+        let input = fs::read_to_string(self.file("input")).unwrap();
+        bounds(&self.sql, &input).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// How its rows differ; `None` when they do not.
     fn rows_differ(&self, folder: &Path) -> Option<String> {
+        if let Some(judge) = self.judge() {
+            return judge.differs(&lines_of(folder), &self.expected(), &self.bounds());
+        }
         // Which order the keys of nested JSON have depends on the features that Arroyo was built with.
         let same_order = |line: String| {
             if line.contains("\"whole\":") {
@@ -200,6 +225,7 @@ fn the_conformance_suite_gives_the_same_on_arroyo() {
     }
 
     let (mut same, mut known, mut failures) = (0, Vec::new(), Vec::new());
+    let varying = outcomes.iter().filter(|(program, _)| program.header("arroyo-varies").is_some()).count();
     for (program, difference) in outcomes {
         match (difference, program.header("arroyo")) {
             (None, None) => same += 1,
@@ -208,8 +234,43 @@ fn the_conformance_suite_gives_the_same_on_arroyo() {
             (None, Some(why)) => failures.push(format!("  {}: no longer differs, though it says: {why}", program.name)),
         }
     }
-    println!("{same} programs the same on Arroyo; {} known to differ:\n{}", known.len(), known.join("\n"));
+    println!(
+        "{same} programs the same on Arroyo, of which {varying} by what must hold whatever the order; {} known to differ:\n{}",
+        known.len(),
+        known.join("\n")
+    );
     assert!(failures.is_empty(), "{} differ:\n{}\n{}", failures.len(), failures.join("\n"), cluster.log());
+}
+
+/// Without an Arroyo: the judges of what is chance there accept what comes out here, and can refuse.
+#[test]
+fn what_is_chance_on_arroyo_is_held_to_bounds_that_hold_here_and_can_fail() {
+    let judged: Vec<(Conformance, Judge)> =
+        Conformance::all().into_iter().filter_map(|p| p.judge().map(|judge| (p, judge))).collect();
+    assert!(judged.len() >= 4, "{}", judged.len());
+    for (program, judge) in judged {
+        let (name, expected) = (&program.name, program.expected());
+        assert!(program.header("arroyo").is_none(), "{name}: it cannot vary and always differ");
+        let bounds = program.bounds();
+        assert_eq!(judge.differs(&expected, &expected, &bounds), None, "{name}");
+        assert!(judge.differs(&[], &expected, &bounds).is_some(), "{name}: nothing is enough");
+        let twice = [&expected[..], &expected[..]].concat();
+        let more = [
+            &bounds.most[..],
+            &[expected[0].replace("\"k\":\"", "\"k\":\"other-").replace("\"start\":\"2", "\"start\":\"3")],
+        ]
+        .concat();
+        assert!(
+            judge.differs(&twice, &expected, &bounds).is_some() || judge.differs(&more, &expected, &bounds).is_some(),
+            "{name}: anything is allowed"
+        );
+        if judge != Judge::SameWhereItEnds {
+            assert!(judge.differs(&bounds.most, &expected, &bounds).is_none(), "{name}");
+            // Two bounds that agree would hold the program to one result, and it would need no judge.
+            let only_least = Bounds { most: bounds.least.clone(), least: bounds.least.clone() };
+            assert!(judge.differs(&bounds.most, &expected, &only_least).is_some(), "{name}: no late row matters");
+        }
+    }
 }
 
 /// The functions of `tests/conformance/functions.txt`, each called without arguments: a name that Arroyo does not register is
@@ -338,6 +399,7 @@ time = "arrival"
 series = [{ values = "10x7 11 10x7" }]
 events = ["no event", '{"timestamp":"2026-01-01T00:20:00Z","value":"eleven"}']
 expect = [{ key = "pump-1/temperature", value = 11.0, window_end = "2026-01-01T00:10:00" }]
+expect_poison = ["not_json", "bad_value"]
 
 [[case]]
 name = "is silent"

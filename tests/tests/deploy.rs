@@ -21,6 +21,8 @@ use weir_arroyo_stand_in::{Options, StandIn};
 use weir_tests::{Emulator, repo, weir};
 
 const KEY: &str = "kdeploy";
+/// The line that protects an environment.
+const PROTECTED: &str = "deletion_protection = true\n";
 const POLL: Duration = Duration::from_millis(50);
 /// From an event's put to its anomaly in the table takes a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,21 +33,27 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn new() -> Self {
+    /// With an environment `e2e`: the local sizes and these further ones.
+    fn new(further: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for part in ["dist", "scripts", "sql", "terraform"] {
             copy(&repo().join(part), &folder.path().join(part));
         }
-        let sizes = fs::read_to_string(repo().join("terraform/local.tfvars")).unwrap();
-        let terraform = folder.path().join("terraform");
-        fs::write(
-            terraform.join("e2e.tfvars"),
-            format!("{sizes}name_prefix = \"weir-e2e-deploy\"\nschedules_enabled = false\n"),
-        )
-        .unwrap();
         let environments = folder.path().join("sql/environments");
         fs::copy(environments.join("dev.toml"), environments.join("e2e.toml")).unwrap();
-        Self { folder }
+        let checkout = Self { folder };
+        checkout.size(further);
+        checkout
+    }
+
+    fn size(&self, further: &str) {
+        let sizes = fs::read_to_string(repo().join("terraform/local.tfvars")).unwrap();
+        let own = "name_prefix = \"weir-e2e-deploy\"\nschedules_enabled = false\n";
+        fs::write(self.file("terraform/e2e.tfvars"), format!("{sizes}{own}{further}")).unwrap();
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 }
 
@@ -141,7 +149,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let options = Options { key: Some(KEY.to_owned()), ..Options::default() };
     let arroyo = Arc::new(runtime.block_on(StandIn::start(options)));
-    let checkout = Checkout::new();
+    let checkout = Checkout::new(PROTECTED);
     let files = tempfile::tempdir().unwrap();
     let emulator = Emulator::start(&files.path().join("emulator")).unwrap();
     let _engines = Engines::start(&arroyo, emulator.environment().into(), files.path().to_owned());
@@ -226,6 +234,51 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let planned = run(&["plan", "--exit-code"]);
     assert_eq!(planned.code, Some(0), "{}{}", planned.out, planned.err);
 
+    // While it is protected, neither Weir nor plain Terraform ends any part of it: streams know no protection of their own.
+    let resources = || {
+        let state: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+        let resources = state["resources"].as_array().unwrap().clone();
+        let name = |one: &Value| format!("{}.{}.{}", one["module"], one["type"], one["name"]);
+        let full = |one: &&Value| one["instances"].as_array().is_some_and(|all| !all.is_empty());
+        resources.iter().filter(full).map(name).collect::<Vec<_>>()
+    };
+    let before = resources();
+    let refused = run(&with(&["destroy", "--all", "--yes"]));
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{}", refused.err);
+    assert!(
+        refused.err.ends_with(
+            "error: e2e is protected from deletion, so nothing was ended: module.store.aws_dynamodb_table.this\n  \
+             hint: set deletion_protection = false in terraform/e2e.tfvars, `weir deploy --env e2e`, then destroy it\n"
+        ) && !refused.err.contains("▸ terraform plan"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(resources(), before);
+    let plain = Command::new("terraform")
+        .arg(format!("-chdir={}", checkout.file("terraform").display()))
+        .args([
+            "apply",
+            "-destroy",
+            "-auto-approve",
+            "-input=false",
+            "-no-color",
+            "-var-file=e2e.tfvars",
+            "-var",
+            &endpoint,
+        ])
+        .env("TF_DATA_DIR", checkout.file(".weir/deploy/e2e"))
+        .env("CHECKPOINT_DISABLE", "1")
+        .envs(emulator.environment())
+        .output()
+        .map(Said::from)
+        .unwrap();
+    assert_eq!(plain.code, Some(1), "{}", plain.err);
+    assert!(plain.out.contains("deletion_protection is on: nothing was deleted"), "{}{}", plain.out, plain.err);
+    assert_eq!(resources(), before);
+
+    checkout.size("");
+    let unprotected = run(&with(&["deploy", "--yes"]));
+    assert_eq!(unprotected.code, Some(0), "{}", unprotected.err);
     let ended = run(&with(&["destroy", "--all", "--yes"]));
     assert_eq!((ended.code, ended.out.as_str()), (Some(0), "e2e: nothing is left\n"), "{}", ended.err);
     let lost =
@@ -237,4 +290,36 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     );
     let left: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
     assert_eq!(left["resources"], Value::Array(vec![]));
+}
+
+/// The packages are built for the machine that Terraform names, wherever it is named; and not at all for the emulator.
+#[test]
+fn a_deploy_packages_for_the_architecture_that_terraform_names() {
+    let checkout = Checkout::new("lambda_architecture = \"x86_64\"\n");
+    let sizes = fs::read_to_string(checkout.file("terraform/e2e.tfvars")).unwrap();
+    let without = |name: &str| sizes.lines().filter(|line| !line.contains(name)).collect::<Vec<_>>().join("\n");
+    fs::write(checkout.file("terraform/e2e.tfvars"), without("_zip")).unwrap();
+    let script = checkout.file("scripts/package-lambda.sh");
+    fs::write(&script, "#!/bin/sh\necho \"asked for $1\" >&2\nexit 1\n").unwrap();
+
+    let deploy = |further: &[&str]| -> Said {
+        let mut command = weir(&[&["deploy", "--env", "e2e", "--yes", "--"], further].concat());
+        command.current_dir(checkout.folder.path()).env_remove("WEIR_OUTPUTS").stdin(Stdio::null());
+        command.output().unwrap().into()
+    };
+    for (further, architecture) in [
+        (&[][..], "x86_64"),
+        (&["-var", "lambda_architecture=arm64"], "arm64"),
+        (&["-compact-warnings", "-var=lambda_architecture=arm64"], "arm64"),
+    ] {
+        let said = deploy(further);
+        assert_eq!(said.code, Some(1), "{}", said.err);
+        assert!(
+            said.err.contains(&format!("asked for {architecture}\n"))
+                && said.err.contains("hint: --no-package takes dist/alerter.zip and dist/heartbeat.zip as they are")
+                && !said.err.contains("▸ terraform plan"),
+            "{}",
+            said.err
+        );
+    }
 }

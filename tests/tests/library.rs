@@ -9,6 +9,9 @@ use serde_json::Value;
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile, testfile::TestFile};
 
+#[path = "library/wild.rs"]
+mod wild;
+
 /// Days of event time and sources of one seed. `WEIR_CLEAN_SEEDS` sets the number of seeds; docs/library.md has more.
 const DAYS: &str = "14";
 const SOURCES: &str = "3";
@@ -19,9 +22,14 @@ const DETECTORS: [&str; 2] = ["adaptive", "records"];
 
 /// The library at its defaults, every rule active but the detectors.
 fn program() -> String {
+    compiled(|rule| !DETECTORS.contains(&rule))
+}
+
+/// The rules of the library that are asked for, at their defaults, every one active.
+fn compiled(wanted: impl Fn(&str) -> bool) -> String {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
     let mut pack = Pack::load(&sql).unwrap();
-    pack.rules.retain(|rule| !DETECTORS.contains(&rule.header.name.as_str()));
+    pack.rules.retain(|rule| wanted(&rule.header.name));
     let mut settings = "time = \"event\"\n".to_owned();
     for rule in &pack.rules {
         writeln!(settings, "[rules.{}]\nstage = \"active\"", rule.header.name).unwrap();
@@ -41,7 +49,8 @@ fn generated(arguments: &[&str]) -> String {
 
 /// What the library finds in these events.
 fn anomalies(program: &str, events: &str) -> Vec<Value> {
-    let program = plan(program, &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+    let options = PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() };
+    let program = plan(program, &options).unwrap_or_else(|e| panic!("{e}"));
     let found = MemorySink::new();
     let mut options = RunOptions::default();
     options.sources.insert("events_raw".into(), MemorySource::lines(events));
@@ -132,5 +141,57 @@ fn each_rule_has_an_owner_a_runbook_tests_and_a_paragraph_on_when_to_use_it() {
         let tests = TestFile::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
         let silent = tests.cases.iter().filter(|case| case.expect.is_empty()).count();
         assert!(silent > 0 && silent < tests.cases.len(), "{}", file.display());
+    }
+}
+
+/// The rules of the table in docs/library.md.
+const TRIED: [&str; 12] = [
+    "correlation_break",
+    "error_burst",
+    "event_count",
+    "event_rate",
+    "ewma_drift",
+    "flat_line",
+    "latency_percentile",
+    "level_shift",
+    "rate_of_change",
+    "seasonal_deviation",
+    "static_threshold",
+    "zscore",
+];
+
+/// What each disturbance of ordinary series makes each rule say, as docs/library.md has it. `WEIR_WILD_RULES` names the rules
+/// that are tried, separated by commas, while one is mended: then the table is printed and compared with nothing.
+#[test]
+fn a_wild_reading_is_spoken_of_and_no_other() {
+    let asked = std::env::var("WEIR_WILD_RULES").ok();
+    let wanted = |rule: &str| match &asked {
+        Some(rules) => rules.split(',').any(|name| name == rule),
+        None => TRIED.contains(&rule),
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let pack = Pack::load(&root.join("sql")).unwrap();
+    let rules: Vec<String> = pack.rules.iter().map(|r| r.header.name.clone()).filter(|name| wanted(name)).collect();
+    let program = compiled(wanted);
+    let usual = wild::found(&anomalies(&program, &wild::events(None).0));
+    let column = |(name, disturbance)| {
+        let (events, when) = wild::events(Some(disturbance));
+        (name, wild::compare(&usual, &wild::found(&anomalies(&program, &events)), &when, disturbance))
+    };
+    let (left, right) = wild::DISTURBANCES.split_at(wild::DISTURBANCES.len() / 2);
+    let columns: Vec<_> = std::thread::scope(|threads| {
+        let right = threads.spawn(|| right.iter().copied().map(column).collect::<Vec<_>>());
+        let mut columns: Vec<_> = left.iter().copied().map(column).collect();
+        columns.extend(right.join().unwrap());
+        columns
+    });
+    let table = wild::table(&rules, &columns);
+    // A gap and a burst change what the hours after them are compared with: docs/library.md says so.
+    let others = wild::others(&columns[..wild::ONE_READING]);
+    println!("{table}\n{others}");
+    if asked.is_none() {
+        assert!(others.is_empty(), "rules speak of readings that are as ever:\n{others}");
+        let page = fs::read_to_string(root.join("docs/library.md")).unwrap();
+        assert!(page.contains(&table), "docs/library.md has another table than:\n{table}");
     }
 }

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use weir_anomaly::{AnomalyId, Record, Timestamp, id::Identity, stored_key};
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RawRecord, RunOptions, RunReport, plan, run};
-use weir_rules::{Environment, Pack, compile};
+use weir_rules::{Environment, Pack, Rule, compile};
 
 fn program(settings: &str) -> String {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
@@ -155,4 +156,105 @@ fn what_is_no_event_is_poison_and_disturbs_nobody() {
             .collect();
         assert_eq!(reasons, [1, 1, 1, 1], "{time}: {poison:#?}");
     }
+}
+
+/// Keys at every edge of the contract: bytes, characters, nothing, what looks cut, and long ones with one beginning.
+fn edge_keys() -> Vec<String> {
+    let mut keys: Vec<String> =
+        ["", " ", "\t", "a", "(none)", "~", "\0", "a\0b", "'", "\"", "\\"].map(str::to_owned).into();
+    for unit in ["a", "é", "㋡", "🌊", " "] {
+        for count in [240, 241, 255, 256, 257, 272, 273, 274, 341, 342, 512, 513, 1023, 1024, 1025, 5000] {
+            keys.push(unit.repeat(count));
+        }
+    }
+    let arn =
+        format!("arn:aws:lambda:eu-central-1:000000000000:function:{}", "tenant-region-service-component-".repeat(40));
+    keys.extend(["alpha", "beta", "", "é"].map(|end| arn.clone() + end));
+    let cut: Vec<String> =
+        keys.iter().map(|key| stored_key(key).into_owned()).filter(|cut| !keys.contains(cut)).collect();
+    keys.extend(cut);
+    keys
+}
+
+/// The key and the id are made in SQL by the engine and in Rust by all else.
+#[test]
+fn a_key_and_an_id_are_the_same_in_sql_as_in_rust_and_no_two_keys_share_one() {
+    let header =
+        "-- name = \"keyed\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n";
+    let start = 1_763_856_000_000_i64;
+    let (from, to) = (Timestamp::from_millis(start).unwrap(), Timestamp::from_millis(start + 60_000).unwrap());
+    let event = Identity::Event { time: from, event_id: "" };
+    for (body, identity) in [
+        ("SELECT event ->> 'who' AS key, event_time, value, 1.0 AS score FROM events", event),
+        (
+            "SELECT who AS key, window, n AS value, 1.0 AS score FROM (SELECT event ->> 'who' AS who, tumble(INTERVAL '1 minute') AS window, \
+             count(*) AS n FROM events GROUP BY 1, 2) AS w",
+            Identity::Window { start: from, end: to },
+        ),
+    ] {
+        let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
+        let rule = Rule::parse(Path::new("keyed.sql"), &format!("{header}{body}")).unwrap();
+        let pack = Pack { rules: vec![rule], ..Pack::load(&sql).unwrap() };
+        let environment = Environment::parse(Path::new("test.toml"), "time = \"event\"").unwrap();
+        let program = plan(&compile(&pack, &environment).unwrap().sql, &PlanOptions::default()).unwrap();
+
+        let keys = edge_keys();
+        let events: Vec<RawRecord> = keys
+            .iter()
+            .map(|key| {
+                let event =
+                    serde_json::json!({"timestamp": start, "value": 1, "source": "s", "metric": "m", "who": key});
+                RawRecord { payload: event.to_string().into(), arrival_nanos: Some(start * 1_000_000), partition: 0 }
+            })
+            .collect();
+        let found = MemorySink::new();
+        let mut options = RunOptions::default();
+        options.sources.insert("events_raw".into(), MemorySource::new(events));
+        options.sinks.insert("anomalies".into(), found.clone());
+        options.sinks.insert("poison".into(), MemorySink::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(&program, options, std::future::pending())).unwrap_or_else(|e| panic!("{e}"));
+
+        let mut got: Vec<(String, String)> = found
+            .lines()
+            .iter()
+            .map(|line| match Record::parse(line.as_bytes()) {
+                Ok(Record::Anomaly(anomaly)) => (anomaly.key, anomaly.id.to_string()),
+                other => panic!("{other:?}: {line}"),
+            })
+            .collect();
+        let mut expected: Vec<(String, String)> = keys
+            .iter()
+            .map(|key| {
+                let key = stored_key(key).into_owned();
+                let id = AnomalyId::compute("keyed", &key, identity).to_string();
+                (key, id)
+            })
+            .collect();
+        got.sort();
+        expected.sort();
+        got.dedup();
+        expected.dedup();
+        // Of all keys only the missing one and its name are one.
+        assert_eq!(expected.len(), keys.iter().filter(|key| !key.is_empty()).count());
+        let ids: std::collections::BTreeSet<&String> = expected.iter().map(|(_, id)| id).collect();
+        assert_eq!(ids.len(), expected.len(), "two keys share an id");
+        assert!(got == expected, "got {got:#?}\nexpected {expected:#?}");
+    }
+}
+
+/// As they were before long keys were cut otherwise.
+const FIXED: [&str; 3] =
+    ["c5ab27bafb0678d1c4d36330664c9215", "9c7a6eb1dc7d6c27b4a6c6ee75b8a15f", "952832f68c18b2d25618611c5a6c95ca"];
+
+/// Ids in people's tables: those of keys up to 256 characters never change.
+#[test]
+fn ids_of_short_keys_are_fixed_for_ever() {
+    let at = Timestamp::from_nanos(1_763_856_000_000_000_000);
+    let id = |key: &str| {
+        AnomalyId::compute("zscore", &stored_key(key), Identity::Event { time: at, event_id: "" }).to_string()
+    };
+    assert_eq!(id("pump-7/temperature"), FIXED[0]);
+    assert_eq!(id(&"k".repeat(256)), FIXED[1]);
+    assert_eq!(id(""), FIXED[2]);
 }

@@ -145,6 +145,37 @@ wrote found: 8 rows
 }
 
 #[test]
+fn a_row_that_cannot_be_computed_costs_its_rule_that_row_and_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
+    let sql =
+        format!("{COUNTED}-- rule words\nINSERT INTO found SELECT k, CAST(k AS DOUBLE) FROM events WHERE v > 2;\n");
+    let output = run(folder.path(), &sql, &["--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count =
+        |key: &str| report["rules"].as_array().unwrap().iter().map(|r| r[key].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!((count("rows"), count("rule_errors")), (vec![3, 3, 2, 0], vec![0, 0, 0, 4]), "{report}");
+    assert!(report["rules"][3]["rule_error"].as_str().unwrap().contains("'b'"), "{report}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("rows are left out of a rule").count(), 1, "{stderr}");
+    assert!(stderr.contains("rule=\"words\"") && stderr.contains("4 rule_errors"), "{stderr}");
+}
+
+/// A rule of a program that is not a pack's: as on Arroyo, but said.
+#[test]
+fn text_that_is_compared_with_a_number_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
+    let sql = COUNTED.replace("v > 5", "k > 5");
+    let output = run(folder.path(), &sql, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let warning = "program.sql:6:49: text is compared with a number\n  hint: as text, 9 is more than 20; write TRY_CAST(k AS DOUBLE)";
+    assert!(stderr.starts_with("warning: ") && stderr.contains(warning), "{stderr}");
+}
+
+#[test]
 fn a_run_that_fails_says_what_it_counted_and_every_line_of_a_json_log_is_an_object() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
@@ -271,6 +302,98 @@ fn sigterm_writes_a_last_checkpoint_and_the_next_run_goes_on_there_without_repea
     assert_eq!(rows.len(), all, "a row was repeated");
 }
 
+/// Counts for ever, into a stream.
+const COUNTING_TO_A_STREAM: &str = "
+CREATE TABLE ticks WITH (connector = 'impulse', event_rate = '500', event_time_interval = '1000000');
+CREATE TABLE seen (c BIGINT) WITH (connector = 'kinesis', stream_name = 'seen', type = 'sink', format = 'json');
+INSERT INTO seen SELECT CAST(counter AS BIGINT) AS c FROM ticks;
+";
+
+/// A run whose stream is at an address.
+fn to_a_stream(folder: &Path, endpoint: &str, arguments: &[&str]) -> Command {
+    let mut command = run(folder, COUNTING_TO_A_STREAM, arguments);
+    let keys = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    command.env("AWS_ENDPOINT_URL", endpoint).envs(keys);
+    command
+}
+
+/// The counts on a stream of one shard, each once, in order.
+fn counts_on(emulator: &weir_tests::Emulator, stream: &str) -> Vec<i64> {
+    let shard = serde_json::json!({"StreamName": stream, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"});
+    let mut iterator = emulator.kinesis("GetShardIterator", &shard).unwrap()["ShardIterator"].clone();
+    let mut counts = Vec::new();
+    loop {
+        let answer = emulator.kinesis("GetRecords", &serde_json::json!({"ShardIterator": iterator})).unwrap();
+        for record in answer["Records"].as_array().unwrap() {
+            let row = weir_anomaly::base64_bytes(record["Data"].as_str().unwrap()).unwrap();
+            counts.push(serde_json::from_slice::<Value>(&row).unwrap()["c"].as_i64().unwrap());
+        }
+        if answer["MillisBehindLatest"] == 0 {
+            counts.sort_unstable();
+            counts.dedup();
+            return counts;
+        }
+        iterator = answer["NextShardIterator"].clone();
+    }
+}
+
+#[test]
+fn a_run_whose_sink_is_down_ends_in_time_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = weir_tests::Emulator::start(&folder.path().join("emulator")).unwrap();
+    emulator.kinesis("CreateStream", &serde_json::json!({"StreamName": "seen", "ShardCount": 1})).unwrap();
+    let arguments = ["--state", "state", "--checkpoint-interval-millis", "100", "--stats", "stats.json"];
+    let healthy = || {
+        let _ = fs::remove_file(folder.path().join("stats.json"));
+        let running = Running::start(to_a_stream(folder.path(), &emulator.endpoint(), &arguments));
+        until("checkpoints are written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 3));
+        running.signal(Signal::SIGTERM);
+        let (status, rest) = running.end();
+        assert_eq!(status.code(), Some(0), "{rest}");
+    };
+    until("the stream is there", || emulator.kinesis("ListShards", &serde_json::json!({"StreamName": "seen"})).ok());
+    healthy();
+    let checkpoint = || fs::read(folder.path().join("state/checkpoint")).unwrap();
+    let before = checkpoint();
+
+    // One endpoint takes connections and never answers, one refuses them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (address, limit) in [(silent.local_addr().unwrap(), 3), (refusing, 1), (silent.local_addr().unwrap(), 0)] {
+        let within = limit.to_string();
+        let arguments = [&arguments[..], &["--stop-within", &within]].concat();
+        let _ = fs::remove_file(folder.path().join("stats.json"));
+        let running = Running::start(to_a_stream(folder.path(), &format!("http://{address}"), &arguments));
+        // The source goes on until every queue between it and the sink is full: nothing takes what it hands on then.
+        let mut read = (0, Instant::now());
+        until("the queues are full", || {
+            let report = fs::read(folder.path().join("stats.json")).ok()?;
+            let report: Value = serde_json::from_slice(&report).ok()?;
+            let records = report["sources"][0]["records"].as_u64()?;
+            if records != read.0 {
+                read = (records, Instant::now());
+            }
+            (records > 0 && read.1.elapsed() > Duration::from_secs(2)).then_some(())
+        });
+        let asked = Instant::now();
+        running.signal(Signal::SIGTERM);
+        let (status, rest) = running.end();
+        let took = asked.elapsed();
+        assert_eq!(status.code(), Some(1), "{address}: {rest}");
+        assert!(took < Duration::from_secs(limit + 8), "{address}: {took:?}");
+        let expected = format!(
+            "error: the sinks, or the place of the state, did not take what was left within {limit} s: no last checkpoint was written\n  hint: "
+        );
+        assert!(rest.contains(&expected), "{address}: {rest}");
+        assert_eq!(checkpoint(), before, "{address}: the checkpoint before stays as it is");
+    }
+
+    healthy();
+    let counts = counts_on(&emulator, "seen");
+    assert!(counts.len() > 200, "{}", counts.len());
+    assert!(counts.iter().copied().eq(0..counts.len() as i64), "a count is missing: {counts:?}");
+}
+
 #[test]
 fn a_folder_holds_the_state_of_one_run_at_a_time_and_is_free_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();
@@ -330,8 +453,33 @@ impl Emulator {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Calls Kinesis; the emulator wants no signature.
+    fn kinesis(&self, action: &str, body: &Value) -> String {
+        let (body, address) = (body.to_string(), &self.address);
+        let answer = until(action, || {
+            let mut stream = TcpStream::connect(address).ok()?;
+            write!(
+                stream,
+                "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: Kinesis_20131202.{action}\r\n\
+                 Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0\r\n\
+                 Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            (!answer.is_empty()).then_some(answer)
+        });
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
+    }
+
     fn run(&self, folder: &Path, arguments: &[&str]) -> Command {
-        let mut command = run(folder, COUNTING, arguments);
+        self.run_program(folder, COUNTING, arguments)
+    }
+
+    fn run_program(&self, folder: &Path, sql: &str, arguments: &[&str]) -> Command {
+        let mut command = run(folder, sql, arguments);
         command
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
             .env("AWS_REGION", "us-east-1")
@@ -388,4 +536,43 @@ fn state_in_s3_survives_kill_9_and_belongs_to_one_run() {
     let (status, rest) = left.end();
     assert_eq!(status.code(), Some(0), "{rest}");
     assert!(before > 0);
+}
+
+/// What is written to a stream while the run is down.
+const LATEST: &str =
+    "CREATE TABLE events (v BIGINT) WITH (connector = 'kinesis', stream_name = 'weir-events', type = 'source',
+        'source.offset' = 'latest', format = 'json');
+    CREATE TABLE seen (v BIGINT) WITH (connector = 'single_file', path = 'seen.jsonl', type = 'sink', format = 'json');
+    INSERT INTO seen SELECT v FROM events;";
+
+#[test]
+fn a_source_that_begins_at_latest_begins_there_once_also_when_no_record_came() {
+    let emulator = Emulator::start();
+    emulator.kinesis("CreateStream", &serde_json::json!({"StreamName": "weir-events", "ShardCount": 1}));
+    until("the stream is there", || {
+        let answer = emulator.kinesis("DescribeStreamSummary", &serde_json::json!({"StreamName": "weir-events"}));
+        answer.contains("ACTIVE").then_some(())
+    });
+    let put = |v: i64| {
+        // {"v":1} and {"v":2}
+        let data = if v == 1 { "eyJ2IjoxfQ==" } else { "eyJ2IjoyfQ==" };
+        emulator
+            .kinesis("PutRecord", &serde_json::json!({"StreamName": "weir-events", "PartitionKey": "p", "Data": data}));
+    };
+    put(1);
+    let folder = tempfile::tempdir().unwrap();
+    // No checkpoint but the first one.
+    let arguments = ["--state", "state", "--checkpoint-interval-millis", "3600000", "--stats", "stats.json"];
+    let first = Running::start(emulator.run_program(folder.path(), LATEST, &arguments));
+    until("the first checkpoint is written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 1));
+    first.signal(Signal::SIGKILL);
+    assert!(!first.end().0.success());
+    put(2);
+    let second = Running::start(emulator.run_program(folder.path(), LATEST, &arguments));
+    let seen = || fs::read_to_string(folder.path().join("seen.jsonl")).unwrap_or_default();
+    until("what was written meanwhile is read", || seen().contains("{\"v\":2}").then_some(()));
+    second.signal(Signal::SIGTERM);
+    let (status, rest) = second.end();
+    assert_eq!(status.code(), Some(0), "{rest}");
+    assert_eq!(seen(), "{\"v\":2}\n", "what was there before is not read");
 }

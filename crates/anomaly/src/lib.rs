@@ -5,6 +5,7 @@
 mod error;
 pub mod event;
 pub mod id;
+pub mod key;
 pub mod kpl;
 mod poison;
 mod record;
@@ -15,8 +16,9 @@ mod timestamp;
 
 pub use error::RecordError;
 pub use id::AnomalyId;
+pub use key::{MAX_KEY_BYTES, stored_key};
 pub use poison::{Poison, PoisonReason, base64_bytes};
-pub use record::{Anomaly, MAX_KEY_BYTES, MAX_RECORD_BYTES, PROBE_RULE, Record};
+pub use record::{Anomaly, MAX_RECORD_BYTES, PROBE_RULE, Record};
 pub use rule_meta::{RuleMeta, Stage};
 pub use severity::Severity;
 pub use timestamp::Timestamp;

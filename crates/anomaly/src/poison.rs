@@ -25,6 +25,9 @@ pub struct Poison {
     pub stream: String,
     /// What is wrong with it.
     pub reason: PoisonReason,
+    /// The same for people, with what to do about it; records of older programs have none.
+    #[serde(default)]
+    pub error: Option<String>,
     /// The record's bytes, base64; one part of them when `parts` is more than 1. A part is at most
     /// 150,000 bytes, so that it fits into one quarantine message.
     pub raw: String,
@@ -42,9 +45,15 @@ pub struct Poison {
 pub enum PoisonReason {
     /// Not UTF-8.
     NotUtf8,
-    /// Not one JSON object.
+    /// Not one whole JSON value.
     NotJson,
-    /// No `timestamp`, or one that is neither RFC 3339 nor epoch milliseconds.
+    /// Several JSON values, one behind the other.
+    SeveralValues,
+    /// JSON, but no object.
+    NotAnObject,
+    /// An object in which one name stands twice.
+    RepeatedField,
+    /// No `timestamp`, or one that is no time, or none that an event can have ([`is_event_time`](crate::event::is_event_time)).
     BadTimestamp,
     /// No `value`, or one that is not a finite number.
     BadValue,
@@ -60,6 +69,9 @@ impl PoisonReason {
         match self {
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
+            Self::SeveralValues => "several_values",
+            Self::NotAnObject => "not_an_object",
+            Self::RepeatedField => "repeated_field",
             Self::BadTimestamp => "bad_timestamp",
             Self::BadValue => "bad_value",
             Self::Other => "other",

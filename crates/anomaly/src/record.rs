@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AnomalyId, Poison, RecordError, RuleMeta, Severity, Timestamp};
+use crate::{AnomalyId, MAX_KEY_BYTES, Poison, RecordError, RuleMeta, Severity, Timestamp};
 
 /// The built-in rule that carries the heartbeat's probe through the whole path. It is no anomaly: nobody is alerted.
 pub const PROBE_RULE: &str = "weir_probe";
@@ -11,9 +11,6 @@ pub const PROBE_RULE: &str = "weir_probe";
 /// The largest record that the store can take. DynamoDB's item limit is 400 KB; attribute names, the alert's state and the
 /// copy of `key` in the index keep the rest.
 pub const MAX_RECORD_BYTES: usize = 256 * 1024;
-
-/// DynamoDB allows 2048 bytes for an index's partition key; half of it leaves room for the alert's own key.
-pub const MAX_KEY_BYTES: usize = 1024;
 
 /// One record of the anomalies stream.
 #[derive(Debug, Clone, PartialEq)]

@@ -34,6 +34,18 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// Nanoseconds from `earlier` to this, negative where it lies before; at most 292 years either way.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// So many nanoseconds later, or earlier; at the ends of the range it stays there.
+    #[must_use]
+    pub const fn plus_nanos(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+
     /// So many seconds later, or earlier; at the ends of the range it stays there.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use weir_engine::PlanOptions;
+use weir_engine::{Mismatches, PlanOptions};
 use weir_rules::{Environment, Pack, Program, RuleError, compile};
 
 use crate::repo::Repo;
@@ -99,6 +99,11 @@ pub(crate) fn compile_pack(sql: &Path, environment: &Environment) -> Result<Prog
 /// How programs are planned: with the functions of `sql/udfs` that were compiled in.
 pub(crate) fn plan_options() -> PlanOptions {
     PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() }
+}
+
+/// How rules are planned: their authors are told where they compare text with a number.
+pub(crate) fn rule_plan_options() -> PlanOptions {
+    PlanOptions { mismatches: Mismatches::Refuse, ..plan_options() }
 }
 
 /// Refuses to go on when a function of `sql/udfs` is not, or not as it stands there, in this build of `weir`.

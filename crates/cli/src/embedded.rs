@@ -1,27 +1,48 @@
 //! Programs in memory: records in, what the sinks were given out. Tests and backtests run rules so.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use serde::Deserialize;
 use weir_engine::{MemorySink, MemorySource, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
-use crate::{commands::check::in_rule_file, compile::plan_options};
+use crate::{
+    commands::{check::in_rule_file, run::summary::rule_errors},
+    compile::rule_plan_options,
+};
 
 /// A compiled pack, planned once and run any number of times.
 #[derive(Debug)]
 pub(crate) struct Planned(weir_engine::Program);
 
+/// A record that the program sent to quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Poison {
+    pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+    /// The record's bytes in base64, a part of them where it is large.
+    pub(crate) raw: String,
+    part: u32,
+}
+
 /// What a run wrote, one JSON object a row.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) anomalies: Vec<String>,
-    pub(crate) poison: usize,
+    /// Records that the program sent to quarantine.
+    pub(crate) poison: Vec<Poison>,
     pub(crate) report: RunReport,
 }
 
 impl Planned {
     /// Plans a compiled pack; a refusal names the place in the rule's own file.
     pub(crate) fn new(program: &Program) -> Result<Self> {
-        plan(&program.sql, &plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
+        plan(&program.sql, &rule_plan_options()).map(Self).map_err(|e| anyhow!(in_rule_file(program, &e)))
+    }
+
+    /// The longest window of its rules, nanoseconds.
+    pub(crate) fn longest_window(&self) -> i64 {
+        self.0.longest_window()
     }
 
     /// Counters for a run of it.
@@ -41,6 +62,17 @@ impl Planned {
         options.sinks.insert("anomalies".to_owned(), anomalies.clone());
         options.sinks.insert("poison".to_owned(), poison.clone());
         let report = weir_engine::run(&self.0, options, std::future::pending()).await?;
-        Ok(Output { anomalies: anomalies.lines(), poison: poison.rows().len(), report })
+        for (rule, said) in report.rules.iter().filter_map(|rule| Some((&rule.name, rule_errors(rule)?))) {
+            eprintln!("warning: rule {rule}: {said}");
+        }
+        let mut refused = Vec::new();
+        for row in poison.rows() {
+            let row: Poison = serde_json::from_slice(&row).context("the engine wrote no poison record")?;
+            // A record counts once, in however many parts it travels.
+            if row.part <= 1 {
+                refused.push(row);
+            }
+        }
+        Ok(Output { anomalies: anomalies.lines(), poison: refused, report })
     }
 }

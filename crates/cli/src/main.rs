@@ -7,6 +7,7 @@
 )]
 
 mod backtest;
+mod columns;
 mod commands;
 mod compile;
 mod data;

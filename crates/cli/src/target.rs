@@ -1,9 +1,13 @@
 //! Where a command talks to: AWS as the environment says, a local stack by its name, or what was deployed from here.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
 
-use crate::{deploy::StackOutputs, local::Connection, repo::Repo};
+use crate::{
+    deploy::StackOutputs,
+    local::{Connection, Health},
+    repo::Repo,
+};
 
 /// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -43,6 +47,23 @@ impl DeployedTarget {
     pub(crate) async fn connect(&self) -> Result<(Clients, Option<Names>)> {
         self.target().connect().await
     }
+
+    /// Says on standard error when nothing reads the events of a local stack, or that it is down; whether it said so.
+    pub(crate) fn warn_if_unread(&self) -> Result<bool> {
+        let Some(name) = &self.target.stack else { return Ok(false) };
+        let said = match Health::of(&Repo::find()?, name) {
+            Some(health) if health.emulator.condition.runs() && health.engine.condition.runs() => return Ok(false),
+            Some(health) if health.emulator.condition.runs() => {
+                format!("{} {}", health.engine.name, health.engine.said())
+            }
+            Some(health) => format!("{} {}", health.emulator.name, health.emulator.said()),
+            None => "it is down".to_owned(),
+        };
+        eprintln!(
+            "nothing reads the events of stack `{name}`: {said}\n  hint: weir up --stack {name} starts what is missing, weir status --stack {name} says more"
+        );
+        Ok(true)
+    }
 }
 
 impl Target {
@@ -74,7 +95,17 @@ impl Target {
     }
 
     fn local(&self) -> Result<Option<Connection>> {
-        self.stack.as_ref().map(|name| Connection::load(&Repo::find()?, name)).transpose()
+        let Some(name) = &self.stack else { return Ok(None) };
+        let repo = Repo::find()?;
+        let connection = Connection::load(&repo, name)?;
+        if let Some(health) = Health::of(&repo, name).filter(|health| !health.emulator.condition.runs()) {
+            bail!(
+                "stack `{name}` is down: {} {}, and what it held is lost\n  hint: weir up --stack {name} starts it anew, weir status --stack {name} says more",
+                health.emulator.name,
+                health.emulator.said()
+            );
+        }
+        Ok(Some(connection))
     }
 }
 

@@ -32,10 +32,10 @@ mod sql;
 mod state;
 mod udf;
 
-pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord};
+pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
 pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
-pub use plan::{PlanOptions, plan};
-pub use program::{BadData, Format, Program, TableInfo, TableKind};
+pub use plan::{Mismatches, PlanOptions, plan};
+pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};
 pub use state::{StateError, StateLocation};
 pub use udf::{Udf, UdfCall, UdfKind};

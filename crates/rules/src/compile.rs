@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use weir_anomaly::{RuleMeta, Stage};
+use weir_anomaly::{
+    RuleMeta, Stage,
+    key::{CUT_KEY_CHARS, KEY_CUT_DIGITS, KEY_CUT_MARK, KEY_HEAD_CHARS, MAX_KEY_BYTES, NO_KEY},
+};
 
 use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
+    guard::guards,
     projection::{Identity, Projection},
     template::{Output, quote},
     tokens,
@@ -68,10 +72,12 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     let version = rule.version(&body.text);
 
     let file = rule.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    out.generated(&format!("\n-- rule {} ({file}:{}), version {version}", rule.header.name, rule.body_line));
-    out.generated(&before_body(rule, &version));
-    out.written(&rule.file, rule.body_line, &rule.body, &values)?;
-    out.generated(after_body(&rule.projection));
+    let generated = |out: &mut Output, text: &str| out.generated_for(&rule.file, rule.body_line, text);
+    generated(out, &format!("\n-- rule {} ({file}:{}), version {version}", rule.header.name, rule.body_line));
+    generated(out, &before_body(rule, &version));
+    let (_, edits) = guards(&body.text);
+    out.append(body.edited(&edits));
+    generated(out, after_body(&rule.projection));
     Ok(version)
 }
 
@@ -104,18 +110,19 @@ SELECT
   {meta} AS rule_meta
 FROM (
   SELECT
-    left(coalesce(nullif(CAST(key AS TEXT), ''), '(none)'), 256) AS rule_key,
+    {key} AS rule_key,
     {identity},
-    CAST(value AS DOUBLE) AS rule_value,
+    TRY_CAST(value AS DOUBLE) AS rule_value,
     {expected} AS rule_expected,
-    CAST(score AS DOUBLE) AS rule_score,
+    TRY_CAST(score AS DOUBLE) AS rule_score,
     {details} AS rule_details
   FROM (",
         id = id(name, projection.identity),
+        key = rule_key(),
         severity = rule.header.severity,
         meta = quote(&rule_meta(rule)),
         identity = identity_columns(projection.identity),
-        expected = if projection.expected { "CAST(expected AS DOUBLE)" } else { "CAST(NULL AS DOUBLE)" },
+        expected = if projection.expected { "TRY_CAST(expected AS DOUBLE)" } else { "CAST(NULL AS DOUBLE)" },
         details = details(&projection.details),
     )
 }
@@ -123,8 +130,22 @@ FROM (
 fn after_body(projection: &Projection) -> &'static str {
     match projection.identity {
         Identity::Event { .. } => "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_event_time IS NOT NULL;",
-        Identity::Window | Identity::Bounds => "  ) AS rule_rows\n) AS rule_columns;",
+        Identity::Bounds => {
+            "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL;"
+        }
+        Identity::Window => "  ) AS rule_rows\n) AS rule_columns;",
     }
+}
+
+/// The key as a record carries it: the same as `weir_anomaly::stored_key` in Rust. A missing key takes the last branch.
+fn rule_key() -> String {
+    let text = "CAST(key AS TEXT)";
+    format!(
+        "CASE WHEN octet_length({text}) > {MAX_KEY_BYTES} OR (character_length({text}) = {CUT_KEY_CHARS} AND substr({text}, {mark_at}, 1) = '{KEY_CUT_MARK}')
+      THEN concat(left({text}, {KEY_HEAD_CHARS}), '{KEY_CUT_MARK}', left(encode(sha256({text}), 'hex'), {KEY_CUT_DIGITS}))
+      ELSE coalesce(nullif({text}, ''), '{NO_KEY}') END",
+        mark_at = KEY_HEAD_CHARS + 1
+    )
 }
 
 /// The id in SQL: the same as `weir_anomaly::id` in Rust.
@@ -146,13 +167,13 @@ fn identity_columns(identity: Identity) -> &'static str {
     match identity {
         Identity::Window => "window.start AS rule_window_start,\n    window.end AS rule_window_end",
         Identity::Bounds => {
-            "CAST(window_start AS TIMESTAMP) AS rule_window_start,\n    CAST(window_end AS TIMESTAMP) AS rule_window_end"
+            "TRY_CAST(window_start AS TIMESTAMP) AS rule_window_start,\n    TRY_CAST(window_end AS TIMESTAMP) AS rule_window_end"
         }
         Identity::Event { event_id: true } => {
-            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    coalesce(CAST(event_id AS TEXT), '') AS rule_event_id"
+            "TRY_CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    coalesce(CAST(event_id AS TEXT), '') AS rule_event_id"
         }
         Identity::Event { event_id: false } => {
-            "CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    '' AS rule_event_id"
+            "TRY_CAST(event_time AS TIMESTAMP) AS rule_event_time,\n    '' AS rule_event_id"
         }
     }
 }

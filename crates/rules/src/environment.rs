@@ -1,11 +1,21 @@
 //! What differs between a laptop, a test and production: streams, time, and the values of parameters.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use serde::Deserialize;
-use weir_anomaly::Stage;
+use weir_anomaly::{
+    Stage, Timestamp,
+    event::{END_OF_TIMES, LEAST_TIME},
+};
 
-use crate::{Interval, Rule, RuleError, rule::position};
+use crate::{Interval, Rule, RuleError, pack::without_byte_order_mark, rule::position};
+
+/// The event time of what has none, before all that an event can have. Arroyo's watermark moves with a later time than the last,
+/// and begins here.
+const NO_TIME: Timestamp = Timestamp::from_nanos(0);
+
+/// A watermark is an event's time less the delay, and Arroyo's must not lie before 1970; the least event time lies in 1973.
+const LONGEST_DELAY: Duration = Duration::from_secs(366 * 86_400);
 
 /// One environment, as `sql/environments/NAME.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,6 +27,9 @@ pub struct Environment {
     pub decode: DecodeMode,
     /// How long windows wait for events that are out of order.
     pub watermark_delay: Interval,
+    /// How far an event's time may lie beyond its arrival and still tell how far event time has come; `none` for replays in which
+    /// event time runs ahead of the wall clock.
+    pub future_limit: FutureLimit,
     /// Where a source without a checkpoint begins: `earliest` or `latest`.
     pub source_offset: SourceOffset,
     /// The AWS region of the streams; the process's own when absent.
@@ -59,6 +72,46 @@ pub enum TimeMode {
     Event,
 }
 
+/// How far an event's time may lie beyond its arrival. What lies further is an event that tells nothing of time: it waits in its
+/// windows, and makes no other event late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum FutureLimit {
+    /// So far.
+    Of(Interval),
+    /// Without end.
+    None,
+}
+
+/// One minute: clocks that NTP keeps differ by less than a second, and one that is wrong by minutes, by daylight saving or by a
+/// zone is told.
+impl Default for FutureLimit {
+    fn default() -> Self {
+        Self::Of(Interval::from_duration(Duration::from_secs(60)))
+    }
+}
+
+impl TryFrom<String> for FutureLimit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == "none" {
+            Ok(Self::None)
+        } else {
+            text.parse().map(Self::Of).map_err(|e: String| format!("{e}, or `none`"))
+        }
+    }
+}
+
+impl fmt::Display for FutureLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(limit) => limit.fmt(f),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
 /// Where a source without a checkpoint begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,7 +141,8 @@ impl Default for Environment {
         Self {
             time: TimeMode::default(),
             decode: DecodeMode::default(),
-            watermark_delay: Interval::from_duration(std::time::Duration::from_secs(5)),
+            watermark_delay: Interval::from_duration(Duration::from_secs(5)),
+            future_limit: FutureLimit::default(),
             source_offset: SourceOffset::default(),
             aws_region: None,
             streams: Streams::default(),
@@ -110,10 +164,15 @@ impl Environment {
     /// # Errors
     /// When it is not TOML of the right shape.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let environment: Self = toml::from_str(text).map_err(|e| {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
         })?;
+        if environment.watermark_delay.duration() > LONGEST_DELAY {
+            return Err(RuleError::new(file, format!("watermark_delay: {} is too long", environment.watermark_delay))
+                .hint("windows wait as long as this for events that are out of order: at most 366 days"));
+        }
         for (what, name) in [("events", &environment.streams.events), ("anomalies", &environment.streams.anomalies)] {
             let valid = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c));
             if !valid || name.len() > 128 {
@@ -151,8 +210,12 @@ impl Environment {
             .map_or(String::new(), |region| format!("aws_region = {}, ", crate::template::quote(region)));
         [
             ("time", time.to_owned()),
+            ("no_time", literal(NO_TIME)),
+            ("before_times", literal(Timestamp::from_nanos(LEAST_TIME.nanos() - 1))),
+            ("end_of_times", literal(END_OF_TIMES)),
             ("decode", decode.to_owned()),
             ("watermark_delay", format!("INTERVAL '{}'", self.watermark_delay)),
+            ("future_limit", self.future_limit.to_string()),
             ("source_offset", offset.to_owned()),
             ("aws_region", region),
             ("events_stream", self.streams.events.clone()),
@@ -160,5 +223,42 @@ impl Environment {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+}
+
+/// A time in SQL.
+fn literal(time: Timestamp) -> String {
+    format!("TIMESTAMP '{}'", time.to_string().replace('T', " ").trim_end_matches('Z'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Environment, String> {
+        Environment::parse(Path::new("dev.toml"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_limit_of_the_future_is_a_setting() {
+        let value = |text: &str| parsed(text).unwrap().table_values().remove("future_limit").unwrap();
+        assert_eq!(value(""), "1 minute");
+        assert_eq!(value("future_limit = \"90s\""), "90 seconds");
+        assert_eq!(value("future_limit = \"none\""), "none");
+        assert!(parsed("future_limit = \"soon\"").unwrap_err().contains("or `none`"));
+    }
+
+    #[test]
+    fn a_delay_that_leads_before_1970_is_refused() {
+        parsed("watermark_delay = \"366 days\"").unwrap();
+        assert!(parsed("watermark_delay = \"367 days\"").unwrap_err().contains("too long"));
+    }
+
+    #[test]
+    fn times_are_written_as_sql_has_them() {
+        let values = Environment::default().table_values();
+        assert_eq!(values["no_time"], "TIMESTAMP '1970-01-01 00:00:00'");
+        assert_eq!(values["before_times"], "TIMESTAMP '1973-03-03 09:46:39.999999999'");
+        assert_eq!(values["end_of_times"], "TIMESTAMP '2200-01-01 00:00:00'");
     }
 }

@@ -6,6 +6,7 @@ mod compile;
 mod describe;
 mod environment;
 mod error;
+mod guard;
 mod header;
 mod interval;
 pub mod lint;
@@ -21,7 +22,7 @@ mod udf;
 
 pub use compile::{Program, compile};
 pub use describe::{RuleSummary, describe, keeps_state, longest_window};
-pub use environment::{DecodeMode, Environment, RuleSettings, Streams, TimeMode};
+pub use environment::{DecodeMode, Environment, FutureLimit, RuleSettings, Streams, TimeMode};
 pub use error::RuleError;
 pub use header::Header;
 pub use interval::Interval;

@@ -81,7 +81,13 @@ impl Pack {
 }
 
 fn read(file: &Path) -> Result<String, RuleError> {
-    fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))
+    let text = fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))?;
+    Ok(without_byte_order_mark(&text).to_owned())
+}
+
+/// The text without the mark that some editors put before it.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Every `.sql` file below a folder, in the order of their names.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Header, RuleError, projection::Projection};
+use crate::{Header, RuleError, pack::without_byte_order_mark, projection::Projection, tokens};
 
 /// One rule, read and checked as far as text alone allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,11 +26,12 @@ impl Rule {
     /// # Errors
     /// When the header is not TOML of the right shape, or the body is not one `SELECT` with the columns of an anomaly.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let (header_text, body_line) = split(text);
         let header = read_header(file, &header_text)?;
         check_name(file, &header)?;
         let body: Vec<&str> = text.lines().skip(body_line - 1).collect();
-        let body = body.join("\n").trim_end().trim_end_matches(';').trim_end().to_owned();
+        let body = tokens::without_final_semicolon(body.join("\n").trim_end()).trim_end().to_owned();
         if body.trim().is_empty() {
             return Err(RuleError::new(file, "there is no SELECT after the header").at(body_line, 1));
         }
@@ -40,6 +41,7 @@ impl Rule {
                 RuleError::new(file, format!("default of parameter `{name}`: {e}")).at(line, 1)
             })?;
         }
+        refuse_quoted_parameters(file, body_line, &body, &header)?;
         let projection = Projection::read(file, body_line, &body, &header.parameters)?;
         Ok(Self { file: file.to_owned(), header, body, body_line, projection })
     }
@@ -64,6 +66,19 @@ fn split(text: &str) -> (String, usize) {
     }
     line += text.lines().skip(line - 1).take_while(|written| written.trim().is_empty()).count();
     (header, line)
+}
+
+/// A parameter whose value brings its own quotes does not stand in quotes.
+fn refuse_quoted_parameters(file: &Path, body_line: usize, body: &str, header: &Header) -> Result<(), RuleError> {
+    for (line, column, name) in tokens::quoted_parameters(body) {
+        let Some(parameter) = header.parameters.get(&name) else { continue };
+        if parameter.check(&parameter.default).is_ok_and(|value| value.to_sql().contains('\'')) {
+            return Err(RuleError::new(file, format!("parameter `{name}` stands in quotes"))
+                .at(body_line + line - 1, column)
+                .hint(format!("its value brings its own: write ${{{name}}}")));
+        }
+    }
+    Ok(())
 }
 
 fn read_header(file: &Path, text: &str) -> Result<Header, RuleError> {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::guard::Edit;
+
 /// Where a line of the compiled program came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -39,8 +41,32 @@ impl SourceMap {
         Some(Origin { file: above.file.clone(), line: above.line, column: 0 })
     }
 
+    pub(crate) fn append(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+    }
+
     pub(crate) fn push_generated(&mut self, lines: usize) {
         self.lines.extend(std::iter::repeat_n(None, lines));
+    }
+
+    /// Lines that the compiler writes for a rule: what is wrong with them is wrong with the rule.
+    pub(crate) fn push_generated_for(&mut self, lines: usize, file: &Path, line: usize) {
+        let of_rule = || Some(MappedLine { file: file.to_owned(), line, shifts: Vec::new() });
+        self.lines.extend(std::iter::repeat_with(of_rule).take(lines));
+    }
+
+    /// Moves the places of a line as an edit moves its text.
+    pub(crate) fn edit(&mut self, line: usize, edit: &Edit) {
+        let mapped = line.checked_sub(1).and_then(|index| self.lines.get_mut(index)).and_then(Option::as_mut);
+        let Some(mapped) = mapped else { return };
+        let (after, inserted) = (edit.column + edit.removed, edit.inserted.chars().count());
+        let kept = (edit.column + inserted, mapped.origin(after).column);
+        let mut shifts: Vec<(usize, usize)> =
+            mapped.shifts.iter().copied().filter(|(at, _)| *at <= edit.column).collect();
+        shifts.push(kept);
+        let later = mapped.shifts.iter().filter(|(at, _)| *at > after);
+        shifts.extend(later.map(|(at, written)| (at - edit.removed + inserted, *written)));
+        mapped.shifts = shifts;
     }
 
     pub(crate) fn push_written(&mut self, file: &Path, line: usize, shifts: Vec<(usize, usize)>) {
@@ -50,6 +76,9 @@ impl SourceMap {
 
 impl MappedLine {
     fn origin(&self, column: usize) -> Origin {
+        if self.shifts.is_empty() {
+            return Origin { file: self.file.clone(), line: self.line, column: 0 };
+        }
         let (compiled, written) = self.shifts.iter().rev().find(|(at, _)| *at <= column).copied().unwrap_or((1, 1));
         Origin { file: self.file.clone(), line: self.line, column: written + column.saturating_sub(compiled) }
     }

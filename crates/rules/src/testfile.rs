@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use weir_anomaly::Timestamp;
 
-use crate::{Interval, RuleError, TimeMode, rule::position};
+use crate::{Interval, RuleError, TimeMode, pack::without_byte_order_mark, rule::position};
 
 /// The tests of one rule, as `sql/tests/RULE.toml` writes them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -40,6 +40,9 @@ pub struct TestCase {
     pub events: Vec<String>,
     /// The anomalies that must come, each by some of its fields; an empty list demands silence.
     pub expect: Vec<toml::Table>,
+    /// Why records of the case are no events, one reason for each such record in any order. Without it, no record may be refused.
+    #[serde(default)]
+    pub expect_poison: Vec<String>,
 }
 
 /// Events of one source and metric, at a fixed step.
@@ -68,6 +71,7 @@ impl TestFile {
     /// # Errors
     /// When it is not TOML of the right shape, or a series' values cannot be read.
     pub fn parse(file: &Path, text: &str) -> Result<Self, RuleError> {
+        let text = without_byte_order_mark(text);
         let tests: Self = toml::from_str(text).map_err(|e| {
             let (line, column) = e.span().map_or((0, 0), |span| position(text, span.start));
             RuleError::new(file, e.message().lines().collect::<Vec<_>>().join(" ")).at(line, column)
@@ -99,11 +103,36 @@ impl TestCase {
         }
         // Several series interleave as they would on a stream; a stable sort keeps each in its own order.
         records.sort_by_key(|(nanos, _)| *nanos);
+        // A record that carries no time arrives with the one before it, the first of all when a series begins.
+        let mut last = match records.last() {
+            Some((nanos, _)) => *nanos,
+            None => default_start().parse::<Timestamp>()?.nanos(),
+        };
         for event in &self.events {
-            let last = records.last().map_or(0, |(nanos, _)| *nanos);
-            records.push((event_nanos(event).unwrap_or(last), event.clone().into_bytes()));
+            last = weir_decode::time(event.as_bytes()).map_or(last, Timestamp::nanos);
+            records.push((last, event.clone().into_bytes()));
         }
         Ok(records)
+    }
+
+    /// What is wrong about the records that were refused, given their reasons; `None` when they are those of `expect_poison`.
+    #[must_use]
+    pub fn unexpected_poison<'a>(&'a self, found: impl Iterator<Item = &'a str>) -> Option<String> {
+        let mut left: Vec<&str> = self.expect_poison.iter().map(String::as_str).collect();
+        let mut more = Vec::new();
+        for reason in found {
+            match left.iter().position(|expected| *expected == reason) {
+                Some(index) => drop(left.swap_remove(index)),
+                None => more.push(reason),
+            }
+        }
+        let all = |reasons: &[&str]| reasons.join(", ");
+        match (left.as_slice(), more.as_slice()) {
+            ([], []) => None,
+            (left, []) => Some(format!("expect_poison is not what came: missing {}", all(left))),
+            ([], more) => Some(format!("records are no events: {}", all(more))),
+            (left, more) => Some(format!("expect_poison is not what came: missing {}, found {}", all(left), all(more))),
+        }
     }
 
     /// The fields that an expected anomaly must have, as JSON.
@@ -184,16 +213,6 @@ pub fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
     Ok(values)
 }
 
-/// The `timestamp` of a literal event, when it is an event.
-fn event_nanos(event: &str) -> Option<i64> {
-    let value: Value = serde_json::from_str(event).ok()?;
-    match value.get("timestamp")? {
-        Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::nanos),
-        Value::Number(millis) => Timestamp::from_millis(millis.as_i64()?).map(Timestamp::nanos),
-        _ => None,
-    }
-}
-
 fn event_time() -> TimeMode {
     TimeMode::Event
 }
@@ -226,6 +245,32 @@ mod tests {
         assert_eq!(read("10+1x3 -1.5"), [10.0, 11.0, 12.0, -1.5].map(Some));
         assert_eq!(read("1 _x2 +-1"), [Some(1.0), None, None, Some(0.0)]);
         assert_eq!(read("1e+2"), [Some(100.0)]);
+    }
+
+    fn case(text: &str) -> TestCase {
+        let text = format!("[[case]]\nname = \"c\"\nexpect = []\n{text}");
+        TestFile::parse(Path::new("a.toml"), &text).unwrap().cases.remove(0)
+    }
+
+    #[test]
+    fn records_arrive_when_they_say_and_never_in_1970() {
+        let events = r#"events = ['oops', '{"timestamp":1767229200000.0}', 'oops', '{"timestamp":"2026-01-01T02:00:00+01:00","source":{}}', '{"timestamp":17}']"#;
+        let hours = |text: &str| -> Vec<String> {
+            let records = case(text).records().unwrap();
+            records.iter().map(|(nanos, _)| Timestamp::from_nanos(*nanos).to_string()).collect()
+        };
+        let (zero, one) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+        assert_eq!(hours(events), [zero, one, one, one, one]);
+        assert_eq!(hours("series = [{ values = \"1\" }]\nevents = ['oops']"), [zero, zero]);
+    }
+
+    #[test]
+    fn each_poison_is_expected_once() {
+        let case = case("expect_poison = [\"not_json\", \"bad_value\"]");
+        assert_eq!(case.unexpected_poison(["bad_value", "not_json"].into_iter()), None);
+        let said = |found: &[&str]| case.unexpected_poison(found.iter().copied()).unwrap();
+        assert_eq!(said(&["not_json"]), "expect_poison is not what came: missing bad_value");
+        assert_eq!(said(&["not_json", "bad_value", "bad_value"]), "records are no events: bad_value");
     }
 
     #[test]

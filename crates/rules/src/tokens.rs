@@ -19,6 +19,38 @@ pub(crate) fn word(body: &str, wanted: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// The parameters that stand in quotes: where, as line and column from 1, and their names.
+pub(crate) fn quoted_parameters(body: &str) -> Vec<(usize, usize, String)> {
+    let blanked = blank_parameters(body);
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &blanked).tokenize_with_location().unwrap_or_default();
+    let mut found = Vec::new();
+    for token in tokens.iter().filter(|token| matches!(token.token, Token::SingleQuotedString(_))) {
+        let (start, end) = (token.span.start, token.span.end);
+        let number = |n: u64| usize::try_from(n).unwrap_or(0);
+        let (line, column) = (number(start.line), number(start.column));
+        let Some(text) = body.lines().nth(line.saturating_sub(1)) else { continue };
+        let length = if end.line == start.line { number(end.column).saturating_sub(column) } else { usize::MAX };
+        let quoted: String = text.chars().skip(column.saturating_sub(1)).take(length).collect();
+        let names = quoted.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+        found.extend(names.map(|(name, _)| (line, column, name.to_owned())));
+    }
+    found
+}
+
+/// A body without the semicolons at its end; comments may follow them.
+pub(crate) fn without_final_semicolon(body: &str) -> String {
+    let blanked = blank_parameters(body);
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &blanked).tokenize_with_location().unwrap_or_default();
+    let last = tokens.iter().rev().take_while(|t| matches!(t.token, Token::Whitespace(_) | Token::SemiColon));
+    let semicolons = last.filter(|t| t.token == Token::SemiColon);
+    let places: Vec<(u64, u64)> = semicolons.map(|t| (t.span.start.line, t.span.start.column)).collect();
+    let line = |(number, text): (u64, &str)| -> String {
+        let keep = |(column, c): (u64, char)| if places.contains(&(number, column)) { ' ' } else { c };
+        (1..).zip(text.chars()).map(keep).collect()
+    };
+    (1..).zip(body.lines()).map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn blank_parameters(body: &str) -> String {
     let mut text = String::with_capacity(body.len());
     let mut rest = body;
@@ -39,6 +71,25 @@ fn blank_parameters(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn semicolons_at_the_end_go_and_others_stay() {
+        for (written, left) in [
+            ("SELECT 1;", "SELECT 1 "),
+            ("SELECT ${a};; -- done; or not\n/* ; */", "SELECT ${a}   -- done; or not\n/* ; */"),
+            ("SELECT ';' -- ;", "SELECT ';' -- ;"),
+            ("SELECT 1; SELECT 2;", "SELECT 1; SELECT 2 "),
+        ] {
+            assert_eq!(without_final_semicolon(written), left);
+        }
+    }
+
+    #[test]
+    fn parameters_in_quotes_are_found() {
+        let body = "SELECT ${a}\nWHERE metric = '${metric}' AND x = 'é ${b} ${c}' -- '${d}'";
+        let found: Vec<_> = quoted_parameters(body).into_iter().map(|(l, c, n)| format!("{l}:{c} {n}")).collect();
+        assert_eq!(found, ["2:16 metric", "2:36 b", "2:36 c"]);
+    }
 
     #[test]
     fn a_word_counts_where_it_is_a_name() {

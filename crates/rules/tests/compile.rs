@@ -67,6 +67,58 @@ fn faults_of_a_rule_say_where_and_what_to_do() {
 }
 
 #[test]
+fn casts_and_divisions_are_guarded_and_every_place_stays() {
+    let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+        -- [parameters.most]\n-- type = \"integer\"\n-- default = 1000\n\
+        SELECT series AS key, event_time, value, 1.0 AS score\nFROM events \
+        WHERE CAST(event ->> 'a' AS DOUBLE) > ${most} AND (event ->> 'b')::INT > 7 AND metric = 'last'";
+    let rule = |text: &str| Rule::parse(Path::new("r.sql"), text).unwrap();
+    let program = compile(&Pack { rules: vec![rule(text)], ..pack() }, &Environment::default()).unwrap();
+    let (line, compiled) = program.sql.lines().enumerate().find(|(_, line)| line.contains("'last'")).unwrap();
+    assert_eq!(
+        compiled,
+        "FROM events WHERE TRY_CAST(event ->> 'a' AS DOUBLE) > 1000 AND TRY_CAST((event ->> 'b') AS INT) > 7 AND metric = 'last'"
+    );
+    let written = text.lines().last().unwrap();
+    for part in ["event ->> 'a'", "AS DOUBLE", "AND (event", "> 7", "'last'"] {
+        let origin =
+            program.map.origin(line + 1, compiled.find(part.trim_start_matches("AND (")).unwrap() + 1).unwrap();
+        let column = written.find(part.trim_start_matches("AND (")).unwrap() + 1;
+        assert_eq!((origin.line, origin.column), (10, column), "{part}");
+    }
+    let same = rule(&text.replace("CAST(event ->> 'a' AS DOUBLE)", "TRY_CAST(event ->> 'a' AS DOUBLE)"));
+    assert!(compile(&Pack { rules: vec![same], ..pack() }, &Environment::default()).unwrap().sql.contains(compiled));
+}
+
+#[test]
+fn marks_and_semicolons_at_the_edges_of_a_rule_are_no_fault() {
+    let good = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pack/rules/burst.sql")).unwrap();
+    let sql = |text: &str| {
+        let rule = Rule::parse(Path::new("burst.sql"), text).unwrap();
+        compile(&Pack { rules: vec![rule], ..pack() }, &Environment::default()).unwrap().sql
+    };
+    for text in [format!("\u{feff}{good}"), format!("{good} -- that's it\n"), format!("{good};\n/* ; */")] {
+        let program = sql(&text);
+        assert!(program.contains("WHERE n > 3") && !program.contains("n > 3;"), "{program}");
+    }
+    assert_eq!(environment("\u{feff}time = \"event\""), environment("time = \"event\""));
+}
+
+#[test]
+fn a_parameter_that_brings_its_own_quotes_does_not_stand_in_quotes() {
+    let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
+        -- [parameters]\n-- metric = { type = \"text\", default = \"temperature\" }\n-- minutes = { type = \"integer\", default = 5 }\n\
+        SELECT source AS key, event_time, value, 1.0 AS score FROM events\n\
+        WHERE event_time > event_time - INTERVAL '${minutes} minutes' AND metric = '${metric}' -- '${metric}'";
+    let error = Rule::parse(Path::new("r.sql"), text).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "r.sql:10:76: parameter `metric` stands in quotes\n  hint: its value brings its own: write ${metric}"
+    );
+    assert!(Rule::parse(Path::new("r.sql"), &text.replacen("'${metric}'", "${metric}", 1)).is_ok());
+}
+
+#[test]
 fn a_value_cannot_break_out_of_its_literal() {
     let text = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
         -- [parameters.who]\n-- type = \"text\"\n-- default = \"it's; DROP\"\n\

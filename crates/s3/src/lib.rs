@@ -1,204 +1,115 @@
-//! Signed requests to one S3 bucket: its address, its credentials, the signature. When to try again, and what an answer
-//! means, is for the caller to say.
-//!
-//! Signed by AWS's own crate. Not the SDK of S3: it is the largest there is, and its features compile DataFusion's own
-//! dependencies anew.
-//!
-//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+//! Opens S3 buckets through [`object_store`], with the credentials, the region and the endpoint that AWS's own rules give
+//! (environment, profile, metadata of the machine).
 
-mod address;
-mod refusal;
+mod credentials;
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
+use object_store::{
+    BackoffConfig, ClientOptions, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, resolve_bucket_region},
 };
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
-use tokio::sync::Mutex;
 
-pub use refusal::Refusal;
+pub use object_store;
 
-/// Names the region of a bucket that was asked for in another one.
-pub const REGION_HEADER: &str = "x-amz-bucket-region";
+use credentials::SdkCredentials;
 
-/// Credentials are asked for anew when less than this is left of them.
-const CREDENTIALS_MARGIN: Duration = Duration::from_secs(60);
-
-/// One bucket.
-pub struct Bucket {
-    name: String,
-    region: String,
-    /// In place of AWS's own.
-    endpoint: Option<String>,
-    connector: Connector,
-    provider: SharedCredentialsProvider,
-    /// What the provider gave, for as long as it is valid.
-    credentials: Mutex<Option<Credentials>>,
+/// How long and how often a bucket is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A connection that takes longer will not come.
+    pub connect_timeout: Duration,
+    /// The longest that one attempt of one request may take.
+    pub attempt_timeout: Duration,
+    /// Attempts after the first one. Server errors, throttles and lost connections are tried again.
+    pub retries: usize,
 }
 
-/// What is sent.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
-    /// The HTTP method.
-    pub method: &'static str,
-    /// The object's key as it is, not encoded; the bucket itself for an empty one.
-    pub key: &'a str,
-    /// Names and values of the query, not encoded.
-    pub query: &'a [(&'a str, &'a str)],
-    /// A condition, such as `if-match`.
-    pub condition: Option<(&'static str, String)>,
-    /// The content.
-    pub body: Bytes,
-}
-
-impl<'a> Request<'a> {
-    /// Reads an object.
-    #[must_use]
-    pub fn get(key: &'a str) -> Self {
-        Self { method: "GET", key, query: &[], condition: None, body: Bytes::new() }
-    }
-}
-
-/// What a bucket cannot be spoken to without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Missing {
-    /// A region.
-    #[error("no aws region is set")]
-    Region,
-    /// Anything that gives credentials.
-    #[error("no aws credentials were found")]
-    Credentials,
-}
-
-/// Why nothing was answered.
+/// Why a bucket cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// No credentials were given.
-    #[error(transparent)]
-    Credentials(CredentialsError),
-    /// No request can be made of what was asked for.
-    #[error("the request cannot be made: {0}")]
-    Request(String),
-    /// The request, or the beginning of its answer, was lost.
-    #[error(transparent)]
-    Transport(ConnectorError),
+pub enum OpenError {
+    /// The configuration has no region.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// The configuration has nothing that gives credentials.
+    #[error("no AWS credentials were found")]
+    NoCredentials,
+    /// The address or the name cannot be used.
+    #[error("the bucket cannot be addressed")]
+    Address(#[source] object_store::Error),
 }
 
-impl Bucket {
-    /// The bucket of that name, in the region and with the credentials of the configuration, at `endpoint` in place of
-    /// AWS's own. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// The configuration has no region, or nothing that gives credentials.
-    pub fn new(
-        config: &SdkConfig,
-        name: &str,
-        endpoint: Option<String>,
-        settings: HttpConnectorSettings,
-    ) -> Result<Self, Missing> {
-        let connector = Connector::builder().connector_settings(settings).tls_provider(TLS).build();
-        Ok(Self {
-            name: name.to_owned(),
-            region: config.region().ok_or(Missing::Region)?.to_string(),
-            endpoint: endpoint.map(|url| url.trim_end_matches('/').to_owned()),
-            connector,
-            provider: config.credentials_provider().ok_or(Missing::Credentials)?,
-            credentials: Mutex::new(None),
-        })
-    }
-
-    /// The bucket's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The region that is asked.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        &self.region
-    }
-
-    /// Asks in another region from now on.
-    pub fn set_region(&mut self, region: &str) {
-        region.clone_into(&mut self.region);
-    }
-
-    /// Sends a request, once. The answer may be a refusal ([`Refusal`]), and its body has yet to be read.
-    ///
-    /// # Errors
-    /// Nothing was answered.
-    pub async fn send(&self, request: Request<'_>) -> Result<HttpResponse, SendError> {
-        let signed = self.signed(request).await?;
-        self.connector.call(signed).await.map_err(SendError::Transport)
-    }
-
-    async fn signed(&self, request: Request<'_>) -> Result<HttpRequest, SendError> {
-        let Request { method, key, query, condition, body } = request;
-        let identity = self.credentials().await.map_err(SendError::Credentials)?.into();
-        let address = address::of(&self.name, &self.region, self.endpoint.as_deref(), key, query);
-        let mut settings = SigningSettings::default();
-        // S3's own rules: keys are encoded once, the path is signed as it is sent, the content's digest travels as a header.
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("s3")
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()
-            .map_err(invalid)?
-            .into();
-        let headers = condition.iter().map(|(name, value)| (*name, value.as_str()));
-        let signable = SignableRequest::new(method, &address, headers, SignableBody::Bytes(&body)).map_err(invalid)?;
-        let (instructions, _) = sign(signable, &params).map_err(invalid)?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method(method).map_err(invalid)?;
-        request.set_uri(address).map_err(invalid)?;
-        for (name, value) in condition.iter().map(|(name, value)| (*name, value.as_str())).chain(instructions.headers())
-        {
-            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(invalid)?;
-        }
-        Ok(request)
-    }
-
-    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let mut known = self.credentials.lock().await;
-        let soon = SystemTime::now() + CREDENTIALS_MARGIN;
-        if let Some(valid) = known.as_ref().filter(|known| known.expiry().is_none_or(|end| end > soon)) {
-            return Ok(valid.clone());
-        }
-        let given = self.provider.provide_credentials().await?;
-        *known = Some(given.clone());
-        Ok(given)
-    }
+/// Opens a bucket in the region of the configuration, at `endpoint` in place of AWS's own. Nothing is sent yet.
+///
+/// # Errors
+/// When the configuration has no region or no credentials, or the endpoint is no URL.
+pub fn open(config: &SdkConfig, bucket: &str, endpoint: Option<&str>, limits: Limits) -> Result<AmazonS3, OpenError> {
+    let region = config.region().ok_or(OpenError::NoRegion)?.to_string();
+    build(config, &region, bucket, endpoint, limits)
 }
 
-/// TLS without a system library.
-const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
-
-fn invalid(error: impl fmt::Display) -> SendError {
-    SendError::Request(error.to_string())
+/// Opens a bucket in the region where it is, whatever the configuration's own. AWS is asked for it (HeadBucket); the
+/// configuration's region serves where AWS does not answer, and at an `endpoint`.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_in_its_region(
+    config: &SdkConfig,
+    bucket: &str,
+    endpoint: Option<&str>,
+    limits: Limits,
+) -> Result<AmazonS3, OpenError> {
+    let region = config.region().ok_or(OpenError::NoRegion)?.to_string();
+    // Without credentials nothing is asked of anybody.
+    config.credentials_provider().ok_or(OpenError::NoCredentials)?;
+    let client = ClientOptions::new().with_connect_timeout(limits.connect_timeout).with_timeout(REGION_TIMEOUT);
+    let found = match endpoint {
+        None => resolve_bucket_region(bucket, &client).await.ok(),
+        Some(_) => None,
+    };
+    build(config, found.as_deref().unwrap_or(&region), bucket, endpoint, limits)
 }
 
-impl fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bucket").field("name", &self.name).field("region", &self.region).finish_non_exhaustive()
-    }
+fn build(
+    config: &SdkConfig,
+    region: &str,
+    bucket: &str,
+    endpoint: Option<&str>,
+    limits: Limits,
+) -> Result<AmazonS3, OpenError> {
+    let provider = config.credentials_provider().ok_or(OpenError::NoCredentials)?;
+    let client = ClientOptions::new()
+        .with_connect_timeout(limits.connect_timeout)
+        .with_timeout(limits.attempt_timeout)
+        .with_allow_http(endpoint.is_some_and(|url| url.starts_with("http://")));
+    // The product of attempts and their timeout is the limit, not a time of its own.
+    let attempts = u32::try_from(limits.retries).unwrap_or(u32::MAX).saturating_add(1);
+    let retry = RetryConfig {
+        backoff: BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, base: 2.0 },
+        max_retries: limits.retries,
+        retry_timeout: limits.attempt_timeout.saturating_mul(attempts),
+    };
+    let builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_region(region)
+        .with_credentials(std::sync::Arc::new(SdkCredentials::new(provider)))
+        .with_client_options(client)
+        .with_retry(retry);
+    // A dot in the name does not match the certificate of the bucket's own host.
+    let own_host = endpoint.is_none() && !bucket.contains('.');
+    let builder = match (endpoint, region.starts_with("cn-"), own_host) {
+        (Some(url), _, _) => builder.with_endpoint(url.trim_end_matches('/')),
+        (None, true, true) => builder.with_endpoint(format!("https://{bucket}.s3.{region}.amazonaws.com.cn")),
+        (None, true, false) => builder.with_endpoint(format!("https://s3.{region}.amazonaws.com.cn")),
+        (None, false, _) => builder,
+    };
+    builder.with_virtual_hosted_style_request(own_host).build().map_err(OpenError::Address)
 }
+
+/// The first pause before another attempt; doubled each time, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause before another attempt.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long AWS may take to say in which region a bucket is.
+const REGION_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use weir_anomaly::{
 
 use crate::{
     Alerter,
-    decode::{self, Decoded, Entry, PayloadError},
+    decode::{self, Decoded, Entry},
     metrics::Counters,
     ports::{Fault, Inserted, Update},
     quarantine,
@@ -41,17 +41,9 @@ struct Unique {
 impl Alerter {
     /// Stores the batch's anomalies, alerts what is new, moves what is no anomaly to quarantine. Returns the sequence
     /// numbers of the records that are not safe yet.
-    ///
-    /// # Errors
-    /// When Lambda's envelope is broken: nothing was done, the whole batch has to come again.
-    pub async fn batch(
-        &self,
-        records: &[&RawValue],
-        deadline: Timestamp,
-        counters: &mut Counters,
-    ) -> Result<Vec<String>, PayloadError> {
+    pub async fn batch(&self, records: &[&RawValue], deadline: Timestamp, counters: &mut Counters) -> Vec<String> {
         let budget = Budget::until(deadline, self.clock.as_ref());
-        let decoded = records.iter().map(|raw| decode::record(raw)).collect::<Result<Vec<_>, _>>()?;
+        let decoded = records.iter().map(|raw| decode::record(raw)).collect();
         let mut batch = Batch { raw: records, decoded };
         counters.records += records.len() as u64;
         let (unique, bodies) = self.sort_out(&mut batch, counters);
@@ -85,7 +77,7 @@ impl Alerter {
 
         counters.failed += failed.len() as u64;
         let sequence_number = |index: &usize| batch.decoded.get(*index).map(|d| d.origin.sequence_number.clone());
-        Ok(failed.iter().filter_map(sequence_number).collect())
+        failed.iter().filter_map(sequence_number).collect()
     }
 
     /// Merges what came twice and takes out what is no anomaly.

@@ -1,6 +1,6 @@
 //! From an invocation's payload to single records: each is parsed on its own, so that one bad record costs one record.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use aws_lambda_events::event::kinesis::KinesisEventRecord;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_anomaly::{Anomaly, Poison, Record, RecordError, kpl};
@@ -66,24 +66,41 @@ struct Payload<'a> {
     weir: Option<&'a str>,
 }
 
+/// What is left of an envelope that is not as documented: enough to name the record in a partial batch response.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BrokenEnvelope {
+    kinesis: BrokenRecord,
+    #[serde(rename = "eventID")]
+    event_id: Option<String>,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BrokenRecord {
+    #[serde(rename = "sequenceNumber")]
+    sequence_number: Option<String>,
+}
+
+/// `aws_lambda_events` 1.2 reads the fraction of `1732336800.25` as 25 milliseconds, so the time is read here.
 #[derive(Deserialize)]
-struct KinesisEventRecord<'a> {
-    #[serde(borrow)]
-    kinesis: KinesisRecord<'a>,
-    #[serde(borrow, rename = "eventID")]
-    event_id: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, rename = "eventSourceARN")]
-    source_arn: Option<std::borrow::Cow<'a, str>>,
+struct Arrival {
+    kinesis: ArrivalSeconds,
 }
 
 #[derive(Deserialize)]
-struct KinesisRecord<'a> {
-    #[serde(borrow)]
-    data: std::borrow::Cow<'a, str>,
-    #[serde(borrow, rename = "sequenceNumber")]
-    sequence_number: std::borrow::Cow<'a, str>,
+struct ArrivalSeconds {
     #[serde(rename = "approximateArrivalTimestamp")]
-    arrival: Option<f64>,
+    seconds: f64,
+}
+
+/// When the stream took the record, milliseconds since the epoch.
+fn arrival_millis(raw: &RawValue) -> Option<i64> {
+    let arrival: Arrival = serde_json::from_str(raw.get()).ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit; a cast of a double saturates")]
+    Some((arrival.kinesis.seconds * 1000.0).round() as i64)
 }
 
 impl<'a> Invocation<'a> {
@@ -102,45 +119,56 @@ impl<'a> Invocation<'a> {
     }
 }
 
-/// Takes one record of a batch apart.
-///
-/// # Errors
-/// When Lambda's own envelope is not as documented. No record of a producer can cause that, and there is no sequence
-/// number to report, so the whole batch has to fail.
-pub fn record(raw: &RawValue) -> Result<Decoded, PayloadError> {
-    let event: KinesisEventRecord<'_> = serde_json::from_str(raw.get()).map_err(|e| PayloadError(e.to_string()))?;
-    let shard = event.event_id.as_deref().and_then(|id| id.split_once(':')).map(|(shard, _)| shard);
-    let stream = event.source_arn.as_deref().and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name);
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
-    let arrival_millis = event.kinesis.arrival.map(|seconds| (seconds * 1000.0) as i64);
-    let entries = match STANDARD.decode(event.kinesis.data.as_bytes()) {
-        Ok(bytes) => entries(&bytes),
-        Err(error) => vec![Entry::Invalid {
-            raw: event.kinesis.data.as_bytes().to_vec(),
-            error: RecordError::NotJson(format!("the data is not base64: {error}")),
-        }],
-    };
-    Ok(Decoded {
-        origin: Origin {
-            stream: stream.unwrap_or_default().to_owned(),
-            shard_id: shard.unwrap_or_default().to_owned(),
-            sequence_number: event.kinesis.sequence_number.into_owned(),
-            arrival_millis,
+/// Takes one record of a batch apart. A record whose envelope is not as documented goes to quarantine as the text that
+/// Lambda handed over, and the rest of its batch goes on.
+#[must_use]
+pub fn record(raw: &RawValue) -> Decoded {
+    match serde_json::from_str::<KinesisEventRecord>(raw.get()) {
+        Ok(event) => Decoded {
+            origin: Origin {
+                stream: stream_name(event.event_source_arn.as_deref()),
+                shard_id: shard_id(event.event_id.as_deref()),
+                arrival_millis: arrival_millis(raw),
+                sequence_number: event.kinesis.sequence_number,
+            },
+            entries: entries(&event.kinesis.data),
         },
-        entries,
-    })
+        Err(error) => {
+            let envelope: BrokenEnvelope = serde_json::from_str(raw.get()).unwrap_or_default();
+            let error = RecordError::NotJson(format!("the envelope is not that of a Kinesis record: {error}"));
+            Decoded {
+                origin: Origin {
+                    stream: stream_name(envelope.event_source_arn.as_deref()),
+                    shard_id: shard_id(envelope.event_id.as_deref()),
+                    sequence_number: envelope.kinesis.sequence_number.unwrap_or_default(),
+                    arrival_millis: arrival_millis(raw),
+                },
+                entries: vec![Entry::Invalid { raw: raw.get().as_bytes().to_vec(), error }],
+            }
+        }
+    }
 }
 
 /// The bytes of one entry of a record, as its producer wrote them: for what turns out later to belong into quarantine. Taken
 /// apart again, so that nothing is kept for the many that never need it.
 #[must_use]
 pub fn bytes_of(raw: &RawValue, entry: usize) -> Option<Vec<u8>> {
-    let event: KinesisEventRecord<'_> = serde_json::from_str(raw.get()).ok()?;
-    let bytes = STANDARD.decode(event.kinesis.data.as_bytes()).ok()?;
+    let event: KinesisEventRecord = serde_json::from_str(raw.get()).ok()?;
+    let bytes = event.kinesis.data.0;
     match kpl::deaggregate(&bytes) {
         Some(records) => records.get(entry).map(|record| record.data.to_vec()),
         None => (entry == 0).then_some(bytes),
     }
+}
+
+/// The stream of `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`.
+fn stream_name(arn: Option<&str>) -> String {
+    arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name.to_owned()).unwrap_or_default()
+}
+
+/// The shard of an event id, `SHARD:SEQUENCE_NUMBER`.
+fn shard_id(event_id: Option<&str>) -> String {
+    event_id.and_then(|id| id.split_once(':')).map(|(shard, _)| shard.to_owned()).unwrap_or_default()
 }
 
 fn entries(bytes: &[u8]) -> Vec<Entry> {
@@ -160,6 +188,7 @@ fn entry(bytes: &[u8]) -> Entry {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     use super::*;
@@ -173,7 +202,7 @@ mod tests {
 
     fn decode(data: &[u8]) -> Decoded {
         let raw = RawValue::from_string(event(&STANDARD.encode(data))).unwrap();
-        record(&raw).unwrap()
+        record(&raw)
     }
 
     #[test]
@@ -211,9 +240,16 @@ mod tests {
     }
 
     #[test]
-    fn data_that_is_no_base64_is_one_bad_record() {
-        let raw = RawValue::from_string(event("!!!")).unwrap();
-        assert!(matches!(record(&raw).unwrap().entries.as_slice(), [Entry::Invalid { .. }]));
+    fn an_envelope_that_is_not_as_documented_is_one_bad_record_with_its_whole_text() {
+        let (no_base64, no_data) = (event("!!!"), r#"{"kinesis":{"sequenceNumber":"49"}}"#.to_owned());
+        for text in [no_base64, no_data, "{}".to_owned(), "[1]".to_owned(), r#"{"kinesis":7}"#.to_owned()] {
+            let decoded = record(&RawValue::from_string(text.clone()).unwrap());
+            assert!(
+                matches!(decoded.entries.as_slice(), [Entry::Invalid { raw, .. }] if *raw == text.as_bytes()),
+                "{text}"
+            );
+            assert_eq!(decoded.origin.sequence_number, if text.contains("49") { "49" } else { "" }, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lambda_events::event::streams::KinesisEventResponse;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json, value::RawValue};
 use weir_anomaly::Timestamp;
@@ -27,7 +28,7 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
     let (kind, result) = match Invocation::read(event.payload.get())? {
         Invocation::Batch(records) => {
             let failed = alerter.batch(&records, deadline, &mut counters).await;
-            ("batch", failed.map(|failed| response(&failed)).map_err(Error::from))
+            ("batch", response(failed))
         }
         Invocation::Sweep => {
             let done = alerter.sweep(deadline, &mut counters).await;
@@ -59,9 +60,10 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
 }
 
 /// Lambda's partial batch response: everything from the lowest of these comes again, nothing when there are none.
-fn response(failed: &[String]) -> Value {
-    let failures: Vec<_> = failed.iter().map(|id| json!({"itemIdentifier": id})).collect();
-    json!({"batchItemFailures": failures})
+fn response(failed: Vec<String>) -> Result<Value, Error> {
+    let mut response = KinesisEventResponse::default();
+    response.set_failures(failed);
+    Ok(serde_json::to_value(response)?)
 }
 
 /// Wall clock and real pauses.

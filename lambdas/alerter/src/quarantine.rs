@@ -13,7 +13,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 200 * 1024;
 /// Raw bytes in one part: base64 makes four characters of three bytes, and the envelope stays under 4 KiB.
 const PART_BYTES: usize = (MAX_BODY_BYTES - 4096) / 4 * 3;
 
-/// What a poison record may say beside its raw bytes: a hash, a stream's name and a time take 300 bytes of it.
+/// What a poison record may say beside its raw bytes: a hash, a stream's name, a time and an error take 400 bytes of it.
 const MAX_OWN_TEXT: usize = 600;
 
 /// An error text longer than this is cut: it may quote the record.
@@ -82,19 +82,21 @@ pub(crate) fn poison(
     now: Timestamp,
 ) -> Vec<String> {
     let reason = poison.reason.as_str();
-    let own_text = poison.stream.len() + poison.record_id.len() + poison.arrival_time.as_ref().map_or(0, String::len);
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let own_text = poison.stream.len() + poison.record_id.len() + length(&poison.arrival_time) + length(&poison.error);
+    let why = poison.error.as_deref().unwrap_or("the event is none");
     let error = match poison.raw_bytes() {
         Ok(_) if own_text > MAX_OWN_TEXT => "its fields do not fit into a message".to_owned(),
         Ok(raw) if poison.parts <= 1 && raw.len() > PART_BYTES => {
             let moved = Origin { stream: poison.stream.clone(), ..origin.clone() };
-            return invalid(&moved, entry, &raw, reason, "the event is none", now);
+            return invalid(&moved, entry, &raw, reason, why, now);
         }
         Ok(raw) if raw.len() > PART_BYTES => "its part does not fit into a message".to_owned(),
         Ok(_) => {
             return vec![json(&Body {
                 stream: &poison.stream,
                 reason,
-                error: "the event is none",
+                error: why,
                 raw: poison.raw.clone(),
                 part: poison.part,
                 parts: poison.parts,
@@ -144,6 +146,7 @@ mod tests {
             record_id: "c0ffee".to_owned(),
             stream: "weir-events".to_owned(),
             reason: weir_anomaly::PoisonReason::NotUtf8,
+            error: Some("the record is not UTF-8".to_owned()),
             raw: "//79".to_owned(),
             part: 1,
             parts: 1,
@@ -155,11 +158,12 @@ mod tests {
 
     #[test]
     fn an_envelope_that_fits_no_message_is_itself_in_quarantine() {
-        let broken: [&dyn Fn(&mut Poison); 5] = [
+        let broken: [&dyn Fn(&mut Poison); 6] = [
             &|p| p.raw = "no base64!".to_owned(),
             &|p| p.stream = "s".repeat(900_000),
             &|p| p.record_id = "\u{1}".repeat(100_000),
             &|p| p.arrival_time = Some("\u{FFFF}".repeat(50_000)),
+            &|p| p.error = Some("\u{1}".repeat(50_000)),
             &|p| (p.parts, p.raw) = (2, "AAAA".repeat(200_000)),
         ];
         for change in broken {
@@ -183,6 +187,9 @@ mod tests {
         let body: Value = serde_json::from_str(&bodies[0]).unwrap();
         assert_eq!((bodies.len(), &body["part"], &body["parts"]), (1, &2.into(), &3.into()));
         assert_eq!((&body["stream"], &body["record_id"]), (&"weir-events".into(), &"c0ffee".into()));
+        assert_eq!(body["error"], "the record is not UTF-8", "people read why");
+        let older = poison_bodies(&envelope(|p| p.error = None));
+        assert!(older.iter().all(|body| body.contains("\"error\":\"the event is none\"")));
         let whole = envelope(|p| p.raw = "AAAA".repeat(100_000));
         let bodies = poison_bodies(&whole);
         assert_eq!(bodies.len(), 2, "300,000 bytes");

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -237,42 +237,19 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// The binary of a Lambda as it is shipped: `bootstrap`, out of the package that `scripts/package-lambda.sh` makes. The
-/// variable `WEIR_LAMBDA_BINARIES` names a directory of other builds.
+/// The binary of a Lambda as `cargo build` leaves it, next to the test's own. The variable `WEIR_LAMBDA_BINARIES` names a
+/// directory of other builds: of those that are shipped, for one.
 ///
 /// # Errors
-/// When it cannot be built or unpacked.
-pub fn lambda_binary(name: &'static str) -> io::Result<PathBuf> {
-    // Packed once: that alone takes a second.
-    static PACKED: Mutex<Vec<(&str, PathBuf)>> = Mutex::new(Vec::new());
-    if let Some(dir) = std::env::var_os("WEIR_LAMBDA_BINARIES") {
-        return Ok(PathBuf::from(dir).join(name));
+/// When it was not built.
+pub fn lambda_binary(name: &str) -> io::Result<PathBuf> {
+    let dir = match std::env::var_os("WEIR_LAMBDA_BINARIES") {
+        Some(dir) => PathBuf::from(dir),
+        None => std::env::current_exe()?.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default(),
+    };
+    let binary = dir.join(name);
+    if !binary.is_file() {
+        return Err(io::Error::other(format!("{} is missing\n  hint: make build builds it", binary.display())));
     }
-    let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, binary)) = packed.iter().find(|(known, _)| *known == name) {
-        return Ok(binary.clone());
-    }
-    let binary = unpack(name)?;
-    packed.push((name, binary.clone()));
-    Ok(binary)
-}
-
-fn unpack(name: &str) -> io::Result<PathBuf> {
-    let packed = Command::new(root().join("scripts/package-lambda.sh")).arg(name).stdout(Stdio::null()).status()?;
-    if !packed.success() {
-        return Err(io::Error::other(format!("the {name} does not build")));
-    }
-    let dir = root().join(".weir/test-lambdas").join(name);
-    std::fs::create_dir_all(&dir)?;
-    let unpacked = Command::new("python3")
-        .args(["-c", "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract('bootstrap', sys.argv[2])"])
-        .arg(root().join("dist").join(format!("{name}.zip")))
-        .arg(&dir)
-        .status()?;
-    let binary = dir.join("bootstrap");
-    if !unpacked.success() {
-        return Err(io::Error::other(format!("the package of the {name} cannot be unpacked")));
-    }
-    std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(binary)
 }

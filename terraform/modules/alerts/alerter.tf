@@ -19,6 +19,8 @@ module "alerter" {
     WEIR_TOPIC_ARN      = aws_sns_topic.alerts.arn
   })
 
+  package_check = var.alerter.package_check
+
   policy_statements = merge({
     # What Lambda itself needs to read the stream for the function.
     ReadAnomalies = {

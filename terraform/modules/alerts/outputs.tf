@@ -1,3 +1,8 @@
+output "alerter_architecture" {
+  description = "Instruction set that the alerter runs on."
+  value       = module.alerter.architecture
+}
+
 output "alerter_dlq_arn" {
   description = "ARN of the queue that names the batches the alerter gave up on."
   value       = aws_sqs_queue.this["alerter-dlq"].arn

@@ -5,6 +5,7 @@ variable "alerter" {
     environment          = optional(map(string), {})
     log_retention_days   = optional(number, 30)
     memory_mb            = optional(number, 256)
+    package_check        = optional(bool, true)
     reserved_concurrency = optional(number, -1)
     timeout_seconds      = optional(number, 60)
     tracing_enabled      = optional(bool, true)

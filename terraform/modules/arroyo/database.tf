@@ -15,17 +15,31 @@ locals {
   # Arroyo 0.15 cannot speak TLS to PostgreSQL, and PostgreSQL on RDS insists on it since 15. The way between the two is
   # inside the VPC, between two security groups that name each other.
   database_parameters = { "rds.force_ssl" = "0" }
+
+  final_snapshot = "${local.name}-final-${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
+}
+
+# RDS makes this group by itself, to be kept for ever, under no key, and left behind.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Procedural.UploadtoCloudWatch.html
+resource "aws_cloudwatch_log_group" "database" {
+  name              = "/aws/rds/${local.aurora ? "cluster" : "instance"}/${local.name}/postgresql"
+  kms_key_id        = var.kms_key_arn
+  retention_in_days = var.log_retention_days
 }
 
 resource "aws_db_subnet_group" "this" {
   name       = local.name
   subnet_ids = var.subnet_ids
+
+  depends_on = [aws_iam_service_linked_role.this]
 }
 
+# A new major version wants a group of a new family, before the instance leaves the old one: hence a prefix, not a name.
+# https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/db_parameter_group#create_before_destroy-lifecycle-configuration
 resource "aws_db_parameter_group" "this" {
   count = local.aurora ? 0 : 1
 
-  name        = local.name
+  name_prefix = "${local.name}-"
   description = "Arroyo's catalogue."
   family      = "postgres${var.database.version}"
 
@@ -36,6 +50,10 @@ resource "aws_db_parameter_group" "this" {
       name  = parameter.key
       value = parameter.value
     }
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -64,21 +82,32 @@ resource "aws_db_instance" "this" {
   storage_encrypted     = true
   storage_type          = "gp3"
 
-  auto_minor_version_upgrade      = true
+  allow_major_version_upgrade     = true
+  apply_immediately               = true
+  auto_minor_version_upgrade      = var.database.auto_minor_version_upgrade
   backup_retention_period         = var.database.backup_days
+  backup_window                   = var.database.backup_window
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
   enabled_cloudwatch_logs_exports = ["postgresql"]
-  final_snapshot_identifier       = var.deletion_protection ? "${local.name}-final" : null
+  final_snapshot_identifier       = local.final_snapshot
+  maintenance_window              = var.database.maintenance_window
   performance_insights_enabled    = var.database.performance_insights
   performance_insights_kms_key_id = var.database.performance_insights ? var.kms_key_arn : null
-  skip_final_snapshot             = !var.deletion_protection
+  skip_final_snapshot             = !var.database.final_snapshot
+
+  depends_on = [aws_cloudwatch_log_group.database]
+
+  lifecycle {
+    # The time of creation, so that the next stack of this name can leave one too.
+    ignore_changes = [final_snapshot_identifier]
+  }
 }
 
 resource "aws_rds_cluster_parameter_group" "this" {
   count = local.aurora ? 1 : 0
 
-  name        = local.name
+  name_prefix = "${local.name}-"
   description = "Arroyo's catalogue."
   family      = "aurora-postgresql${var.database.version}"
 
@@ -90,14 +119,19 @@ resource "aws_rds_cluster_parameter_group" "this" {
       value = parameter.value
     }
   }
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_rds_cluster" "this" {
   count = local.aurora ? 1 : 0
 
-  cluster_identifier = local.name
-  engine             = "aurora-postgresql"
-  engine_version     = var.database.version
+  cluster_identifier          = local.name
+  allow_major_version_upgrade = true
+  apply_immediately           = true
+  engine                      = "aurora-postgresql"
+  engine_version              = var.database.version
 
   database_name              = local.database_name
   master_password_wo         = var.database_password
@@ -115,12 +149,20 @@ resource "aws_rds_cluster" "this" {
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
   enabled_cloudwatch_logs_exports = ["postgresql"]
-  final_snapshot_identifier       = var.deletion_protection ? "${local.name}-final" : null
-  skip_final_snapshot             = !var.deletion_protection
+  final_snapshot_identifier       = local.final_snapshot
+  preferred_backup_window         = var.database.backup_window
+  preferred_maintenance_window    = var.database.maintenance_window
+  skip_final_snapshot             = !var.database.final_snapshot
 
   serverlessv2_scaling_configuration {
     max_capacity = var.database.aurora_max_capacity
     min_capacity = var.database.aurora_min_capacity
+  }
+
+  depends_on = [aws_cloudwatch_log_group.database]
+
+  lifecycle {
+    ignore_changes = [final_snapshot_identifier]
   }
 }
 
@@ -133,10 +175,12 @@ resource "aws_rds_cluster_instance" "this" {
   engine_version     = aws_rds_cluster.this[0].engine_version
   instance_class     = "db.serverless"
 
-  auto_minor_version_upgrade      = true
+  apply_immediately               = true
+  auto_minor_version_upgrade      = var.database.auto_minor_version_upgrade
   copy_tags_to_snapshot           = true
   db_subnet_group_name            = aws_db_subnet_group.this.name
   performance_insights_enabled    = var.database.performance_insights
   performance_insights_kms_key_id = var.database.performance_insights ? var.kms_key_arn : null
+  preferred_maintenance_window    = var.database.maintenance_window
   publicly_accessible             = false
 }

@@ -6,6 +6,16 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
+# Container Insights makes this group by itself, in the same way as RDS makes its own.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+resource "aws_cloudwatch_log_group" "insights" {
+  count = var.container_insights ? 1 : 0
+
+  name              = "/aws/ecs/containerinsights/${local.name}/performance"
+  kms_key_id        = var.kms_key_arn
+  retention_in_days = var.log_retention_days
+}
+
 resource "aws_ecs_cluster" "this" {
   name = local.name
 
@@ -14,7 +24,8 @@ resource "aws_ecs_cluster" "this" {
       kms_key_id = var.kms_key_arn
       logging    = "OVERRIDE"
 
-      # Who tunnels or opens a shell leaves a trace.
+      # Who opens a shell leaves what he typed. Not so a tunnel, of which CloudTrail has the StartSession and nothing more:
+      # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-logging.html
       log_configuration {
         cloud_watch_encryption_enabled = var.kms_key_arn != null
         cloud_watch_log_group_name     = aws_cloudwatch_log_group.this["exec"].name
@@ -26,6 +37,8 @@ resource "aws_ecs_cluster" "this" {
     name  = "containerInsights"
     value = var.container_insights ? "enabled" : "disabled"
   }
+
+  depends_on = [aws_cloudwatch_log_group.insights, aws_iam_service_linked_role.this]
 }
 
 locals {
@@ -57,7 +70,8 @@ locals {
       { name = "ARROYO__API__AUTH_MODE__API_KEY", valueFrom = var.api_key_secret_arn },
       local.database_secret,
     ]
-    # Time for a last checkpoint; two minutes are the most that Fargate gives.
+    # Arroyo 0.15 writes no last checkpoint when it is told to stop: pipelines go on from the last periodic one. What it has
+    # in flight gets the two minutes that are the most that Fargate gives.
     stopTimeout    = 120
     systemControls = []
     volumesFrom    = []
@@ -71,9 +85,11 @@ locals {
 
   # The catalogue's schema comes before the process that reads it, at each start.
   migrate_container = {
-    name           = "migrate"
-    image          = local.image
-    command        = ["migrate", "--wait", "300"]
+    name  = "migrate"
+    image = local.image
+    # Fargate gives a container that others wait for three minutes; the database is there before the service.
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html (startTimeout)
+    command        = ["migrate", "--wait", "150"]
     essential      = false
     environment    = [for name in sort(keys(local.control_environment)) : { name = name, value = local.control_environment[name] } if startswith(name, "ARROYO__DATABASE__") || startswith(name, "ARROYO__LOGGING__")]
     mountPoints    = []
@@ -171,21 +187,51 @@ resource "aws_ecs_service" "control" {
     aws_vpc_security_group_egress_rule.https,
     aws_vpc_security_group_ingress_rule.database,
   ]
+
+  lifecycle {
+    # A deployment that ECS rolled back ends as steady as one that succeeded, on the old task definition.
+    # https://github.com/hashicorp/terraform-provider-aws/issues/20858
+    postcondition {
+      condition     = self.task_definition == aws_ecs_task_definition.control.arn
+      error_message = "ECS rolled the control task back: it runs ${self.task_definition}, not ${aws_ecs_task_definition.control.arn}. Why the new one stopped: aws ecs describe-services --cluster ${aws_ecs_cluster.this.name} --services ${self.name}, and the log group ${aws_cloudwatch_log_group.this["control"].name}."
+    }
+  }
 }
 
-resource "aws_service_discovery_private_dns_namespace" "this" {
-  name        = "${local.name}.internal"
-  description = "Where the heartbeat and the nodes find Arroyo."
-  vpc         = var.vpc_id
+# By CloudFormation, because Terraform's resource has no argument for the SOA record. Its TTL says for how long "no such name" is
+# remembered, and the one control task leaves its name without a record for a minute at each restart: by default the VPC's
+# resolver then holds on to that for 300 s, https://github.com/aws/aws-app-mesh-roadmap/issues/221.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-servicediscovery-privatednsnamespace-soa.html
+resource "aws_cloudformation_stack" "namespace" {
+  name = "${local.name}-namespace"
+
+  template_body = jsonencode({
+    AWSTemplateFormatVersion = "2010-09-09"
+    Description              = "Where the heartbeat and the nodes find Arroyo."
+    Resources = {
+      Namespace = {
+        Type = "AWS::ServiceDiscovery::PrivateDnsNamespace"
+        Properties = {
+          Description = "Where the heartbeat and the nodes find Arroyo."
+          Name        = local.namespace
+          Properties  = { DnsProperties = { SOA = { TTL = local.no_such_name_ttl_seconds } } }
+          Vpc         = var.vpc_id
+        }
+      }
+    }
+    Outputs = { Id = { Value = { Ref = "Namespace" } } }
+  })
 }
 
 resource "aws_service_discovery_service" "control" {
   name         = "control"
   description  = "Arroyo's API and controller."
-  namespace_id = aws_service_discovery_private_dns_namespace.this.id
+  namespace_id = local.namespace_id
+  # A task that was stopped by hand may have left itself registered.
+  force_destroy = true
 
   dns_config {
-    namespace_id   = aws_service_discovery_private_dns_namespace.this.id
+    namespace_id   = local.namespace_id
     routing_policy = "MULTIVALUE"
 
     dns_records {

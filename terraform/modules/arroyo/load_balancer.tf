@@ -53,6 +53,8 @@ resource "aws_lb" "api" {
   load_balancer_type         = "application"
   security_groups            = [aws_security_group.load_balancer[0].id]
   subnets                    = var.subnet_ids
+
+  depends_on = [aws_iam_service_linked_role.this]
 }
 
 resource "aws_lb_target_group" "api" {

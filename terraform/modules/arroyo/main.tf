@@ -11,7 +11,11 @@ locals {
   # With no node of its own the control task runs the pipelines as its child processes.
   nodes = var.worker_count > 0
 
-  control_host = "control.${aws_service_discovery_private_dns_namespace.this.name}"
+  # Where the control task is found, and for how long a resolver believes that it is not there.
+  control_host             = "control.${local.namespace}"
+  namespace                = "${local.name}.internal"
+  namespace_id             = aws_cloudformation_stack.namespace.outputs["Id"]
+  no_such_name_ttl_seconds = 5
 
   # Common to control and nodes: the workers of a node inherit it.
   environment = {

@@ -68,6 +68,9 @@ resource "aws_ecs_service" "node" {
   launch_type     = "FARGATE"
   task_definition = aws_ecs_task_definition.node[0].arn
 
+  # Nodes hold state in memory: ECS may not move them for the sake of balance. AWS turns that on unless told.
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
+  availability_zone_rebalancing      = "DISABLED"
   deployment_maximum_percent         = 200
   deployment_minimum_healthy_percent = 100
   desired_count                      = var.worker_count
@@ -77,6 +80,12 @@ resource "aws_ecs_service" "node" {
   propagate_tags          = "SERVICE"
   wait_for_steady_state   = var.wait_for_steady_state
 
+  # A node image that cannot start must not be tried for ever.
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
   network_configuration {
     assign_public_ip = false
     security_groups  = [aws_security_group.cluster.id]
@@ -84,4 +93,12 @@ resource "aws_ecs_service" "node" {
   }
 
   depends_on = [aws_ecs_service.control]
+
+  lifecycle {
+    # As of the control task: a deployment that was rolled back looks like one that succeeded.
+    postcondition {
+      condition     = self.task_definition == aws_ecs_task_definition.node[0].arn
+      error_message = "ECS rolled the nodes back: they run ${self.task_definition}, not ${aws_ecs_task_definition.node[0].arn}. Why the new ones stopped: aws ecs describe-services --cluster ${aws_ecs_cluster.this.name} --services ${self.name}, and the log group ${aws_cloudwatch_log_group.this["node"].name}."
+    }
+  }
 }

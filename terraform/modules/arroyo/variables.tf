@@ -97,17 +97,21 @@ variable "cpu_architecture" {
 }
 
 variable "database" {
-  description = "PostgreSQL for the catalogue: RDS (postgres), or Aurora Serverless v2 (aurora-postgresql)."
+  description = "PostgreSQL for the catalogue: RDS (postgres), or Aurora Serverless v2 (aurora-postgresql). The windows are in UTC."
   type = object({
-    aurora_max_capacity  = optional(number, 2)
-    aurora_min_capacity  = optional(number, 0.5)
-    backup_days          = optional(number, 7)
-    engine               = optional(string, "postgres")
-    instance_class       = optional(string, "db.t4g.micro")
-    multi_az             = optional(bool, false)
-    performance_insights = optional(bool, false)
-    storage_gib          = optional(number, 20)
-    version              = optional(string, "17")
+    aurora_max_capacity        = optional(number, 2)
+    aurora_min_capacity        = optional(number, 0.5)
+    auto_minor_version_upgrade = optional(bool, true)
+    backup_days                = optional(number, 7)
+    backup_window              = optional(string)
+    engine                     = optional(string, "postgres")
+    final_snapshot             = optional(bool, false)
+    instance_class             = optional(string, "db.t4g.micro")
+    maintenance_window         = optional(string)
+    multi_az                   = optional(bool, false)
+    performance_insights       = optional(bool, false)
+    storage_gib                = optional(number, 20)
+    version                    = optional(string, "17")
   })
   default  = {}
   nullable = false
@@ -120,6 +124,16 @@ variable "database" {
   validation {
     condition     = can(regex("^1[4-9]$", var.database.version))
     error_message = "database.version is a major version of PostgreSQL from 14 on."
+  }
+
+  validation {
+    condition     = var.database.backup_window == null || can(regex("^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$", var.database.backup_window))
+    error_message = "database.backup_window is hh:mm-hh:mm in UTC, as in 02:00-02:30."
+  }
+
+  validation {
+    condition     = var.database.maintenance_window == null || can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", lower(var.database.maintenance_window)))
+    error_message = "database.maintenance_window is ddd:hh:mm-ddd:hh:mm in UTC, as in sun:03:00-sun:03:30."
   }
 
   validation {
@@ -269,6 +283,13 @@ variable "secrets_version" {
   description = "Version of both secrets: a higher one sets the database's password and replaces the control task."
   type        = number
   default     = 1
+  nullable    = false
+}
+
+variable "service_linked_roles_create" {
+  description = "Make the account's service-linked roles of ECS, RDS and, with a load balancer, Elastic Load Balancing."
+  type        = bool
+  default     = false
   nullable    = false
 }
 

@@ -4,6 +4,14 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
+locals {
+  # What scripts/package-lambda.py writes beside a package for AWS: the architecture and the zip's SHA-256. The hash ties the
+  # two together, so that a zip that was replaced since is not taken for the one that was checked.
+  package_marker  = "${var.zip_path}.arch"
+  package_checked = fileexists(local.package_marker) ? trimspace(file(local.package_marker)) : ""
+  package_wanted  = fileexists(var.zip_path) ? "${var.architecture} ${filesha256(var.zip_path)}" : ""
+}
+
 resource "aws_lambda_function" "this" {
   function_name = var.name
   description   = var.description
@@ -45,7 +53,14 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = fileexists(var.zip_path)
-      error_message = "No Lambda package at ${var.zip_path}: build it first (`make lambdas`)."
+      error_message = "No Lambda package at ${var.zip_path}: build it first (`make package ARCH=${var.architecture}`)."
+    }
+
+    # A binary for another machine passes the plan and fails at the first call, when everything else stands: "exec format
+    # error", https://github.com/aws/aws-lambda-rust-runtime/issues/25
+    precondition {
+      condition     = !var.package_check || !fileexists(var.zip_path) || local.package_checked == local.package_wanted
+      error_message = "${var.zip_path} is not known to be for ${var.architecture}: ${local.package_checked == "" ? "there is no ${local.package_marker}" : "${local.package_marker} says ${split(" ", local.package_checked)[0]}${startswith(local.package_checked, "${var.architecture} ") ? " of another zip" : ""}"}. `make package ARCH=${var.architecture}` builds it; for a binary of your own, scripts/package-lambda.py --arch ${var.architecture} BINARY ZIP checks and packs it."
     }
   }
 

@@ -1,3 +1,8 @@
+output "architecture" {
+  description = "Instruction set that the function runs on."
+  value       = one(aws_lambda_function.this.architectures)
+}
+
 output "checked" {
   description = "Known once the start-up check passed; depend on it to come after."
   value       = aws_lambda_invocation.check[*].id

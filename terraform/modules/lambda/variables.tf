@@ -1,5 +1,5 @@
 variable "architecture" {
-  description = "Instruction set the zip was built for."
+  description = "Instruction set that the function runs on and the zip is built for."
   type        = string
   default     = "arm64"
   nullable    = false
@@ -70,6 +70,13 @@ variable "name" {
     condition     = can(regex("^[a-zA-Z0-9-]{1,55}$", var.name))
     error_message = "name is 1 to 55 letters, digits and hyphens."
   }
+}
+
+variable "package_check" {
+  description = "Insist that the zip is known to be for the architecture. Off only for the local emulator, which runs what this machine runs."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "policy_statements" {

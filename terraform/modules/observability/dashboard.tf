@@ -16,6 +16,13 @@ locals {
         ]
       },
       {
+        # Five reads a second and shard are for all readers together, and Arroyo asks without a pause.
+        title = "Reads refused", stat = "Sum"
+        metrics = [
+          for stream in [var.events_stream_name, var.anomalies_stream_name] : ["AWS/Kinesis", "ReadProvisionedThroughputExceeded", "StreamName", stream]
+        ]
+      },
+      {
         title = "Anomalies out", stat = "Sum"
         metrics = [
           ["AWS/Kinesis", "IncomingRecords", "StreamName", var.anomalies_stream_name],
@@ -64,6 +71,8 @@ locals {
         metrics = [
           ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", var.table_name],
           ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name],
+          ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", "by_rule"],
+          ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", "by_key"],
         ]
       },
     ],

@@ -53,6 +53,22 @@ locals {
         dimensions = { TableName = var.table_name }
         threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
       }
+      # The metric by table leaves the indexes out, and a hot rule or key is hot in an index: "you must specify both TableName
+      # and GlobalSecondaryIndex", https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+      store-rule-index-throttled = {
+        runbook    = "Store is throttled"
+        what       = "DynamoDB refuses writes of the index by rule: one rule, or the alerts that are due, has too many."
+        namespace  = "AWS/DynamoDB", metric = "WriteThrottleEvents", statistic = "Sum"
+        dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = "by_rule" }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+      store-key-index-throttled = {
+        runbook    = "Store is throttled"
+        what       = "DynamoDB refuses writes of the index by key: one key has too many."
+        namespace  = "AWS/DynamoDB", metric = "WriteThrottleEvents", statistic = "Sum"
+        dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = "by_key" }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
       events-refused = {
         runbook    = "Events are refused"
         what       = "The events stream refuses writes: it has too few shards, or a hot one."
@@ -119,7 +135,9 @@ locals {
         what       = "No pipeline is Running, or nobody could ask Arroyo."
         namespace  = "Weir", metric = "pipelines_running", statistic = "Minimum"
         dimensions = { function = var.heartbeat_function_name }
-        threshold  = 1, above = false, missing = "breaching", period = 60, periods = 5
+        # Longer than a restart of the control task, which stops before it starts again: a minute or two, and what a resolver
+        # remembers of it.
+        threshold = 1, above = false, missing = "breaching", period = 60, periods = 10
       }
       pipeline-failed = {
         runbook    = "Pipeline does not run"
@@ -245,8 +263,10 @@ resource "aws_budgets_budget" "this" {
     for_each = var.budget.cost_tag_activated ? [1] : []
 
     content {
-      name   = "TagKeyValue"
-      values = ["user:stack$${var.name_prefix}"]
+      name = "TagKeyValue"
+      # "user:KEY$VALUE". Not an interpolation: "$${" is Terraform's escape for a literal "${".
+      # https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/budgets_budget#cost-filter
+      values = [format("user:stack$%s", var.name_prefix)]
     }
   }
 

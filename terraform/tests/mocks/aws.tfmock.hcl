@@ -8,6 +8,10 @@ mock_data "aws_partition" {
   defaults = { partition = "aws" }
 }
 
+mock_resource "aws_cloudformation_stack" {
+  defaults = { outputs = { Id = "ns-mock" } }
+}
+
 mock_resource "aws_cloudwatch_log_group" {
   defaults = { arn = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/mock" }
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod cluster;
+mod judge;
 pub mod law;
 mod postgres;
 mod program;
@@ -9,6 +10,7 @@ mod real;
 
 pub use api::{Api, Job};
 pub use cluster::Cluster;
+pub use judge::{Bounds, Judge, bounds};
 pub use postgres::{Postgres, postgres_programs};
 pub use program::{adapt, statements};
 pub use real::Real;

@@ -76,7 +76,8 @@ impl FromStr for AlertState {
 }
 
 impl Alert {
-    /// The id of an alert. At most 63 + 1024 bytes of rule and key: well under the 2048 of a partition key.
+    /// The id of an alert. At most 63 + 1024 bytes of rule and key: well under the 2048 of a partition key. A rule's name holds
+    /// no `#` and a period is a number, so no two alerts share an id whatever their keys hold.
     #[must_use]
     pub fn id_of(rule: &str, key: &str, period: Period) -> String {
         format!("alert#{rule}#{}#{key}", period.start)
@@ -140,6 +141,16 @@ impl Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// DynamoDB's limit of a partition key.
+    const PARTITION_KEY_BYTES: usize = 2048;
+
+    #[test]
+    fn the_longest_id_fits_into_a_partition_key() {
+        let period = Period { start: i64::MIN, seconds: i64::MAX };
+        let id = Alert::id_of(&"r".repeat(63), &"k".repeat(crate::MAX_KEY_BYTES), period);
+        assert!(id.len() <= PARTITION_KEY_BYTES, "{} bytes", id.len());
+    }
 
     #[test]
     fn survives_the_table_in_every_state() {

@@ -71,7 +71,9 @@ impl Silence {
         if who.trim().is_empty() || why.trim().is_empty() {
             return Err(SilenceError::Unsigned);
         }
-        let digest = Sha256::digest(format!("{rule}|{key}|{until}|{who}|{now}"));
+        // The lengths keep apart what a pattern's own `|` would run together.
+        let (r, k) = (rule.len(), key.len());
+        let digest = Sha256::digest(format!("{r}:{rule}|{k}:{key}|{until}|{who}|{now}"));
         let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Ok(Self {
             id: format!("silence#{hex}"),
@@ -163,6 +165,13 @@ mod tests {
         assert_eq!(Silence::new("*", "*", NOW, "ann", "move", NOW), Err(SilenceError::Ended));
         assert_eq!(Silence::new("*", "*", after(91 * 24 * 3600), "ann", "move", NOW), Err(SilenceError::TooLong));
         assert_eq!(Silence::new("*", "*", after(60), " ", "move", NOW), Err(SilenceError::Unsigned));
+    }
+
+    #[test]
+    fn two_silences_of_one_instant_are_two() {
+        let id = |rule: &str, key: &str| Silence::new(rule, key, after(60), "ann", "move", NOW).unwrap().id;
+        assert_ne!(id("a", "b|c"), id("a|b", "c"));
+        assert_ne!(id("a*", "b"), id("a", "b"));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use weir_anomaly::{Anomaly, Stage, Timestamp};
 use weir_rules::{Environment, Pack, TimeMode, compile};
 
 use crate::{
+    columns::ColumnOptions,
     compile::{EnvironmentOptions, check_udfs, joined, load_pack},
     data::{
         labels::{self, Label},
@@ -37,9 +38,9 @@ use crate::{
 };
 pub(crate) use compare::{checkout, git};
 use history::History;
-pub(crate) use history::Series;
+pub(crate) use history::Points;
 
-use replay::{Replayed, Span};
+use replay::{Replayed, Span, grouped};
 use report::Report;
 
 /// Replays history through the rules at full speed, and says what they would have found
@@ -48,8 +49,8 @@ use report::Report;
     after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input s3://my-bucket/readings/2026/ --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
 )]
 pub(crate) struct BacktestCommand {
-    /// A file (.csv, .jsonl, either also .gz, or .parquet), a folder of such files, s3://BUCKET/PREFIX for the same in S3, or
-    /// kinesis://STREAM for what the stream keeps
+    /// A file (JSON, CSV with a header line, either also as gzip or zstd, or Parquet), a folder of such files, s3://BUCKET/PREFIX for
+    /// the same in S3, or kinesis://STREAM for what the stream keeps
     #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
     /// Only these rules: names, their files, or folders of them
@@ -58,7 +59,7 @@ pub(crate) struct BacktestCommand {
     #[command(flatten)]
     environment: EnvironmentOptions,
     #[command(flatten)]
-    columns: Columns,
+    columns: ColumnOptions,
     /// Reports only anomalies from this time on; earlier events still fill windows
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
@@ -99,7 +100,7 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
     // Faults of the rules are told before anything is read.
     let other = command.compare.as_deref().map(|with| compare::Other::load(&repo, with, &command)).transpose()?;
     let span = Span { from: command.from, to: command.to };
-    let history = input::read(&command.input, &command.columns, &command.target, command.to).await?;
+    let history = input::read(&command.input, &command.columns.columns(), &command.target, command.to).await?;
     let labels = match &command.labels {
         Some(file) => known(labels::read(file, |source| history.has_source(source))?, &history, span),
         None => Vec::new(),
@@ -115,15 +116,38 @@ pub(crate) async fn run(command: BacktestCommand) -> Result<()> {
         plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, command.plot_series)?;
         eprintln!("plot written to {}", file.display());
     }
-    let report = Report::new(&rules, &history, &replayed, labels);
+    let refused_by_rules = replayed.poison.values().sum();
+    let report = Report::new(&rules, &history, &replayed, labels)?;
     if let Some(other) = other {
         let before = replay::replay(&other.rules, &history, span).await?;
-        let before = compare::Side { report: Report::new(&other.rules, &history, &before, labels), replayed: before };
+        let before = compare::Side { report: Report::new(&other.rules, &history, &before, labels)?, replayed: before };
         let after = compare::Side { report, replayed };
         let comparison = compare::Comparison::new(&other.name, &before, &after);
-        return print(&comparison, command.json, command.markdown.then(|| comparison.markdown()));
+        print(&comparison, command.json, command.markdown.then(|| comparison.markdown()))?;
+    } else {
+        print(&report, command.json, command.markdown.then(|| report.markdown()))?;
     }
-    print(&report, command.json, command.markdown.then(|| report.markdown()))
+    judged(&history, refused_by_rules)
+}
+
+/// A backtest in which most records were no events says nothing about the rules: that is an error.
+fn judged(history: &History, refused_by_rules: usize) -> Result<()> {
+    if refused_by_rules * 2 > history.events {
+        bail!(
+            "the rules' tables refused {} of {} events: what was replayed is not what they read\n  hint: sql/tables.sql maps records of another shape; test such rules with `events` in sql/tests",
+            grouped(refused_by_rules),
+            grouped(history.events)
+        );
+    }
+    let refused = history.refused.count();
+    if refused > history.events {
+        bail!(
+            "{} of {} records are no events, as the stream would have it\n  hint: the lines above name the first of each kind; --timestamp and --value name other fields",
+            grouped(refused),
+            grouped(refused.saturating_add(history.events))
+        );
+    }
+    Ok(())
 }
 
 fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown: Option<String>) -> Result<()> {
@@ -138,13 +162,14 @@ fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool, markdown
 /// What rules say of events now, for `weir explain`.
 #[derive(Debug)]
 pub(crate) struct Recomputed {
-    /// By name: `source/metric`.
-    pub(crate) series: BTreeMap<String, Series>,
+    /// The readings of the series that were asked for, by name: `source/metric`.
+    pub(crate) series: BTreeMap<String, Points>,
     pub(crate) anomalies: Vec<Anomaly>,
 }
 
-/// Replays inputs through a pack as it is.
+/// Replays inputs through a pack as it is; gives the readings of the series, or of the source, of that name.
 pub(crate) async fn recompute(
+    key: &str,
     pack: Pack,
     environment: Environment,
     inputs: &[String],
@@ -154,7 +179,9 @@ pub(crate) async fn recompute(
     let rules = Rules::compile(pack, environment, false)?;
     let history = input::read(inputs, columns, target, None).await?;
     let replayed = replay::replay(&rules, &history, Span::default()).await?;
-    Ok(Recomputed { series: history.series, anomalies: replayed.anomalies })
+    let points = history.points(|name, series| name == key || series.source == key)?;
+    let series = points.into_iter().map(|(name, points)| (name.to_owned(), points)).collect();
+    Ok(Recomputed { series, anomalies: replayed.anomalies })
 }
 
 /// A pack, ready to be replayed.
@@ -252,7 +279,7 @@ fn rule_name(asked: &str) -> String {
 /// The labels that lie in the part of history that is judged.
 fn known(labels: Vec<Label>, history: &History, span: Span) -> Vec<Label> {
     let from = span.from.unwrap_or(history.first);
-    labels.into_iter().filter(|label| label.end >= from && label.start <= history.last).collect()
+    labels.into_iter().filter(|label| label.end >= from && label.start <= history.end).collect()
 }
 
 fn write_anomalies(file: &Path, replayed: &Replayed) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Runs the rules on history, as fast as the engine goes.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,8 +25,8 @@ pub(super) struct Replayed {
     pub(super) incomplete: usize,
     /// Events that came after their window had closed.
     pub(super) late: u64,
-    /// Records that the rules' tables refused.
-    pub(super) poison: usize,
+    /// Records that the rules' tables refused though they are events: by reason.
+    pub(super) poison: BTreeMap<String, usize>,
     pub(super) seconds: f64,
 }
 
@@ -44,7 +45,8 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
     let stats = Arc::new(planned.stats());
     let options = RunOptions { stats: Some(Arc::clone(&stats)), ..RunOptions::default() };
     let begun = Instant::now();
-    let running = planned.run(&history.records, options);
+    let source = history.source(planned.longest_window());
+    let running = planned.run(&source, options);
     tokio::pin!(running);
     let output = loop {
         tokio::select! {
@@ -54,8 +56,8 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
     };
     let seconds = begun.elapsed().as_secs_f64();
     // A window that ends with the next reading that would have come is full.
-    let full = history.last.nanos().saturating_add(history.sampling);
-    let full = span.to.map_or(full, |to| full.min(to.nanos().max(history.last.nanos())));
+    let full = history.end.nanos().saturating_add(history.sampling);
+    let full = span.to.map_or(full, |to| full.min(to.nanos().max(history.end.nanos())));
     let (mut anomalies, mut incomplete) = (Vec::new(), 0);
     for row in &output.anomalies {
         let Record::Anomaly(anomaly) = Record::parse(row.as_bytes()).context("the engine wrote no anomaly")? else {
@@ -73,7 +75,11 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
     anomalies.sort_by(|a, b| (a.timestamp, &a.rule, &a.key, &a.id).cmp(&(b.timestamp, &b.rule, &b.key, &b.id)));
     anomalies.dedup_by(|a, b| a.id == b.id);
     let late = output.report.sources.iter().map(|source| source.late).sum();
-    Ok(Replayed { anomalies, incomplete, late, poison: output.poison, seconds })
+    let mut poison = BTreeMap::new();
+    for refused in output.poison {
+        *poison.entry(refused.reason).or_insert(0) += 1;
+    }
+    Ok(Replayed { anomalies, incomplete, late, poison, seconds })
 }
 
 fn say(stats: &Stats, history: &History, begun: Instant) {
@@ -90,7 +96,8 @@ fn say(stats: &Stats, history: &History, begun: Instant) {
         .watermark_nanos
         .map_or_else(String::new, |nanos| format!(", event time {}", Timestamp::from_nanos(nanos).to_rfc3339_millis()));
     let done = usize::try_from(source.records).unwrap_or(usize::MAX);
-    eprintln!("  {} of {} rows{at}; {} rows/s", grouped(done), grouped(history.record_count), grouped(rate));
+    let end = history.end.to_rfc3339_millis();
+    eprintln!("  {} rows{at} of {end}; {} rows/s", grouped(done), grouped(rate));
 }
 
 /// A number with its thousands apart.

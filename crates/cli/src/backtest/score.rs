@@ -58,7 +58,7 @@ impl Score {
             for (label, first) in labels.iter().zip(&mut first) {
                 if label.is_found_by(anomaly, sampling) {
                     *right = true;
-                    let delay = (anomaly.timestamp.nanos() - label.start.nanos()) / 1_000_000_000;
+                    let delay = anomaly.timestamp.since(label.start) / 1_000_000_000;
                     *first = Some(first.map_or(delay, |earlier| earlier.min(delay)));
                 }
             }

@@ -5,11 +5,12 @@
 //! names the interval parameter that it is about ("readings that the newest step must hold"), or is about `window`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap, VecDeque},
     fmt,
     time::Duration,
 };
 
+use anyhow::Result;
 use serde::Serialize;
 use weir_rules::{Interval, ParameterType, ParameterValue, Rule};
 
@@ -35,15 +36,52 @@ impl fmt::Display for Starved {
     }
 }
 
-/// The rule's shortage, if it has one. Of a rule that found something, nobody needs to ask.
-pub(super) fn starved(rules: &Rules, rule: &Rule, history: &History) -> Option<Starved> {
+/// The shortages of these rules. Of a rule that found something, nobody needs to ask.
+pub(super) fn starved<'a>(
+    rules: &Rules,
+    silent: impl Iterator<Item = &'a Rule>,
+    history: &History,
+) -> Result<Vec<Starved>> {
+    let mut found = Vec::new();
+    let mut asked = Vec::new();
+    for rule in silent {
+        match ask(rules, rule, history) {
+            Some(Err(starved)) => found.push(starved),
+            Some(Ok(ask)) => asked.push(ask),
+            None => {}
+        }
+    }
+    if !asked.is_empty() {
+        // All rules in one pass over history.
+        for head in history.heads() {
+            let head = head?;
+            asked.iter_mut().for_each(|ask| ask.groups.take(head.series, head.nanos));
+        }
+    }
+    found.extend(asked.into_iter().filter_map(|ask| ask.answer(history.sampling)));
+    found.sort_by(|a, b| a.rule.cmp(&b.rule));
+    Ok(found)
+}
+
+/// What must be known of history to say whether a rule could find something.
+struct Ask {
+    rule: String,
+    /// The parameter that says how long a window is, and its value.
+    span: String,
+    length: Interval,
+    nanos: i64,
+    step: Option<i64>,
+    groups: Groups,
+}
+
+/// What to ask for a rule; an error where it is plain that it could find nothing, `None` where there is nothing to ask.
+fn ask(rules: &Rules, rule: &Rule, history: &History) -> Option<std::result::Result<Ask, Starved>> {
     let value = |name: &str| {
         let parameter = rule.header.parameters.get(name)?;
         let set = rules.environment.parameters.get(&rule.header.name).and_then(|values| values.get(name));
         parameter.check(set.unwrap_or(&parameter.default)).ok()
     };
     let name = &rule.header.name;
-    let said = |message: String, hint: String| Some(Starved { rule: name.clone(), message, hint });
     let metric = match value("metric") {
         Some(ParameterValue::Text(metric)) => Some(metric),
         _ => None,
@@ -51,45 +89,55 @@ pub(super) fn starved(rules: &Rules, rule: &Rule, history: &History) -> Option<S
     let known: BTreeSet<&str> = history.series.iter().map(|(name, series)| series.metric(name)).collect();
     if let Some(metric) = metric.as_deref().filter(|metric| !known.contains(metric)) {
         let known = known.into_iter().take(METRICS).collect::<Vec<_>>().join(", ");
-        return said(
-            format!(": no series has the metric `{metric}` (its parameter metric)"),
-            format!("--set '{name}.metric=NAME'; there are {known}"),
-        );
+        return Some(Err(Starved {
+            rule: name.clone(),
+            message: format!(": no series has the metric `{metric}` (its parameter metric)"),
+            hint: format!("--set '{name}.metric=NAME'; there are {known}"),
+        }));
     }
     let interval = |name: &str| match value(name)? {
         ParameterValue::Interval(interval) => i64::try_from(interval.duration().as_nanos()).ok().map(|n| (interval, n)),
         _ => None,
     };
     let ParameterValue::Integer(least_count) = value("least_count")? else { return None };
-    let least_count = usize::try_from(least_count).ok()?;
+    let least_count = usize::try_from(least_count).ok().filter(|count| *count <= LEAST_COUNT_MOST)?;
     let span = span_of(rule);
     let (length, nanos) = interval(span)?;
-    let (what, all) = groups(rule, metric.as_deref(), history);
-    let of = all.len();
-    // A burst fills any window: what counts is what most of them can show.
-    let starving: Vec<(usize, Vec<i64>)> = all
-        .into_iter()
-        .map(|times| (most_within(&times, nanos), times))
-        .filter(|(most, _)| *most < least_count)
-        .collect();
-    if starving.len() * 2 <= of {
-        return None;
+    Some(Ok(Ask {
+        rule: name.clone(),
+        span: span.to_owned(),
+        length,
+        nanos,
+        step: interval("step").filter(|_| span != "step").map(|(_, nanos)| nanos),
+        groups: Groups::new(rule, metric.as_deref(), history, (nanos, least_count)),
+    }))
+}
+
+impl Ask {
+    fn answer(self, sampling: i64) -> Option<Starved> {
+        let Self { rule: name, span, length, nanos, step, groups } = self;
+        let (what, least_count, of) = (groups.by, groups.least_count, groups.groups.len());
+        // A burst fills any window: what counts is what most of them can show.
+        let starving: Vec<Group> = groups.groups.into_iter().filter(|group| group.most < least_count).collect();
+        if starving.len() * 2 <= of {
+            return None;
+        }
+        let most = starving.iter().map(|group| group.most).max().unwrap_or(0);
+        let count = starving.len();
+        let enough = starving.into_iter().filter_map(Group::usual_length).min();
+        let enough = enough.map(|enough| rounded(enough.saturating_add(sampling), step)).filter(|e| *e > nanos);
+        let enough = enough.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
+        Some(Starved {
+            message: format!(
+                " in {count} of {of} {what}: {length} (its parameter {span}) held at most {most} of the {least_count} readings it asks for"
+            ),
+            hint: match enough.map(Interval::from_duration) {
+                Some(enough) => format!("--set '{name}.{span}={enough}', or a smaller least_count"),
+                None => "more history, or a smaller least_count".to_owned(),
+            },
+            rule: name,
+        })
     }
-    let most = starving.iter().map(|(most, _)| *most).max().unwrap_or(0);
-    let step = interval("step").filter(|_| span != "step").map(|(_, nanos)| nanos);
-    let enough = starving.iter().filter_map(|(_, times)| usual_length(times, least_count)).min();
-    let enough = enough.map(|enough| rounded(enough.saturating_add(history.sampling), step)).filter(|e| *e > nanos);
-    let enough = enough.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
-    said(
-        format!(
-            " in {} of {of} {what}: {length} (its parameter {span}) held at most {most} of the {least_count} readings it asks for",
-            starving.len()
-        ),
-        match enough.map(Interval::from_duration) {
-            Some(enough) => format!("--set '{name}.{span}={enough}', or a smaller least_count"),
-            None => "more history, or a smaller least_count".to_owned(),
-        },
-    )
 }
 
 /// The interval parameter that `least_count` is about.
@@ -103,49 +151,100 @@ fn span_of(rule: &Rule) -> &str {
     named.unwrap_or("window")
 }
 
-/// The times of the events that a rule looks at together, in order: of a series, of a source, or all; and which of these.
-fn groups(rule: &Rule, metric: Option<&str>, history: &History) -> (&'static str, Vec<Vec<i64>>) {
-    let names = |word: &str| rule.body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
-    let by = if names("series") {
-        "series"
-    } else if names("source") {
-        "sources"
-    } else {
-        "streams"
-    };
-    let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    let of_metric = history.series.iter().filter(|(name, series)| metric.is_none_or(|m| series.metric(name) == m));
-    for (name, series) in of_metric {
-        let group = match by {
-            "series" => name.as_str(),
-            "sources" => series.source.as_str(),
-            _ => "",
+/// The events that a rule looks at together: of a series, of a source, or all.
+struct Groups {
+    by: &'static str,
+    least_count: usize,
+    length: i64,
+    groups: Vec<Group>,
+    /// The group of each series that the rule looks at.
+    of: HashMap<u32, usize>,
+}
+
+/// Events that a rule looks at together.
+#[derive(Debug, Default)]
+struct Group {
+    /// The most events in any stretch of the window's length, whatever it is aligned to.
+    most: usize,
+    /// The last events, as many as matter.
+    recent: VecDeque<i64>,
+    /// From an event to as many further on as the rule asks for.
+    lengths: Vec<i64>,
+    each: u64,
+    seen: u64,
+}
+
+/// So many lengths are kept of a group; of more, every second, every fourth and so on: their median says as much.
+const LENGTHS: usize = 1024;
+/// A rule that asks for more readings than this is not asked: that many times of each group would be in memory.
+const LEAST_COUNT_MOST: usize = 1 << 16;
+
+impl Groups {
+    fn new(rule: &Rule, metric: Option<&str>, history: &History, (length, least_count): (i64, usize)) -> Self {
+        let names = |word: &str| rule.body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
+        let by = if names("series") {
+            "series"
+        } else if names("source") {
+            "sources"
+        } else {
+            "streams"
         };
-        groups.entry(group).or_default().extend(series.points.iter().map(|(nanos, _)| *nanos));
-    }
-    let mut groups: Vec<Vec<i64>> = groups.into_values().collect();
-    groups.iter_mut().for_each(|times| times.sort_unstable());
-    (by, groups)
-}
-
-/// The most events in any stretch of that length, whatever it is aligned to.
-fn most_within(times: &[i64], length: i64) -> usize {
-    let (mut most, mut first) = (0, 0);
-    for (last, time) in times.iter().enumerate() {
-        while times.get(first).is_some_and(|begun| time.saturating_sub(*begun) >= length) {
-            first += 1;
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut of = HashMap::new();
+        let of_metric = history.series.iter().filter(|(name, series)| metric.is_none_or(|m| series.metric(name) == m));
+        for (name, series) in of_metric {
+            let group = match by {
+                "series" => name.as_str(),
+                "sources" => series.source.as_str(),
+                _ => "",
+            };
+            let next = numbers.len();
+            of.insert(series.number, *numbers.entry(group).or_insert(next));
         }
-        most = most.max(last + 1 - first);
+        let groups = numbers.iter().map(|_| Group { each: 1, ..Group::default() }).collect();
+        Self { by, least_count, length, groups, of }
     }
-    most
+
+    fn take(&mut self, series: u32, nanos: i64) {
+        let group = self.of.get(&series).and_then(|index| self.groups.get_mut(*index));
+        // What holds enough once is not starving: nothing more need be known of it.
+        if let Some(group) = group.filter(|group| group.most < self.least_count) {
+            group.take(nanos, self.length, self.least_count);
+        }
+    }
 }
 
-/// From an event to that many further on: the median.
-fn usual_length(times: &[i64], count: usize) -> Option<i64> {
-    let last = times.get(count..).unwrap_or_default();
-    let mut lengths: Vec<i64> = times.iter().zip(last).map(|(from, to)| to.saturating_sub(*from)).collect();
-    let middle = lengths.len() / 2;
-    (!lengths.is_empty()).then(|| *lengths.select_nth_unstable(middle).1)
+impl Group {
+    fn take(&mut self, nanos: i64, length: i64, least_count: usize) {
+        self.recent.push_back(nanos);
+        if self.recent.len() > least_count.saturating_add(1) {
+            self.recent.pop_front();
+        }
+        let within = self.recent.iter().rev().take_while(|time| nanos.saturating_sub(**time) < length).count();
+        self.most = self.most.max(within.min(least_count));
+        if self.recent.len() > least_count
+            && let Some(from) = self.recent.front()
+        {
+            self.seen += 1;
+            if self.seen.is_multiple_of(self.each) {
+                if self.lengths.len() >= LENGTHS {
+                    let mut kept = false;
+                    self.lengths.retain(|_| {
+                        kept = !kept;
+                        kept
+                    });
+                    self.each = self.each.saturating_mul(2);
+                }
+                self.lengths.push(nanos.saturating_sub(*from));
+            }
+        }
+    }
+
+    /// From an event to that many further on: the median.
+    fn usual_length(mut self) -> Option<i64> {
+        let middle = self.lengths.len() / 2;
+        (!self.lengths.is_empty()).then(|| *self.lengths.select_nth_unstable(middle).1)
+    }
 }
 
 /// Up to whole minutes, hours or days, whichever suits, and to a multiple of the step.

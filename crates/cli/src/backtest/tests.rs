@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use weir_anomaly::{Timestamp, event::Event};
+use weir_anomaly::Timestamp;
 use weir_rules::{Environment, Pack, Rule};
 
 use super::{
@@ -11,9 +11,8 @@ use super::{
     report::Report,
 };
 use crate::data::{
-    TimedEvent,
     labels::{Kind, Label},
-    read::BadLine,
+    read::{Found, Read, Refusal, of_stream},
 };
 
 /// A rule with a window, which says what it expected and how far a reading may lie from it.
@@ -36,6 +35,14 @@ fn at(minutes: i64) -> Timestamp {
     Timestamp::from_nanos(start.nanos() + minutes * 60_000_000_000)
 }
 
+/// A reading of `pump-1`.
+fn take(history: &mut Builder, time: Timestamp, value: f64, metric: &str) {
+    let record =
+        serde_json::json!({ "timestamp": time.to_string(), "value": value, "source": "pump-1", "metric": metric });
+    let record = record.to_string().into_bytes();
+    history.take("a.csv", &Found { line: 1, record: &record, read: of_stream(&record) }).unwrap();
+}
+
 /// A day of readings each minute: usually 10, 14 in the fifth hour, and 12 once at noon.
 fn history() -> History {
     let mut history = Builder::new(None);
@@ -45,18 +52,10 @@ fn history() -> History {
             720 => 12.0,
             _ => 10.0,
         };
-        let time = at(minute);
-        let event = Event {
-            timestamp: time.to_string(),
-            value,
-            source: Some("pump-1".into()),
-            metric: Some("temperature".into()),
-            id: None,
-            rest: serde_json::Map::new(),
-        };
-        history.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+        take(&mut history, at(minute), value, "temperature");
     }
-    history.take("a.csv", Err(BadLine { line: 7, fault: "no number".into() })).unwrap();
+    let read = Read::Refused(Refusal { reason: "bad_value", message: "no number".into() });
+    history.take("a.csv", &Found { line: 7, record: b"", read }).unwrap();
     history.finish().unwrap()
 }
 
@@ -74,7 +73,7 @@ fn labels() -> Vec<Label> {
 async fn side(rules: &Rules, history: &History) -> Side {
     let mut replayed = replay(rules, history, Span::default()).await.unwrap();
     replayed.seconds = 1.0;
-    Side { report: Report::new(rules, history, &replayed, Some(&labels())), replayed }
+    Side { report: Report::new(rules, history, &replayed, Some(&labels())).unwrap(), replayed }
 }
 
 #[tokio::test]
@@ -86,18 +85,12 @@ async fn a_report_counts_anomalies_alerts_and_labels() {
 /// Two series with twelve readings an hour, and a third that is one burst.
 fn sparse() -> History {
     let mut history = Builder::new(None);
-    let mut take = |metric: &str, time: Timestamp| {
-        let (source, metric) = (Some("pump-1".into()), Some(metric.into()));
-        let timestamp = time.to_string();
-        let event = Event { timestamp, value: 10.0, source, metric, id: None, rest: serde_json::Map::new() };
-        history.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
-    };
     for reading in 0..288 {
-        take("temperature", at(reading * 5));
-        take("pressure", at(reading * 5));
+        take(&mut history, at(reading * 5), 10.0, "temperature");
+        take(&mut history, at(reading * 5), 10.0, "pressure");
     }
     for second in 0..100 {
-        take("burst", Timestamp::from_nanos(at(600).nanos() + second * 1_000_000_000));
+        take(&mut history, at(600).plus_seconds(second), 10.0, "burst");
     }
     history.finish().unwrap()
 }
@@ -169,17 +162,8 @@ async fn anomalies_before_the_span_are_left_out_and_windows_past_history_too() {
     assert_eq!((all.anomalies.len(), all.incomplete), (144, 0));
     assert_eq!((late.anomalies.len(), late.anomalies.first().unwrap().timestamp), (25, at(1200)));
     let mut short = Builder::new(Some(at(604)));
-    for (nanos, value) in &history.series.values().next().unwrap().points {
-        let time = Timestamp::from_nanos(*nanos);
-        let event = Event {
-            timestamp: time.to_string(),
-            value: *value,
-            source: Some("pump-1".into()),
-            metric: Some("temperature".into()),
-            id: None,
-            rest: serde_json::Map::new(),
-        };
-        short.take("a.csv", Ok(TimedEvent { time, event })).unwrap();
+    for (nanos, value) in history.points(|_, _| true).unwrap().into_values().next().unwrap() {
+        take(&mut short, Timestamp::from_nanos(nanos), value, "temperature");
     }
     let cut = replay(&rules, &short.finish().unwrap(), Span { from: None, to: Some(at(604)) }).await.unwrap();
     assert_eq!((cut.anomalies.len(), cut.incomplete), (60, 1));

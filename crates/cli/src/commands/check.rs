@@ -12,7 +12,7 @@ use weir_rules::{
 };
 
 use crate::{
-    compile::{EnvironmentOptions, plan_options, udf_faults},
+    compile::{EnvironmentOptions, rule_plan_options, udf_faults},
     repo::Repo,
 };
 
@@ -118,8 +118,8 @@ fn check(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<
         match weir_rules::compile(&pack.only(&rule.header.name), environment) {
             Err(errors) => findings.extend(errors.into_iter().map(|error| Finding::of_error("invalid-rule", error))),
             Ok(program) => {
-                if let Err(error) = plan(&program.sql, &plan_options()) {
-                    let finding = Finding::of_error("does-not-plan", in_file(&program, pack, &error));
+                if let Err(error) = plan(&program.sql, &rule_plan_options()) {
+                    let finding = Finding::of_error("does-not-plan", in_file(&program, &rule.file, &error));
                     // A fault of the tables is one, not one a rule.
                     if !findings.contains(&finding) {
                         findings.push(finding);
@@ -173,9 +173,10 @@ pub(crate) fn in_rule_file(program: &Program, error: &PlanError) -> String {
     }
 }
 
-fn in_file(program: &Program, pack: &Pack, error: &PlanError) -> RuleError {
+/// A program of one rule that has no place for its fault is that rule's.
+fn in_file(program: &Program, rule: &Path, error: &PlanError) -> RuleError {
     written(program, error).unwrap_or_else(|| RuleError {
-        file: pack.tables_file.clone(),
+        file: rule.to_owned(),
         line: 0,
         column: 0,
         message: error.message.clone(),
@@ -269,6 +270,40 @@ mod tests {
         ];
         assert_eq!((rules, errors), (4, expected.map(|(code, file)| (code, file.to_owned())).to_vec()));
         assert!(found.iter().any(|f| f.code == "no-test" && name(f) == "untested.sql"), "{found:?}");
+    }
+
+    #[test]
+    fn a_fault_is_placed_in_the_file_that_caused_it() {
+        let tables = Pack::load(&repo().sql()).unwrap();
+        let windowed = |window: &str| {
+            format!(
+                "SELECT source AS key, window, total AS value, 1.0 AS expected, 1.0 AS score FROM\n  (SELECT source, \
+                 tumble({window}) AS window, sum(value) AS total FROM events GROUP BY source, window) AS m"
+            )
+        };
+        let event = |condition: &str| {
+            format!(
+                "SELECT series AS key, event_time, value, 1.0 AS expected, 1.0 AS score FROM events\nWHERE {condition}"
+            )
+        };
+        let cases = [
+            (windowed("INTERVAL '1 month'"), (8, 19), "use days"),
+            (windowed("INTERVAL '0 seconds'"), (8, 19), "above zero"),
+            (windowed("INTERVAL '-5 minutes'"), (8, 19), "above zero"),
+            (event("event ->> 'p' > 20"), (8, 7), "TRY_CAST(event ->> 'p' AS DOUBLE)"),
+            (event("CAST(event ->> 'p' AS DOUBLE) > event ->> 'q'"), (8, 12), "TRY_CAST(event ->> 'q' AS DOUBLE)"),
+            (event("event -> 'a' > 10"), (8, 7), "->> gives text"),
+        ];
+        for (body, place, hint) in cases {
+            let header = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n";
+            let rule = Rule::parse(Path::new("r.sql"), &format!("{header}{body}")).unwrap();
+            let pack = Pack { rules: vec![rule], ..tables.clone() };
+            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let refused = findings.iter().find(|f| f.code == "does-not-plan").unwrap_or_else(|| panic!("{body}"));
+            assert_eq!(refused.file, Path::new("r.sql"), "{body}: {refused}");
+            assert_eq!((refused.line, refused.column), place, "{body}: {refused}");
+            assert!(refused.hint.as_ref().is_some_and(|h| h.contains(hint)), "{body}: {refused}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(crate) fn run(command: &GenerateCommand) -> Result<()> {
     }
     let mut out = BufWriter::new(stdout().lock());
     for event in &events {
-        serde_json::to_writer(&mut out, &event.event)?;
+        out.write_all(&event.record)?;
         out.write_all(b"\n")?;
     }
     out.flush()?;

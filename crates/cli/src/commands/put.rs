@@ -26,8 +26,12 @@ pub(crate) struct PutCommand {
     stream: Option<String>,
 }
 
+/// What editors put before UTF-8; no part of the first record.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 pub(crate) async fn run(command: PutCommand) -> Result<()> {
     let (clients, names) = command.target.connect().await?;
+    command.target.warn_if_unread()?;
     let stream = command.stream.or(names.map(|c| c.events_stream)).unwrap_or_else(|| "weir-events".to_owned());
     let input: Box<dyn BufRead> = match &command.file {
         Some(file) => {
@@ -37,8 +41,12 @@ pub(crate) async fn run(command: PutCommand) -> Result<()> {
     };
     let mut batch = Vec::with_capacity(PUT_RECORDS);
     let mut count = 0_u64;
+    let mut first = true;
     for line in input.split(b'\n') {
         let mut line = line.context("the input cannot be read")?;
+        if std::mem::take(&mut first) && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         if line.last() == Some(&b'\r') {
             line.pop();
         }
@@ -58,11 +66,23 @@ pub(crate) async fn run(command: PutCommand) -> Result<()> {
     Ok(())
 }
 
-/// Events of one source keep their order.
-fn partition_key(line: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
-    let source = value.get("source")?.as_str()?;
+/// Events of one source keep their order: the source as the decoder has it, whatever kind of JSON it is.
+pub(crate) fn partition_key(record: &[u8]) -> Option<String> {
     // Kinesis takes keys of 1 to 256 characters.
-    let key: String = source.chars().take(256).collect();
+    let key: String = weir_decode::source(record)?.chars().take(256).collect();
     (!key.is_empty()).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_of_any_kind_is_a_key() {
+        assert_eq!(partition_key(br#"{"source":17}"#).as_deref(), Some("17"));
+        assert_eq!(partition_key(br#"{"source":"\u00e9\u00e9"}"#).as_deref(), Some("éé"));
+        assert_eq!(partition_key(br#"{"source":""}"#), None);
+        assert_eq!(partition_key(br#"{"value":1}"#), None);
+        assert_eq!(partition_key(format!("{{\"source\":\"{}\"}}", "é".repeat(300)).as_bytes()), Some("é".repeat(256)));
+    }
 }

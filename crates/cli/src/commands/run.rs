@@ -3,7 +3,7 @@
 mod log;
 mod metrics;
 mod prometheus;
-mod summary;
+pub(crate) mod summary;
 
 use std::{
     fs,
@@ -26,7 +26,8 @@ use crate::{compile::plan_options, local::interrupted};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 ///
-/// SIGTERM and Ctrl-C end it with a last checkpoint; a second one ends it at once.
+/// SIGTERM and Ctrl-C end it with a last checkpoint; a second one ends it at once. Exit codes: 0 it ended and, where state is
+/// kept, its last checkpoint is written; 1 something failed, or a sink or the state did not take what was left in time.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  weir compile > pack.sql && weir run pack.sql --state state --metrics-port 9464\n  \
@@ -47,6 +48,10 @@ pub(crate) struct RunCommand {
     /// The most window state that the run may hold; more ends it with an error
     #[arg(long, default_value_t = 2048, value_name = "MEGABYTES")]
     state_limit: usize,
+    /// How long the end may take after SIGTERM or Ctrl-C, while sinks flush and the last checkpoint is written. When that is
+    /// not done by then, the run ends without: the checkpoint before it stays, and a restart repeats what came after that
+    #[arg(long, default_value_t = STOP_WITHIN_SECONDS, value_name = "SECONDS")]
+    stop_within: u64,
     /// Keeps the run's counters in this file, as JSON, twice a second
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -64,6 +69,10 @@ pub(crate) struct RunCommand {
 /// How often the counters are written.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// ECS kills a task 30 s after it asked it to stop, unless the task's definition says otherwise. The rest is for the process's
+/// own end.
+const STOP_WITHIN_SECONDS: u64 = 20;
+
 /// Runs on a runtime of its own. The calling thread only waits and hands on.
 pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
     log::start(command.log_format);
@@ -74,7 +83,10 @@ pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
     };
     let runtime = builder.worker_threads(threads).enable_all().build()?;
     let format = command.log_format;
-    match runtime.block_on(run_program(command, threads)) {
+    let ended = runtime.block_on(run_program(command, threads));
+    // A name that is being looked up holds a thread for as long as the resolver likes; the run does not wait for it.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) if format == LogFormat::Json => {
             log::failed(&error);
@@ -87,6 +99,9 @@ pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
 async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
     let sql = read(&command.file)?;
     let program = plan(&sql, &plan_options()).map_err(|e| refused(&command.file, &e))?;
+    for warning in program.warnings() {
+        log::warn(command.log_format, &placed(&command.file, warning));
+    }
     let stats = Arc::new(weir_engine::Stats::new(&program));
     let metrics = match command.metrics_port {
         Some(port) => Some(Metrics::open(port).await?),
@@ -111,7 +126,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
             send.send_modify(|n| *n += 1);
         }
     };
-    let mut stop = signals.clone();
+    let (mut stop, mut late) = (signals.clone(), signals.clone());
     let running = weir_engine::run(&program, options, async move {
         // The sender lives as long as the run.
         let _ = stop.wait_for(|n| *n > 0).await;
@@ -122,7 +137,12 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(running, count_signals, serving);
+    let (stop_within, keeps_state) = (Duration::from_secs(command.stop_within), command.state.is_some());
+    let too_late = async move {
+        let _ = late.wait_for(|n| *n > 0).await;
+        tokio::time::sleep(stop_within).await;
+    };
+    tokio::pin!(running, count_signals, serving, too_late);
     let ended = loop {
         tokio::select! {
             ended = &mut running => break ended.map_err(anyhow::Error::from),
@@ -131,6 +151,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
             _ = signals.wait_for(|n| *n > 1) => {
                 break Err(anyhow!("interrupted twice: no last checkpoint was written\n  hint: a restart goes on from the one before"));
             }
+            () = &mut too_late => break Err(stopped_late(stop_within, keeps_state)),
             () = tokio::time::sleep(STATS_INTERVAL) => write(command.stats.as_deref(), &stats.report())?,
         }
     };
@@ -142,6 +163,19 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
         println!("{}", serde_json::to_string(&report)?);
     }
     ended.map(|_| ())
+}
+
+/// Why a run ends without a last checkpoint.
+fn stopped_late(limit: Duration, keeps_state: bool) -> anyhow::Error {
+    let (what, hint) = if keeps_state {
+        ("no last checkpoint was written", "a restart goes on from the checkpoint before and loses nothing")
+    } else {
+        ("what they have not taken is not written", "keep state (--state), and a restart repeats what was not written")
+    };
+    anyhow!(
+        "the sinks, or the place of the state, did not take what was left within {} s: {what}\n  hint: {hint}",
+        limit.as_secs()
+    )
 }
 
 /// What the demo reads of a running engine's counters.
@@ -183,14 +217,20 @@ fn read(file: &Path) -> Result<String> {
         std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
         return Ok(text);
     }
-    fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    // Some editors put a mark before the text.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The place of a refusal is in the file that was given.
 fn refused(file: &Path, error: &PlanError) -> anyhow::Error {
+    anyhow!(placed(file, error))
+}
+
+fn placed(file: &Path, error: &PlanError) -> String {
     let place = if error.line > 0 { format!(":{}:{}", error.line, error.column) } else { String::new() };
     let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
-    anyhow!("{}{place}: {}{hint}", file.display(), error.message)
+    format!("{}{place}: {}{hint}", file.display(), error.message)
 }
 
 /// A reader must never see half a file.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use weir_anomaly::{
     Anomaly,
     store::{Attr, Item, StoredAnomaly},
+    stored_key,
 };
 use weir_cloud::store::{self, Index};
 
@@ -38,6 +39,7 @@ pub(crate) struct ShowCommand {
 
 pub(crate) async fn run(command: ShowCommand) -> Result<()> {
     let (clients, names) = command.target.connect().await?;
+    command.target.warn_if_unread()?;
     let table = command.table.or(names.map(|c| c.table)).unwrap_or_else(|| "weir-anomalies".to_owned());
     let items = match (&command.id, &command.rule, &command.key) {
         (Some(id), _, _) => {
@@ -45,9 +47,19 @@ pub(crate) async fn run(command: ShowCommand) -> Result<()> {
             vec![item.with_context(|| format!("table {table} has no anomaly {id}\n  hint: it may have expired"))?]
         }
         (None, Some(rule), _) => store::latest(&clients, &table, Index::ByRule, rule, command.most).await?,
-        (None, None, Some(key)) => store::latest(&clients, &table, Index::ByKey, key, command.most).await?,
+        (None, None, Some(key)) => {
+            store::latest(&clients, &table, Index::ByKey, &stored_key(key), command.most).await?
+        }
         (None, None, None) => bail!("show what?\n  hint: an id, --rule or --key"),
     };
+    if items.is_empty() {
+        let of = match (&command.rule, &command.key) {
+            (Some(rule), _) => format!("of rule {rule}"),
+            (None, Some(key)) => format!("of key {key}"),
+            (None, None) => String::new(),
+        };
+        eprintln!("table {table} has no anomalies {of}");
+    }
     for item in &items {
         if command.json {
             println!("{}", Value::Object(json(item)));

@@ -1,10 +1,14 @@
 //! `weir silence`: what people do not want to hear of, until when, by whom and why.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use weir_anomaly::{
-    Timestamp,
+    MAX_KEY_BYTES, Timestamp,
+    key::KEY_HEAD_CHARS,
     store::{SILENCE, Silence},
+    stored_key,
 };
 use weir_cloud::{
     Clients,
@@ -87,14 +91,18 @@ pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
             let now = Timestamp::from_millis(now_millis()).context("the clock is out of range")?;
             let nanos = i64::try_from(lasts.duration().as_nanos()).unwrap_or(i64::MAX);
             let until = Timestamp::from_nanos(now.nanos().saturating_add(nanos));
-            let silence = Silence::new(&rule, &key, until, &who, &why, now)?;
+            let silence = Silence::new(&rule, &key_pattern(&key)?, until, &who, &why, now)?;
             let (clients, table) = place.open().await?;
             store::put(&clients, &table, &silence.to_item()).await?;
             print(&silence);
         }
         Action::List { place } => {
             let (clients, table) = place.open().await?;
-            for item in store::latest(&clients, &table, Index::ByRule, SILENCE, MOST).await? {
+            let silences = store::latest(&clients, &table, Index::ByRule, SILENCE, MOST).await?;
+            if silences.is_empty() {
+                eprintln!("table {table} has no silences");
+            }
+            for item in silences {
                 print(&Silence::from_item(&item)?);
             }
         }
@@ -108,6 +116,20 @@ pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The pattern for keys as they are stored: a long one is cut.
+fn key_pattern(key: &str) -> Result<Cow<'_, str>> {
+    if !key.contains(['*', '?']) {
+        return Ok(if key.is_empty() { Cow::Borrowed(key) } else { stored_key(key) });
+    }
+    if key.len() > MAX_KEY_BYTES {
+        bail!(
+            "the pattern for keys has {} bytes, and no key has more than {MAX_KEY_BYTES}\n  hint: of a longer key its first {KEY_HEAD_CHARS} characters are kept: give those and `*`",
+            key.len()
+        );
+    }
+    Ok(Cow::Borrowed(key))
 }
 
 fn print(silence: &Silence) {

@@ -1,5 +1,7 @@
 //! `weir tail`: anomalies as they come.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use weir_anomaly::Record;
 use weir_cloud::stream::{From, Tail};
@@ -23,6 +25,9 @@ pub(crate) struct TailCommand {
     json: bool,
 }
 
+/// How often it is looked whether a local stack's engine still runs.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(command: TailCommand) -> Result<()> {
     let (clients, names) = command.target.connect().await?;
     let stream = command.stream.or(names.map(|c| c.anomalies_stream)).unwrap_or_else(|| "weir-anomalies".to_owned());
@@ -30,9 +35,16 @@ pub(crate) async fn run(command: TailCommand) -> Result<()> {
     let follow = async {
         let mut tail = Tail::open(&clients, &stream, from).await?;
         eprintln!("following {stream}; Ctrl-C ends it");
+        let mut looked = Instant::now();
+        let mut warned = command.target.warn_if_unread()?;
         loop {
             for record in tail.next().await? {
                 print(&record, command.json);
+            }
+            // What ends meanwhile is said once.
+            if !warned && looked.elapsed() > LOOK_INTERVAL {
+                looked = Instant::now();
+                warned = command.target.warn_if_unread()?;
             }
         }
     };

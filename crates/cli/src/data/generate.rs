@@ -5,6 +5,7 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use weir_anomaly::{Timestamp, event::Event};
+use weir_decode::Reading;
 
 use super::{
     TimedEvent,
@@ -45,7 +46,7 @@ pub(crate) fn generate(plan: Plan) -> (Vec<TimedEvent>, Vec<Label>) {
     let steps = i64::from(plan.days) * DAY / plan.step;
     let mut events = Vec::new();
     for step in 0..steps {
-        let time = Timestamp::from_nanos(plan.start.nanos() + step * plan.step);
+        let time = plan.start.plus_nanos(step.saturating_mul(plan.step));
         for source in 1..=plan.sources {
             for (metric, level, swing, deviation) in METRICS {
                 let name = format!("pump-{source}");
@@ -61,11 +62,11 @@ pub(crate) fn generate(plan: Plan) -> (Vec<TimedEvent>, Vec<Label>) {
     }
     for label in labels.iter().filter(|label| label.kind == Kind::Burst) {
         for index in 0..BURST_EVENTS {
-            let time = Timestamp::from_nanos(label.start.nanos() + index * (60 * SECOND) / BURST_EVENTS);
+            let time = label.start.plus_nanos(index * (60 * SECOND) / BURST_EVENTS);
             events.push(event(time, &label.source, "heartbeat", 1.0));
         }
     }
-    events.sort_by_key(|event| event.time);
+    events.sort_by_key(|event| event.reading.time);
     (events, labels)
 }
 
@@ -79,8 +80,7 @@ fn disturbed<'a>(
     let mut value = usual;
     for label in labels.filter(|label| label.start <= time && time <= label.end) {
         #[expect(clippy::cast_precision_loss, reason = "a share of the label's length")]
-        let share =
-            (time.nanos() - label.start.nanos()) as f64 / (label.end.nanos() - label.start.nanos()).max(1) as f64;
+        let share = time.since(label.start) as f64 / label.end.since(label.start).max(1) as f64;
         match label.kind {
             // Far above the day's swing; on temperature also above the default static limit of 90.
             Kind::Spike => value += 4.5 * swing + 10.0 * deviation,
@@ -101,7 +101,7 @@ fn faults(plan: Plan) -> Vec<Label> {
         #[expect(clippy::cast_possible_truncation, reason = "a time of day")]
         let offset = (days * DAY as f64) as i64;
         // On a reading, so that a spike of one reading has one.
-        Timestamp::from_nanos(plan.start.nanos() + offset / plan.step * plan.step)
+        plan.start.plus_nanos(offset / plan.step * plan.step)
     };
     let span = f64::from(plan.days);
     let mut random = Noise(ChaCha8Rng::seed_from_u64(plan.seed ^ 0x5eed));
@@ -142,7 +142,12 @@ fn event(time: Timestamp, source: &str, metric: &str, value: f64) -> TimedEvent 
         id: None,
         rest: serde_json::Map::new(),
     };
-    TimedEvent { time, event }
+    // Text and a finite number: that is JSON.
+    let record = serde_json::to_vec(&event).unwrap_or_default();
+    // Of a value that is zero, the decoder takes the sign; so that both say the same, this does too.
+    let (source, metric) = (source.to_owned(), metric.to_owned());
+    let reading = Reading { time, value: value + 0.0, source, names_source: true, metric, id: None };
+    TimedEvent { reading, record }
 }
 
 /// Random numbers that are the same on every machine.
@@ -188,9 +193,8 @@ mod tests {
         let (clean, labels) = generate(Plan { clean: true, ..plan(7) });
         assert!(labels.is_empty());
         assert_eq!(clean.len(), 14 * 288 * 6);
-        let faulty: std::collections::BTreeSet<String> =
-            generate(plan(7)).0.iter().map(|e| format!("{} {:?}", e.time, e.event)).collect();
-        let changed = clean.iter().filter(|e| !faulty.contains(&format!("{} {:?}", e.time, e.event))).count();
+        let faulty: std::collections::BTreeSet<String> = generate(plan(7)).0.iter().map(|e| format!("{e:?}")).collect();
+        let changed = clean.iter().filter(|e| !faulty.contains(&format!("{e:?}"))).count();
         assert!((2_000..4_000).contains(&changed), "{changed} readings lie in faults");
     }
 
@@ -198,19 +202,24 @@ mod tests {
     fn every_kind_of_fault_is_in_the_events() {
         let (events, labels) = generate(plan(7));
         let within = |label: &Label| {
-            let of = |e: &&TimedEvent| e.source() == label.source && Some(e.metric()) == label.metric.as_deref();
-            events.iter().filter(of).filter(|e| label.start <= e.time && e.time <= label.end).collect::<Vec<_>>()
+            let of =
+                |e: &&TimedEvent| e.reading.source == label.source && Some(&e.reading.metric) == label.metric.as_ref();
+            events
+                .iter()
+                .filter(of)
+                .filter(|e| label.start <= e.reading.time && e.reading.time <= label.end)
+                .collect::<Vec<_>>()
         };
         for label in &labels {
             let readings = within(label);
             match label.kind {
                 Kind::Gap => assert!(readings.is_empty()),
-                Kind::FlatLine => assert!(readings.len() > 100 && readings.iter().all(|e| e.event.value == 60.0)),
+                Kind::FlatLine => assert!(readings.len() > 100 && readings.iter().all(|e| e.reading.value == 60.0)),
                 Kind::Spike => assert_eq!(readings.len(), 1),
                 Kind::LevelShift | Kind::Drift => assert!(readings.len() > 500),
                 Kind::Burst | Kind::Labelled => {}
             }
         }
-        assert!(events.windows(2).all(|pair| pair[0].time <= pair[1].time), "in order of time");
+        assert!(events.windows(2).all(|pair| pair[0].reading.time <= pair[1].reading.time), "in order of time");
     }
 }

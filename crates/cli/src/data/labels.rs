@@ -84,7 +84,7 @@ impl Label {
 /// The length of the window that an anomaly is about; 0 for that of a single event.
 fn window_nanos(anomaly: &Anomaly) -> i64 {
     match (anomaly.window_start, anomaly.window_end) {
-        (Some(start), Some(end)) => end.nanos() - start.nanos(),
+        (Some(start), Some(end)) => end.since(start),
         _ => 0,
     }
 }

@@ -11,13 +11,13 @@ use weir_cloud::Clients;
 use weir_rules::{Environment, Interval, Pack};
 
 use crate::{
+    columns::ColumnOptions,
     commands::generate::GenerateOptions,
     compile::{EnvironmentOptions, load_pack, set},
     data::{
         TimedEvent,
         labels::{self, Label},
-        read::{self, Columns},
-        sampling_nanos,
+        read, sampling_nanos,
     },
     local::{Stack, StackOptions, interrupted},
     repo::Repo,
@@ -34,11 +34,11 @@ pub(crate) struct DemoCommand {
     stack: StackOptions,
     #[command(flatten)]
     environment: EnvironmentOptions,
-    /// Events to replay (.csv with a header line, or .jsonl); generated ones otherwise
+    /// Events to replay (JSON, CSV with a header line, or Parquet); generated ones otherwise
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     #[command(flatten)]
-    columns: Columns,
+    columns: ColumnOptions,
     /// What is known to be wrong in the data: JSON as `weir generate --labels` writes it, or NAB's windows
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -137,7 +137,7 @@ fn events(command: &DemoCommand) -> Result<(Vec<TimedEvent>, Vec<Label>)> {
     let Some(file) = &command.data else {
         return command.generate.generate();
     };
-    let events = read::read(file, &command.columns)?;
+    let events = read::read(file, &command.columns.columns())?;
     let stem = read::stem(file);
     let labels = command.labels.as_deref().map(|labels| labels::read(labels, |source| source == stem)).transpose()?;
     Ok((events, labels.unwrap_or_default()))

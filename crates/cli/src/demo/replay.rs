@@ -18,7 +18,7 @@ use weir_cloud::{
 };
 use weir_rules::Interval;
 
-use crate::{data::TimedEvent, local::Connection};
+use crate::{commands::put::partition_key, data::TimedEvent, local::Connection};
 
 /// A replay without a given speed takes this long.
 const USUAL_SECONDS: f64 = 40.0;
@@ -30,15 +30,15 @@ const CLOSING_NANOS: i64 = 24 * 3600 * 1_000_000_000;
 /// How fast events are replayed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Pace {
-    first: i64,
+    first: Timestamp,
     span_nanos: i64,
     speed: f64,
 }
 
 impl Pace {
     pub(crate) fn new(events: &[TimedEvent], speed: Option<f64>) -> Self {
-        let first = events.first().map_or(0, |event| event.time.nanos());
-        let span_nanos = events.last().map_or(0, |event| event.time.nanos() - first).max(1);
+        let first = events.first().map_or(Timestamp::from_nanos(0), |event| event.reading.time);
+        let span_nanos = events.last().map_or(0, |event| event.reading.time.since(first)).max(1);
         #[expect(clippy::cast_precision_loss, reason = "a pace")]
         let usual = span_nanos as f64 / 1e9 / USUAL_SECONDS;
         Self { first, span_nanos, speed: speed.unwrap_or(usual) }
@@ -63,7 +63,7 @@ impl Pace {
     /// When an event is due, counted from the start of the replay.
     #[expect(clippy::cast_precision_loss, reason = "a pace")]
     fn due(&self, event: &TimedEvent) -> Duration {
-        let offset = (event.time.nanos() - self.first).max(0) as f64 / 1e9 / self.speed;
+        let offset = event.reading.time.since(self.first).max(0) as f64 / 1e9 / self.speed;
         // A span of centuries at a speed of nearly nothing is no reason to fail.
         Duration::try_from_secs_f64(offset).unwrap_or(Duration::MAX)
     }
@@ -175,16 +175,16 @@ async fn put_all(
         let mut records = Vec::with_capacity(due);
         let put_millis = now_millis();
         for event in now {
-            let json = serde_json::to_vec(&event.event).context("an event as JSON")?;
-            records.push(PutRecord::new(json, event.source()));
-            sent.push(Sent { time: event.time, series: event.series(), put_millis });
+            let key = partition_key(&event.record).unwrap_or_else(|| event.reading.source.clone());
+            records.push(PutRecord::new(event.record.clone(), key));
+            sent.push(Sent { time: event.reading.time, series: event.reading.series(), put_millis });
         }
         stream::put(&clients, &stream, &records).await?;
         count.fetch_add(due, Ordering::Relaxed);
         rest = later;
         tokio::time::sleep_until(begun + until).await;
     }
-    let last = events.last().map_or(0, |event| event.time.nanos());
+    let last = events.last().map_or(0, |event| event.reading.time.nanos());
     let probes = close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?;
     count.fetch_add(probes.len(), Ordering::Relaxed);
     Ok((sent, probes))

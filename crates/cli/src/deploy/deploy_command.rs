@@ -28,7 +28,7 @@ use crate::{demo::now_millis, local::interrupted, repo::Repo};
 
 /// Makes or updates an environment's infrastructure and rules, and sends a probe through the whole path
 ///
-/// Needs the Lambda packages (`make build`) and terraform/NAME.tfvars. Exit codes: 0 the probe came through; 1 something
+/// Needs terraform/NAME.tfvars. Builds the Lambda packages for the architecture that Terraform names. Exit codes: 0 the probe came through; 1 something
 /// failed; 2 the command line is wrong. Deploying again goes on from wherever an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir deploy --env dev -- -var name_prefix=weir-mine")]
@@ -39,6 +39,9 @@ pub(crate) struct DeployCommand {
     wanted: WantedOptions,
     #[command(flatten)]
     patience: PatienceOptions,
+    /// Takes the Lambda packages in dist/ as they are; Terraform still checks what they were built for
+    #[arg(long)]
+    no_package: bool,
     /// Does not ask
     #[arg(long)]
     yes: bool,
@@ -60,6 +63,9 @@ pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
     command.wanted.packs(&repo, &command.place.environment, &StackOutputs::default())?;
     let infrastructure = Infrastructure::new(&repo, &command.place.environment, &command.terraform)?;
     infrastructure.init()?;
+    if !command.no_package {
+        infrastructure.packages()?.build(&repo)?;
+    }
     let planned = infrastructure.plan(Purpose::Make)?;
     let changes = planned.is_some();
     if let Some(planned) = planned {

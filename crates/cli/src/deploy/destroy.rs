@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use weir_arroyo::{Applier, Cluster, Patience};
 
 use super::{
@@ -43,15 +43,30 @@ async fn infrastructure(command: &DestroyCommand, repo: &Repo) -> Result<ExitCod
     let environment = &command.place.environment;
     let infrastructure = Infrastructure::new(repo, environment, &command.terraform)?;
     infrastructure.init()?;
+    refuse_protected(environment, &infrastructure.protected()?)?;
     let Some(planned) = infrastructure.plan(Purpose::End)? else {
         println!("{environment}: nothing is left");
         return Ok(ExitCode::SUCCESS);
     };
+    // Somebody may have protected it by hand since Terraform last looked.
+    refuse_protected(environment, &planned.protected()?)?;
     eprint!("{}", lost(&StackOutputs::read(repo, environment).await?));
     confirm(&format!("Destroy all of {environment}?"), command.yes)?;
     planned.apply()?;
     println!("{environment}: nothing is left");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Streams and queues know no protection: they would be gone before the table refuses.
+fn refuse_protected(environment: &str, protected: &[String]) -> Result<()> {
+    if protected.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{environment} is protected from deletion, so nothing was ended: {}\n  hint: set deletion_protection = false in \
+         terraform/{environment}.tfvars, `weir deploy --env {environment}`, then destroy it",
+        protected.join(", ")
+    )
 }
 
 /// What cannot be had again, by the names of what holds it.
@@ -71,7 +86,6 @@ fn lost(outputs: &StackOutputs) -> String {
             text.push_str(&format!("  {what} {name}\n"));
         }
     }
-    text.push_str("With deletion_protection it fails until that is off and applied.\n");
     text
 }
 
@@ -124,7 +138,6 @@ mod tests {
           anomalies that are still on weir-dev-anomalies
           every stored anomaly, alert and silence, and which deployments there were, in weir-dev-anomalies
           what the windows hold and where reading had come to, in weir-dev-arroyo-111122223333-eu-central-1
-        With deletion_protection it fails until that is off and applied.
         ");
     }
 }

@@ -2,17 +2,19 @@
 //! that one can never be planned over another.
 
 use std::{
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 
+use super::{packages::Packages, protection};
 use crate::repo::Repo;
 
 /// Terraform's exit code of a plan with changes.
 const CHANGES: i32 = 2;
+const STARTED: &str = "Terraform cannot be started\n  hint: is Terraform 1.11 or newer installed and on PATH?";
 
 /// One environment's Terraform.
 #[derive(Debug, Clone)]
@@ -43,6 +45,11 @@ impl Planned<'_> {
         let mut apply = self.infrastructure.terraform();
         apply.args(["apply", "-input=false"]).args(plain()).arg(self.infrastructure.plan_file());
         done("terraform apply", run(apply)?)
+    }
+
+    /// What is protected from deletion, as AWS told the plan.
+    pub(crate) fn protected(&self) -> Result<Vec<String>> {
+        self.infrastructure.show_protected(Some(self.infrastructure.plan_file()))
     }
 }
 
@@ -82,6 +89,33 @@ impl Infrastructure {
         done("terraform workspace", run(workspace)?)
     }
 
+    /// What Terraform is to deploy as the Lambdas, by the variables that a plan takes.
+    pub(crate) fn packages(&self) -> Result<Packages> {
+        let mut console = self.terraform();
+        console.arg("console").arg(format!("-var-file={}", self.variables().display())).args(self.variable_arguments());
+        console.env("TF_INPUT", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = console.spawn().with_context(|| STARTED)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(Packages::EXPRESSION.as_bytes()).context("terraform console")?;
+        }
+        let output = child.wait_with_output().context("terraform console")?;
+        // It complains of whatever is not known before a plan, and answers all the same.
+        Packages::parse(&output.stdout).inspect_err(|_| eprintln!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// What is protected from deletion, as Terraform last saw it; nothing where nothing was applied.
+    pub(crate) fn protected(&self) -> Result<Vec<String>> {
+        self.show_protected(None)
+    }
+
+    fn show_protected(&self, plan: Option<PathBuf>) -> Result<Vec<String>> {
+        let mut show = self.terraform();
+        show.args(["show", "-json", "-no-color"]).args(plan).stderr(Stdio::inherit());
+        let output = show.output().with_context(|| STARTED)?;
+        done("terraform show", output.status)?;
+        protection::protected(&output.stdout)
+    }
+
     /// Plans and shows the plan; none when it would change nothing.
     pub(crate) fn plan(&self, purpose: Purpose) -> Result<Option<Planned<'_>>> {
         eprintln!("▸ terraform plan");
@@ -99,6 +133,22 @@ impl Infrastructure {
             Some(CHANGES) => Ok(Some(planned)),
             _ => done("terraform plan", status).map(|()| None),
         }
+    }
+
+    /// Those of the further arguments that set variables: `-var NAME=VALUE` and `-var-file=FILE`, in either spelling.
+    fn variable_arguments(&self) -> Vec<&str> {
+        let mut kept = vec![];
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let name = argument.trim_start_matches('-');
+            if matches!(name, "var" | "var-file") {
+                kept.push(argument.as_str());
+                kept.extend(arguments.next().map(String::as_str));
+            } else if name.starts_with("var=") || name.starts_with("var-file=") {
+                kept.push(argument.as_str());
+            }
+        }
+        kept
     }
 
     fn terraform(&self) -> Command {
@@ -134,9 +184,7 @@ fn plain() -> Option<&'static str> {
 /// Runs with everything that it prints on stderr: stdout is for what the command itself answers.
 fn run(mut command: Command) -> Result<ExitStatus> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.stdout(std::io::stderr()).status().with_context(|| {
-        format!("{program} cannot be started\n  hint: is Terraform 1.11 or newer installed and on PATH?")
-    })
+    command.stdout(std::io::stderr()).status().with_context(|| format!("{program}: {STARTED}"))
 }
 
 fn done(what: &str, status: ExitStatus) -> Result<()> {

@@ -5,15 +5,20 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::{UNWELL, place::PlaceOptions, render};
-use crate::{demo::now_millis, repo::Repo};
+use crate::{demo::now_millis, local, repo::Repo};
 
-/// Says how the deployed pipelines do, in plain words
+/// Says how the deployed pipelines, or a local stack, do, in plain words
 ///
-/// Exit codes: 0 all of them do their work; 1 Arroyo could not be asked; 2 the command line is wrong; 3 one does not do its
-/// work, or none is deployed.
+/// Exit codes: 0 all of it does its work; 1 Arroyo could not be asked; 2 the command line is wrong; 3 something does not do its
+/// work, or nothing is deployed or up.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weir status --env prod --json | jq '.pipelines[].problems'")]
+#[command(
+    after_help = "Examples:\n  weir status --env prod --json | jq '.pipelines[].problems'\n  weir status --stack local"
+)]
 pub(crate) struct StatusCommand {
+    /// A local stack that `weir up` started, instead of what is deployed
+    #[arg(long = "stack", value_name = "NAME")]
+    stack: Option<String>,
     #[command(flatten)]
     place: PlaceOptions,
     /// Prints everything as JSON
@@ -23,6 +28,10 @@ pub(crate) struct StatusCommand {
 
 pub(crate) async fn run(command: StatusCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
+    if let Some(stack) = &command.stack {
+        let well = local::status::print(&repo, stack, command.json).await?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) });
+    }
     let place = command.place.connect(&repo).await?;
     let now = u64::try_from(now_millis()).unwrap_or_default() * 1000;
     let mut all = weir_arroyo::status::status(&place.client, &place.environment, now).await?;

@@ -10,8 +10,8 @@ use weir_cloud::store;
 
 use crate::{
     backtest::{Recomputed, recompute},
+    columns::ColumnOptions,
     commands::show,
-    data::read::Columns,
     repo::Repo,
     target::DeployedTarget,
 };
@@ -41,7 +41,7 @@ pub(crate) struct ExplainCommand {
     #[arg(long, default_value_t = 20)]
     most: usize,
     #[command(flatten)]
-    columns: Columns,
+    columns: ColumnOptions,
     #[command(flatten)]
     target: DeployedTarget,
     /// The table, when it is not the stack's own
@@ -70,7 +70,16 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
     } else {
         command.input.clone()
     };
-    match recompute(found.pack, found.environment, &inputs, &command.columns, &command.target.target()).await {
+    match recompute(
+        &anomaly.key,
+        found.pack,
+        found.environment,
+        &inputs,
+        &command.columns.columns(),
+        &command.target.target(),
+    )
+    .await
+    {
         Ok(recomputed) => println!("{}", told(&anomaly, &recomputed, command.most)),
         Err(error) => println!("events: not to be had any more ({error:#})"),
     }
@@ -123,11 +132,9 @@ fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
         }
     };
     let mut events: Vec<(i64, &str, f64)> = Vec::new();
-    for (name, series) in &recomputed.series {
-        if *name == anomaly.key || series.source == anomaly.key {
-            let within = series.points.iter().filter(|(nanos, _)| (from..to).contains(nanos));
-            events.extend(within.map(|(nanos, value)| (*nanos, name.as_str(), *value)));
-        }
+    for (name, points) in &recomputed.series {
+        let within = points.iter().filter(|(nanos, _)| (from..to).contains(nanos));
+        events.extend(within.map(|(nanos, value)| (*nanos, name.as_str(), *value)));
     }
     events.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     let span = format!("{} to {}", Timestamp::from_nanos(from), Timestamp::from_nanos(to));
@@ -168,7 +175,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::backtest::Series;
 
     fn anomaly(minute: u32, id: char) -> Anomaly {
         serde_json::from_value(serde_json::json!({
@@ -182,11 +188,8 @@ mod tests {
     #[test]
     fn events_of_the_window_are_told_and_whether_the_same_comes_again() {
         let start = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().nanos();
-        let series = |source: &str, value: f64| {
-            let points = (0..5).map(|i| (start + i * 60_000_000_000, value)).collect();
-            (format!("{source}/x"), Series { source: source.to_owned(), points })
-        };
-        let series = BTreeMap::from([series("a", 2.5), series("b", 1.0)]);
+        let points = (0..5).map(|i| (start + i * 60_000_000_000, 2.5)).collect();
+        let series = BTreeMap::from([("a/x".to_owned(), points)]);
         let recomputed = Recomputed { series, anomalies: vec![anomaly(4, '1'), anomaly(9, '2')] };
         insta::assert_snapshot!(told(&anomaly(4, '1'), &recomputed, 3));
         assert!(again(&anomaly(8, '3'), &recomputed).contains("not this one; the nearest is at 2026-01-01T00:09:00Z"));

@@ -8,13 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use weir_arroyo::local::binary;
 
 use super::{Connection, http, process::Process};
 
 /// Which engine runs the rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum EngineKind {
     /// The engine inside this command
     #[default]

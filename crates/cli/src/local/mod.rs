@@ -2,12 +2,17 @@
 
 mod emulator;
 mod engine;
+mod health;
 mod http;
+mod identity;
 mod process;
+mod record;
 mod stack;
+pub(crate) mod status;
 mod step;
 mod terraform;
 
 pub(crate) use engine::EngineKind;
-pub(crate) use stack::{Connection, Stack, StackOptions, end, is_up};
-pub(crate) use step::{interrupted, step};
+pub(crate) use health::{Condition, Health};
+pub(crate) use stack::{Connection, Stack, StackOptions, end};
+pub(crate) use step::{Interrupt, interrupted, step};

@@ -9,12 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use weir_rules::{Environment, Streams};
 
-use super::{
-    EngineKind, emulator, engine,
-    process::{self, Process},
-    step,
-    terraform::Terraform,
-};
+use super::{EngineKind, emulator, engine, process::Process, record, step, terraform::Terraform};
 use crate::{compile::compile_pack, repo::Repo};
 
 /// What the emulator calls itself.
@@ -43,18 +38,32 @@ pub(crate) struct Connection {
     pub(crate) table: String,
     pub(crate) inbox_url: String,
     pub(crate) quarantine_url: String,
+    /// What runs the rules.
+    #[serde(default)]
+    pub(crate) engine: EngineKind,
 }
 
 impl Connection {
     /// Of a stack that `weir up` left running.
     pub(crate) fn load(repo: &Repo, name: &str) -> Result<Self> {
-        let file = repo.stack_folder(name).join("connection.json");
+        let file = connection_file(&repo.stack_folder(name));
         let bytes = fs::read(&file).with_context(|| {
-            format!("no stack `{name}` is up\n  hint: start one with `make up`, or leave out --stack to use AWS")
+            format!("no stack `{name}` is up\n  hint: start it with `weir up --stack {name}`, or leave out --stack to use AWS")
         })?;
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is damaged\n  hint: make down, then make up", file.display()))
+        serde_json::from_slice(&bytes).with_context(|| {
+            format!("{} is damaged\n  hint: weir down --stack {name}, then weir up --stack {name}", file.display())
+        })
     }
+}
+
+/// How to reach the stack of a folder.
+pub(super) fn connection_file(folder: &Path) -> PathBuf {
+    folder.join("connection.json")
+}
+
+/// The processes of the stack of a folder.
+pub(super) fn processes_file(folder: &Path) -> PathBuf {
+    folder.join("processes.json")
 }
 
 /// A local stack that this command runs. Dropping it kills its processes.
@@ -71,6 +80,30 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
+    /// Of a stack whose emulator runs and whose engine does not: to start the engine alone.
+    pub(crate) fn resume(repo: &Repo, options: &StackOptions, connection: &Connection) -> Result<Self> {
+        connection.engine.check()?;
+        let folder = repo.stack_folder(&options.name);
+        let lock = lock(&folder)?;
+        let program = folder.join("pack.sql");
+        let options = StackOptions { engine: connection.engine, ..options.clone() };
+        Ok(Self { repo: repo.clone(), options, folder, emulator: None, engine: None, program, _lock: lock })
+    }
+
+    /// Compiles the rules again. Where they are not what the engine ran before, it forgets its state, which is theirs, and
+    /// begins at the oldest event; whether that is so.
+    pub(crate) fn compile_again(&self, connection: &Connection, environment: Environment) -> Result<bool> {
+        let before = fs::read(&self.program).unwrap_or_default();
+        self.compile(connection, environment)?;
+        let changed = fs::read(&self.program).is_ok_and(|now| now != before);
+        for state in ["state", "arroyo"].map(|name| self.folder.join(name)) {
+            if changed && state.exists() {
+                fs::remove_dir_all(&state).with_context(|| format!("{} cannot be cleared", state.display()))?;
+            }
+        }
+        Ok(changed)
+    }
+
     /// Checks what can be checked, ends what an interrupted run left, and clears the stack's folder.
     pub(crate) async fn prepare(repo: &Repo, options: &StackOptions) -> Result<Self> {
         let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -117,7 +150,7 @@ impl Stack {
         let log = self.log("emulator");
         let starting = emulator::start(&self.repo.root, &self.folder, self.options.port, &log);
         let emulator = step(&format!("start the local AWS emulator on {endpoint}"), &log, starting).await?;
-        process::remember(&self.processes(), &emulator)?;
+        record::remember(&self.processes(), &emulator.record)?;
         self.emulator = Some(emulator);
 
         let prefix =
@@ -135,8 +168,9 @@ impl Stack {
             table: outputs.get("table_name")?.to_owned(),
             inbox_url: outputs.get("inbox_queue_url")?.to_owned(),
             quarantine_url: outputs.get("quarantine_queue_url")?.to_owned(),
+            engine: self.options.engine,
         };
-        fs::write(self.folder.join("connection.json"), serde_json::to_vec_pretty(&connection)?)?;
+        fs::write(connection_file(&self.folder), serde_json::to_vec_pretty(&connection)?)?;
         Ok(connection)
     }
 
@@ -158,7 +192,7 @@ impl Stack {
         let kind = self.options.engine;
         let starting = kind.start(&self.folder, &self.program, connection, &log);
         let engine = step(&format!("start {}", kind.name()), &log, starting).await?;
-        process::remember(&self.processes(), &engine)?;
+        record::remember(&self.processes(), &engine.record)?;
         self.engine = Some(engine);
         Ok(())
     }
@@ -186,7 +220,7 @@ impl Stack {
             process.stop().await;
         }
         let _ = fs::remove_file(self.processes());
-        let _ = fs::remove_file(self.folder.join("connection.json"));
+        let _ = fs::remove_file(connection_file(&self.folder));
     }
 
     /// Leaves everything running for `weir down` to end.
@@ -210,7 +244,7 @@ impl Stack {
     }
 
     fn processes(&self) -> PathBuf {
-        self.folder.join("processes.json")
+        processes_file(&self.folder)
     }
 }
 
@@ -222,8 +256,8 @@ fn shards(engine: EngineKind) -> Option<u32> {
 
 /// Ends the processes that a command recorded in a stack's folder. Returns how many there were.
 pub(crate) async fn end(folder: &Path) -> Result<usize> {
-    let ended = process::end_recorded(&folder.join("processes.json")).await?;
-    let _ = fs::remove_file(folder.join("connection.json"));
+    let ended = record::end_recorded(&processes_file(folder)).await?;
+    let _ = fs::remove_file(connection_file(folder));
     Ok(ended)
 }
 
@@ -240,9 +274,4 @@ fn lock(folder: &Path) -> Result<File> {
         );
     }
     Ok(lock)
-}
-
-/// Whether a stack's processes run.
-pub(crate) fn is_up(folder: &Path) -> bool {
-    process::any_alive(&folder.join("processes.json"))
 }

@@ -72,7 +72,7 @@ fn scores(lines: &[String], rows: usize) -> Result<Vec<f64>> {
         let anomaly: Anomaly =
             serde_json::from_str(line).with_context(|| format!("the engine wrote no anomaly: {line}"))?;
         let tick = match anomaly.window_end {
-            Some(end) => (end.nanos() - 1).div_euclid(TICK_NANOS),
+            Some(end) => end.plus_nanos(-1).nanos().div_euclid(TICK_NANOS),
             None => anomaly.timestamp.nanos().div_euclid(TICK_NANOS),
         };
         if let Some(score) = usize::try_from(tick).ok().and_then(|row| scores.get_mut(row)) {

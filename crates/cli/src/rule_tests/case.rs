@@ -15,7 +15,10 @@ use super::{
     arroyo::Arroyo,
     diff::{self, Fields},
 };
-use crate::{compile::joined, embedded::Planned};
+use crate::{
+    compile::joined,
+    embedded::{Planned, Poison},
+};
 
 /// The rule's programs: planning takes longer than running a case, so cases with the same parameters share one.
 pub(super) struct Plans<'a> {
@@ -81,7 +84,10 @@ pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestC
     if let Some(said) = diff::unexpected(&case.expected(), &found) {
         return Err(Fault::Unexpected { found, said });
     }
-    let here = anomalies(planned, &records, RunOptions::default()).await?;
+    let (here, poison) = run(planned, &records, RunOptions::default()).await?;
+    if let Some(said) = case.unexpected_poison(poison.iter().map(|poison| poison.reason.as_str())) {
+        return Err(anyhow!("{said}\n{}", told(&poison)).into());
+    }
     match diff::unexpected(&here, &found) {
         None => Ok(()),
         Some(said) => {
@@ -95,9 +101,16 @@ pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestC
 pub(super) async fn test(plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
     let (_, planned) = plans.of(case)?;
     let records = records(case)?;
-    let found = anomalies(planned, &records, RunOptions::default()).await?;
+    let (found, poison) = run(planned, &records, RunOptions::default()).await?;
+    let refused = case.unexpected_poison(poison.iter().map(|poison| poison.reason.as_str()));
     if let Some(said) = diff::unexpected(&case.expected(), &found) {
+        let refused = if poison.is_empty() { None } else { Some(told(&poison)) };
+        let said = refused.into_iter().chain([said]).collect::<Vec<_>>().join("\n");
         return Err(Fault::Unexpected { found, said });
+    }
+    if let Some(said) = refused {
+        let hint = "expect_poison = [\"REASON\"] says that this is meant";
+        return Err(anyhow!("{said}\n{}\nhint: {hint}", told(&poison)).into());
     }
     Ok(unchanged(planned, case, &records, &found).await?)
 }
@@ -171,14 +184,36 @@ async fn restarted(planned: &Planned, records: &[RawRecord], size: usize) -> Res
     Ok(found)
 }
 
+/// So many refused records are shown.
+const SHOWN: usize = 3;
+/// So much of a refused record is shown.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// The records that were refused, for a person.
+fn told(poison: &[Poison]) -> String {
+    let mut lines = vec![format!("poison: {}", poison.len())];
+    for poison in poison.iter().take(SHOWN) {
+        let record = weir_anomaly::base64_bytes(&poison.raw).unwrap_or_default();
+        let record: String = String::from_utf8_lossy(&record).chars().take(SHOWN_CHARACTERS).collect();
+        let why = poison.error.as_deref().map_or_else(String::new, |error| format!(" ({error})"));
+        lines.push(format!("  {}{why}: {record}", poison.reason));
+    }
+    lines.join("\n")
+}
+
 /// What the program writes to `anomalies` when its source ends after these records, in a fixed order.
 async fn anomalies(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<Vec<Fields>> {
+    Ok(run(planned, records, options).await?.0)
+}
+
+/// The same, with the records that it sent to quarantine.
+async fn run(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<(Vec<Fields>, Vec<Poison>)> {
     let output = planned.run(&MemorySource::new(records.to_vec()), options).await?;
     let parse =
         |row: &String| serde_json::from_str(row).with_context(|| format!("the engine wrote no JSON object: {row}"));
     let mut found = output.anomalies.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
     sort(&mut found);
-    Ok(found)
+    Ok((found, output.poison))
 }
 
 fn sort(anomalies: &mut [Fields]) {

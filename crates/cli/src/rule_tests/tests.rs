@@ -53,6 +53,33 @@ async fn a_rule_that_goes_by_the_order_of_arrival_is_noticed() {
     insta::assert_snapshot!(fault(LAST, case).await.unwrap());
 }
 
+#[tokio::test]
+async fn poison_that_nobody_expects_fails_a_silent_case_and_is_shown() {
+    let events = "events = ['{\"time\":\"2026-01-01T00:00:00Z\",\"value\":1}']\nexpect = []";
+    let said = fault(SUM, events).await.unwrap();
+    assert!(said.starts_with("records are no events: bad_timestamp\npoison: 1\n  bad_timestamp ("), "{said}");
+    assert!(
+        said.contains("\"time\"") && said.ends_with("hint: expect_poison = [\"REASON\"] says that this is meant"),
+        "{said}"
+    );
+    assert_eq!(fault(SUM, &format!("{events}\nexpect_poison = [\"bad_timestamp\"]")).await, None);
+    let missing =
+        fault(SUM, "series = [{ values = \"1\" }]\nexpect = []\nexpect_poison = [\"not_json\"]").await.unwrap();
+    assert!(missing.starts_with("expect_poison is not what came: missing not_json"), "{missing}");
+}
+
+#[tokio::test]
+async fn records_of_a_case_by_arrival_do_not_arrive_in_1970() {
+    let event =
+        |minute: u32| format!("'{{\"timestamp\":\"2026-01-01 00:{minute:02}:00+0000\",\"value\":60,\"source\":17}}'");
+    let case = format!(
+        "time = \"arrival\"\nevents = [{}, {}]\nexpect = [{{ key = \"17/value\", value = 120.0, window_end = \"2026-01-01T00:10:00\" }}]",
+        event(1),
+        event(2)
+    );
+    assert_eq!(fault(SUM, &case).await, None);
+}
+
 #[test]
 fn equal_anomalies_are_each_expected_once() {
     let one = fields(json!({ "key": "a" }));

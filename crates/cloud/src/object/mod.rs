@@ -1,7 +1,5 @@
 //! Objects of an S3 bucket: what lies below a prefix, and the bytes of one.
 
-mod listing;
-mod request;
 #[cfg(test)]
 mod tests;
 
@@ -11,18 +9,20 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
-use aws_smithy_types::byte_stream::ByteStream;
-use weir_s3::Missing;
+use futures::TryStreamExt as _;
+use weir_s3::{
+    Limits, OpenError,
+    object_store::{Error, ObjectStore as _, aws::AmazonS3, path::Path},
+};
 
-use crate::{Clients, CloudError, client::CONNECT_TIMEOUT};
+use crate::{
+    Clients, CloudError,
+    client::{ATTEMPTS, CONNECT_TIMEOUT},
+    error::Hint,
+};
 
-/// Objects in one page of a listing (its limit).
-const PAGE: usize = 1000;
-/// Tries for one object, the first included: each begins at its first byte.
-const DOWNLOAD_ATTEMPTS: u32 = 4;
-/// A download that stands still for so long will not go on.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request, or a part of a download, that takes longer has broken.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// An object, as a listing has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,91 +35,97 @@ pub struct Object {
 
 /// One bucket.
 #[derive(Debug)]
-pub struct Bucket(weir_s3::Bucket);
+pub struct Bucket {
+    name: String,
+    store: AmazonS3,
+}
 
 impl Bucket {
-    /// The bucket of that name. Nothing is sent yet.
+    /// The bucket of that name, in the region where it is. On AWS the bucket is asked for its region.
     ///
     /// # Errors
     /// When it is no name of a bucket, or neither a region nor credentials are configured.
-    pub fn new(clients: &Clients, name: &str) -> Result<Self, CloudError> {
-        let wrong = |cause: &str| CloudError::of(format!("read bucket {name}"), cause);
+    pub async fn open(clients: &Clients, name: &str) -> Result<Self, CloudError> {
+        let action = format!("read bucket {name}");
         let valid = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b".-".contains(&c);
         if !(3..=63).contains(&name.len()) || !name.bytes().all(valid) {
-            return Err(wrong("a bucket's name has 3 to 63 lower-case letters, digits, `.` and `-`"));
+            let cause = "a bucket's name has 3 to 63 lower-case letters, digits, `.` and `-`";
+            return Err(CloudError::new(action, cause));
         }
+        let limits = Limits {
+            connect_timeout: CONNECT_TIMEOUT,
+            attempt_timeout: ATTEMPT_TIMEOUT,
+            retries: ATTEMPTS.saturating_sub(1) as usize,
+        };
         let config = &clients.config;
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let endpoint = config.endpoint_url().map(str::to_owned);
-        let bucket = weir_s3::Bucket::new(config, name, endpoint, settings);
-        // In the words that the hints know.
-        Ok(Self(bucket.map_err(|missing| match missing {
-            Missing::Region => wrong("region must be set"),
-            Missing::Credentials => wrong("no providers in chain"),
-        })?))
+        let store = weir_s3::open_in_its_region(config, name, config.endpoint_url(), limits).await.map_err(|error| {
+            let hint = match &error {
+                OpenError::NoRegion => Some(Hint::Region),
+                OpenError::NoCredentials => Some(Hint::Credentials),
+                OpenError::Address(_) => None,
+            };
+            CloudError::with_hint(action, &error, hint)
+        });
+        Ok(Self { name: name.to_owned(), store: store? })
     }
 
     /// The object of a key, or every object below it as if it were a folder, in order of keys. All of the bucket for an empty
     /// key.
     ///
     /// # Errors
-    /// When the bucket cannot be listed.
-    pub async fn find(&mut self, key: &str) -> Result<Vec<Object>, CloudError> {
-        let folder = if key.is_empty() || key.ends_with('/') {
-            key.to_owned()
-        } else {
-            // In the order of keys the key itself comes before all that it is the beginning of.
-            let first = self.page(key, 1, None).await?.objects.into_iter().find(|object| object.key == key);
-            if let Some(object) = first {
-                return Ok(vec![object]);
-            }
-            format!("{key}/")
-        };
-        let mut objects = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self.page(&folder, PAGE, token.as_deref()).await?;
-            objects.extend(page.objects);
-            token = page.next;
-            if token.is_none() {
-                return Ok(objects);
+    /// When the bucket cannot be listed, or a key below has empty or dotted parts (`a//b`, `../a`).
+    pub async fn find(&self, key: &str) -> Result<Vec<Object>, CloudError> {
+        let action = || format!("list bucket {}", self.name);
+        let prefix = Path::parse(key).map_err(|error| CloudError::new(action(), error.to_string()))?;
+        if !key.is_empty() && !key.ends_with('/') {
+            match self.store.head(&prefix).await {
+                Ok(meta) => return Ok(vec![Object { key: meta.location.into(), size: meta.size }]),
+                // A role that may list and not read sees 403 here, and the listing says more.
+                Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => {}
+                Err(error) => return Err(refused(action(), &error)),
             }
         }
-    }
-
-    async fn page(&mut self, prefix: &str, most: usize, token: Option<&str>) -> Result<listing::Page, CloudError> {
-        let action = format!("list bucket {}", self.0.name());
-        let most = most.to_string();
-        let mut query = vec![("list-type", "2"), ("max-keys", &most), ("prefix", prefix)];
-        query.extend(token.map(|token| ("continuation-token", token)));
-        let response = self.get(&action, "", &query).await?;
-        let late = |_| CloudError::of(&*action, "the answer did not end in time");
-        let body = tokio::time::timeout(STALL_TIMEOUT, ByteStream::new(response.into_body()).collect()).await;
-        let body = body.map_err(late)?.map_err(|e| CloudError::from_chain(&*action, &e))?;
-        let body = body.to_vec();
-        listing::parse(&String::from_utf8_lossy(&body)).map_err(|cause| CloudError::of(action, cause))
+        let listed = self.store.list(Some(&prefix)).try_collect::<Vec<_>>().await;
+        let mut objects: Vec<_> = listed
+            .map_err(|error| refused(action(), &error))?
+            .into_iter()
+            .map(|meta| Object { key: meta.location.into(), size: meta.size })
+            .collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
     }
 
     /// Writes the object's bytes to a file, in place of what it holds, and leaves it at its first byte.
     ///
     /// # Errors
-    /// When it cannot be read after all tries, or the file not be written.
-    pub async fn download(&mut self, key: &str, to: &mut File) -> Result<(), CloudError> {
-        let action = format!("read s3://{}/{key}", self.0.name());
-        let mut last = String::new();
-        for _ in 0..DOWNLOAD_ATTEMPTS {
-            let written = |e: std::io::Error| CloudError::of(&*action, format!("a temporary file: {e}"));
-            to.set_len(0).and_then(|()| to.rewind()).map_err(written)?;
-            let mut body = ByteStream::new(self.get(&action, key, &[]).await?.into_body());
-            last = loop {
-                match tokio::time::timeout(STALL_TIMEOUT, body.try_next()).await {
-                    Ok(Ok(Some(bytes))) => to.write_all(&bytes).map_err(written)?,
-                    Ok(Ok(None)) => return to.rewind().map_err(written),
-                    Ok(Err(error)) => break CloudError::from_chain("", &error).cause,
-                    Err(_) => break format!("nothing came for {} s", STALL_TIMEOUT.as_secs()),
-                }
-            };
+    /// When it cannot be read after all attempts, or the file not be written.
+    pub async fn download(&self, key: &str, to: &mut File) -> Result<(), CloudError> {
+        let action = || format!("read s3://{}/{key}", self.name);
+        let written = |e: std::io::Error| CloudError::new(action(), format!("a temporary file: {e}"));
+        let path = Path::parse(key).map_err(|error| CloudError::new(action(), error.to_string()))?;
+        to.set_len(0).and_then(|()| to.rewind()).map_err(written)?;
+        let found = self.store.get(&path).await.map_err(|error| refused(action(), &error))?;
+        let size = found.meta.size;
+        let mut content = found.into_stream();
+        let mut length = 0_u64;
+        while let Some(bytes) = content.try_next().await.map_err(|error| refused(action(), &error))? {
+            length = length.saturating_add(bytes.len() as u64);
+            to.write_all(&bytes).map_err(written)?;
         }
-        Err(CloudError::of(action, format!("it broke off {DOWNLOAD_ATTEMPTS} times: {last}")))
+        if length != size {
+            return Err(CloudError::new(action(), format!("it broke off after {length} of {size} bytes")));
+        }
+        to.rewind().map_err(written)
     }
+}
+
+/// What S3 refused, with what to do about it.
+fn refused(action: String, error: &Error) -> CloudError {
+    let hint = match error {
+        Error::NotFound { .. } => Some(Hint::NoSuchResource),
+        Error::PermissionDenied { .. } => Some(Hint::Denied),
+        Error::Unauthenticated { .. } => Some(Hint::Credentials),
+        _ => None,
+    };
+    CloudError::with_hint(action, error, hint)
 }

@@ -11,13 +11,31 @@ use super::{ConnectorError, PartitionStatus, Polled, RawRecord, Sink, SinkRow, S
 
 /// Records that stand in for a source.
 #[derive(Debug, Clone)]
-pub struct MemorySource(Arc<[RawRecord]>);
+pub struct MemorySource(Records);
+
+#[derive(Debug, Clone)]
+enum Records {
+    Memory(Arc<[RawRecord]>),
+    Stored(Arc<dyn StoredRecords>),
+}
+
+/// Records that are too many for memory. All of them are of one shard.
+pub trait StoredRecords: std::fmt::Debug + Send + Sync {
+    /// The records in their order, the same each time.
+    fn read(&self) -> Box<dyn Iterator<Item = std::io::Result<RawRecord>> + Send>;
+}
 
 impl MemorySource {
     /// A source of these records, decoded by the table's own format.
     #[must_use]
     pub fn new(records: Vec<RawRecord>) -> Self {
-        Self(records.into())
+        Self(Records::Memory(records.into()))
+    }
+
+    /// A source of records that are read while the program runs.
+    #[must_use]
+    pub fn stored(records: Arc<dyn StoredRecords>) -> Self {
+        Self(Records::Stored(records))
     }
 
     /// A source of these lines.
@@ -61,21 +79,37 @@ impl MemorySink {
 }
 
 /// Gives recorded records in their order, then ends.
-#[derive(Debug)]
 pub(super) struct RecordedSource {
-    records: MemorySource,
+    records: Recorded,
     next: usize,
     /// Where each shard ends, when there are several.
     ends: Vec<(u32, usize)>,
+}
+
+enum Recorded {
+    Memory(Arc<[RawRecord]>),
+    Stored(Box<dyn Iterator<Item = std::io::Result<RawRecord>> + Send>),
 }
 
 impl RecordedSource {
     pub(super) fn new(records: MemorySource, position: Option<&Value>) -> Self {
         let next = position.and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let mut ends = std::collections::BTreeMap::new();
-        for (index, record) in records.0.iter().enumerate() {
-            ends.insert(record.partition, index + 1);
-        }
+        let records = match records.0 {
+            Records::Memory(records) => {
+                for (index, record) in records.iter().enumerate() {
+                    ends.insert(record.partition, index + 1);
+                }
+                Recorded::Memory(records)
+            }
+            Records::Stored(records) => {
+                let mut records = records.read();
+                if let Some(last) = next.checked_sub(1) {
+                    records.nth(last);
+                }
+                Recorded::Stored(records)
+            }
+        };
         let ends = if ends.len() > 1 { ends.into_iter().collect() } else { Vec::new() };
         Self { records, next, ends }
     }
@@ -84,11 +118,19 @@ impl RecordedSource {
 #[async_trait]
 impl Source for RecordedSource {
     async fn poll(&mut self, max_records: usize, _: Duration) -> Result<Polled, ConnectorError> {
-        let rest = self.records.0.get(self.next..).unwrap_or_default();
-        if rest.is_empty() {
+        let most = max_records.max(1);
+        let batch = match &mut self.records {
+            Recorded::Memory(records) => {
+                records.get(self.next..).unwrap_or_default().iter().take(most).cloned().collect::<Vec<_>>()
+            }
+            Recorded::Stored(records) => records
+                .take(most)
+                .collect::<Result<_, _>>()
+                .map_err(|source| ConnectorError::Io { path: "stored records".to_owned(), source })?,
+        };
+        if batch.is_empty() {
             return Ok(Polled::Finished);
         }
-        let batch = rest.iter().take(max_records.max(1)).cloned().collect::<Vec<_>>();
         self.next += batch.len();
         Ok(Polled::Records(batch))
     }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use counters::ConnectorCounters;
 pub use counters::ConnectorStats;
-pub use memory::{MemorySink, MemorySource};
+pub use memory::{MemorySink, MemorySource, StoredRecords};
 pub(crate) use open::{open_sink, open_source};
 
 /// One record as a source read it.

@@ -1,16 +1,18 @@
 //! Aggregates by group: DataFusion's accumulators over the groups of one bin, and their partial states.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, UInt32Array};
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::take;
-use arrow::row::{RowConverter, SortField};
-use datafusion::common::{Result, exec_datafusion_err, internal_err};
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::compute::concat;
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
+use datafusion::physical_expr::GroupsAccumulatorAdapter;
 
-use super::keys::{GroupMap, KeyEncoder, Keys, Picked, renewed};
+use super::arguments::Inputs;
+use super::failures::{Failures, attempt};
+use super::keys::{GroupMap, Keys, Picked, renewed};
 use super::pairs::Pairs;
 use super::variance::Deviations;
 use crate::program::{AggregateSpec, Window, WindowSpec};
@@ -41,83 +43,6 @@ impl AggregateSpec {
         }
         let function = Arc::clone(&self.function);
         Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
-    }
-}
-
-impl WindowSpec {
-    pub(super) fn key_encoder(&self) -> Result<KeyEncoder> {
-        Ok(KeyEncoder::new(self.key_converter()?))
-    }
-
-    /// Encodes keys as comparable bytes; `None` where there are no keys.
-    pub(super) fn key_converter(&self) -> Result<Option<RowConverter>> {
-        if self.keys.is_empty() {
-            return Ok(None);
-        }
-        let field = |k: &Arc<dyn PhysicalExpr>| Ok(SortField::new(k.data_type(&self.rows.schema)?));
-        Ok(Some(RowConverter::new(self.keys.iter().map(field).collect::<Result<_>>()?)?))
-    }
-
-    /// Evaluates keys, arguments and filters over a batch.
-    pub(super) fn evaluate(&self, batch: &RecordBatch) -> Result<Inputs> {
-        let rows = batch.num_rows();
-        let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(batch)?.into_array(rows);
-        let keys = self.keys.iter().map(array).collect::<Result<_>>()?;
-        let mut arguments = Vec::with_capacity(self.aggregates.len());
-        for aggregate in &self.aggregates {
-            let values = aggregate.arguments.iter().map(array).collect::<Result<_>>()?;
-            let filter = match &aggregate.filter {
-                Some(filter) => {
-                    let array = array(filter)?;
-                    let filter = array.as_boolean_opt().ok_or_else(|| exec_datafusion_err!("FILTER is not boolean"))?;
-                    Some(filter.clone())
-                }
-                None => None,
-            };
-            arguments.push(Arguments { values, filter });
-        }
-        Ok(Inputs { rows, keys, arguments })
-    }
-
-    /// Puts keys, window, aggregates and time in the output's order.
-    pub(super) fn output(
-        &self,
-        keys: Vec<ArrayRef>,
-        window: ArrayRef,
-        values: Vec<ArrayRef>,
-        time: ArrayRef,
-    ) -> Result<RecordBatch> {
-        let mut columns = keys;
-        columns.insert(self.window_index.min(columns.len()), window);
-        columns.extend(values);
-        columns.push(time);
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
-    }
-}
-
-/// A batch as a window operator needs it.
-#[derive(Debug)]
-pub(super) struct Inputs {
-    pub(super) rows: usize,
-    pub(super) keys: Vec<ArrayRef>,
-    pub(super) arguments: Vec<Arguments>,
-}
-
-/// One aggregate's inputs.
-#[derive(Debug)]
-pub(super) struct Arguments {
-    pub(super) values: Vec<ArrayRef>,
-    pub(super) filter: Option<BooleanArray>,
-}
-
-impl Arguments {
-    fn take(&self, indices: &UInt32Array) -> Result<Self> {
-        let values = self.values.iter().map(|v| Ok(take(v, indices, None)?)).collect::<Result<_>>()?;
-        let filter = match &self.filter {
-            Some(filter) => take(filter, indices, None)?.as_boolean_opt().cloned(),
-            None => None,
-        };
-        Ok(Self { values, filter })
     }
 }
 
@@ -165,6 +90,45 @@ impl Accumulators {
     /// The results; the accumulators are spent.
     pub(super) fn finish(mut self) -> Result<Vec<ArrayRef>> {
         self.0.iter_mut().map(|a| a.evaluate(EmitTo::All)).collect()
+    }
+
+    /// The results of so many groups, and which groups have one. Where a result may fail, the states are kept until it is
+    /// known that none does: else each group's are finished alone.
+    fn finish_groups(
+        self,
+        spec: &WindowSpec,
+        groups: usize,
+        failures: &Failures,
+    ) -> Result<(Vec<ArrayRef>, Option<BooleanArray>)> {
+        if !spec.aggregates.iter().any(|a| a.may_fail) {
+            return Ok((self.finish()?, None));
+        }
+        let states = self.into_states()?;
+        let mut finish = |rows: Range<usize>| {
+            let part = |column: &ArrayRef| column.slice(rows.start, rows.len());
+            let states: Vec<Vec<ArrayRef>> = states.iter().map(|s| s.iter().map(part).collect()).collect();
+            let mut accumulators = Self::new(spec)?;
+            accumulators.merge(&states, &(0..rows.len()).collect::<Vec<_>>(), rows.len())?;
+            accumulators.finish().map(|values| (rows, values))
+        };
+        let parts = failures.over(0..groups, &mut finish);
+        if let [(rows, values)] = parts.as_slice()
+            && rows.len() == groups
+        {
+            return Ok((values.clone(), None));
+        }
+        let mut kept = vec![false; groups];
+        for (rows, _) in &parts {
+            kept.get_mut(rows.clone()).unwrap_or_default().fill(true);
+        }
+        let column = |nth: usize| {
+            let column: Vec<&dyn Array> = parts.iter().filter_map(|(_, v)| v.get(nth)).map(AsRef::as_ref).collect();
+            if column.is_empty() { Ok(None) } else { concat(&column).map(Some) }
+        };
+        let columns = (0..parts.first().map_or(0, |(_, values)| values.len()))
+            .map(column)
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok((columns.into_iter().flatten().collect(), Some(kept.into())))
     }
 
     /// The partial states; the accumulators are spent.
@@ -245,12 +209,30 @@ impl Groups {
         }
     }
 
-    /// The groups' keys and results.
-    pub(super) fn finish(self) -> Result<Finished> {
-        let numbers = self.map.into_numbers();
+    /// The groups' keys and results; groups whose results cannot be computed are left out and counted.
+    pub(super) fn finish(self, spec: &WindowSpec, failures: &Failures) -> Finished {
+        let groups = self.map.len();
+        attempt(|| self.results(spec, failures)).unwrap_or_else(|error| {
+            failures.add(groups, &error);
+            Finished::default()
+        })
+    }
+
+    fn results(self, spec: &WindowSpec, failures: &Failures) -> Result<Finished> {
+        let mut numbers = self.map.into_numbers();
+        let mut firsts = self.firsts.unwrap_or_default();
         // Some accumulators cannot give the results of no group.
-        let values = if numbers.is_empty() { Vec::new() } else { self.accumulators.finish()? };
-        Ok(Finished { numbers, values, firsts: self.firsts.unwrap_or_default() })
+        if numbers.is_empty() {
+            return Ok(Finished { numbers, values: Vec::new(), firsts });
+        }
+        let (values, kept) = self.accumulators.finish_groups(spec, numbers.len(), failures)?;
+        if let Some(kept) = kept {
+            let mut of_numbers = kept.values().iter();
+            numbers.retain(|_| of_numbers.next().unwrap_or(false));
+            let mut of_firsts = kept.values().iter();
+            firsts.retain(|_| of_firsts.next().unwrap_or(false));
+        }
+        Ok(Finished { numbers, values, firsts })
     }
 
     /// The groups' keys and partial states.
@@ -294,7 +276,7 @@ fn short(place: u64) -> u32 {
 }
 
 /// Keys, by number, and results of groups.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Finished {
     pub(super) numbers: Vec<u32>,
     /// By aggregate; none where there are no groups.

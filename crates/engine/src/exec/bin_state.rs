@@ -17,27 +17,27 @@ impl BinOperator {
         let mut tables = Vec::new();
         let Some(first) = self.lanes.first() else { return Ok(tables) };
         let open: Vec<i64> = first.open.keys().copied().collect();
-        let closed: Vec<i64> = first.closed.starts().collect();
+        let closed: Vec<i64> = first.closed.numbers().collect();
         let next_end = first.closed.next_end();
-        for start in open {
+        for number in open {
             let (mut columns, mut firsts, mut rows) = (Vec::new(), Vec::new(), 0);
             for lane in &mut self.lanes {
-                let Some((partial, first)) = lane.state_of_open(start)? else { continue };
+                let Some((partial, first)) = lane.state_of_open(number)? else { continue };
                 columns.push(partial.columns(&mut lane.keys)?);
                 firsts.push(first);
                 rows += partial.numbers.len();
             }
-            tables.push((format!("open-{start}"), table(columns, &firsts, rows)?));
+            tables.push((format!("open-{}", self.grid.start(number)), table(columns, &firsts, rows)?));
         }
-        for start in closed {
+        for number in closed {
             let (mut columns, mut firsts, mut rows) = (Vec::new(), Vec::new(), 0);
             for lane in &mut self.lanes {
-                let Some(partial) = lane.closed.bin(start) else { continue };
+                let Some(partial) = lane.closed.bin(number) else { continue };
                 columns.push(partial.columns(&mut lane.keys)?);
                 firsts.push(partial.firsts());
                 rows += partial.numbers.len();
             }
-            tables.push((format!("closed-{start}"), table(columns, &firsts, rows)?));
+            tables.push((format!("closed-{}", self.grid.start(number)), table(columns, &firsts, rows)?));
         }
         tables.push((format!("progress-{}-{next_end}", self.watermark), table(Vec::new(), &[], 0)?));
         Ok(tables)
@@ -45,16 +45,19 @@ impl BinOperator {
 
     pub(super) fn restore(&mut self, tables: Vec<(String, RecordBatch)>) -> Result<()> {
         for (name, batch) in tables {
-            if let Some(start) = name.strip_prefix("open-").and_then(|s| s.parse().ok()) {
+            // A bin is written down as its start.
+            let grid = self.grid;
+            let number = |prefix: &str| Some(grid.number(name.strip_prefix(prefix)?.parse().ok()?));
+            if let Some(number) = number("open-") {
                 self.rows = self.rows.max(batch.num_rows() as u64);
                 let partials = self.partials(&batch)?;
                 for (lane, partial) in self.lanes.iter_mut().zip(partials) {
-                    lane.reopen(start, &partial)?;
+                    lane.reopen(number, &partial)?;
                 }
-            } else if let Some(start) = name.strip_prefix("closed-").and_then(|s| s.parse().ok()) {
+            } else if let Some(number) = number("closed-") {
                 let partials = self.partials(&batch)?;
                 for (lane, partial) in self.lanes.iter_mut().zip(partials) {
-                    lane.closed.insert(start, partial);
+                    lane.closed.insert(number, partial);
                 }
             } else if let Some((watermark, next_end)) = name.strip_prefix("progress-").and_then(two_numbers) {
                 self.watermark = watermark;
@@ -105,7 +108,7 @@ fn table(lanes: Vec<Vec<ArrayRef>>, firsts: &[Vec<u64>], rows: usize) -> Result<
 }
 
 /// `a-b` with either negative.
-fn two_numbers(text: &str) -> Option<(i64, i64)> {
+fn two_numbers(text: &str) -> Option<(i64, i128)> {
     let split = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(i, _)| i)?;
     let (first, second) = text.split_at_checked(split)?;
     Some((first.parse().ok()?, second.strip_prefix('-')?.parse().ok()?))

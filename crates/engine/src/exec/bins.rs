@@ -15,11 +15,12 @@ use datafusion::common::{Result, exec_datafusion_err};
 use super::accumulate::Finished;
 use super::chunk::{Chunk, Late};
 use super::emitted::Emitted;
+use super::failures::Failures;
 use super::keys::{EncodedKeys, KeyEncoder, Picked};
 use super::lane::{Lane, Step};
 use super::lanes::ranks;
 use super::options::Lanes;
-use super::window::floor;
+use super::time::Bins;
 use super::workers::Workers;
 use crate::program::WindowSpec;
 
@@ -33,10 +34,11 @@ const ROWS_TO_JUDGE: usize = 1024;
 #[derive(Debug)]
 pub(super) struct BinOperator {
     pub(super) spec: Arc<WindowSpec>,
+    failures: Failures,
     pub(super) encoder: KeyEncoder,
-    /// Width of a bin: the slide, or the width of a tumbling window.
-    slide: i64,
-    width: i64,
+    pub(super) grid: Bins,
+    /// How many bins make a window: one of a tumbling window.
+    length: i128,
     pub(super) lanes: Vec<Lane>,
     /// A thread for each, where there are several.
     workers: Workers,
@@ -50,14 +52,15 @@ pub(super) struct BinOperator {
 }
 
 impl BinOperator {
-    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes) -> Result<Self> {
+    pub(super) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes, failures: Failures) -> Result<Self> {
         let encoder = spec.key_encoder()?;
         let spread = Lanes { most: if encoder.has_columns() { spread.most.max(1) } else { 1 }, ..spread };
         let mut operator = Self {
             spec: Arc::new(spec.clone()),
+            failures,
             encoder,
-            slide,
-            width,
+            grid: Bins::of_width(slide),
+            length: i128::from(width / slide.max(1)),
             lanes: Vec::new(),
             workers: Workers::default(),
             spread,
@@ -70,7 +73,10 @@ impl BinOperator {
     }
 
     fn set_lanes(&mut self, lanes: usize) -> Result<()> {
-        let lane = |_| Lane::new(&self.spec, self.encoder.table(), self.slide, self.width, lanes > 1);
+        let lane = |_| {
+            let keys = self.encoder.table();
+            Lane::new(&self.spec, &self.failures, keys, (self.grid, self.length), lanes > 1)
+        };
         self.lanes = (0..lanes).map(lane).collect();
         if lanes > 1 {
             self.workers = Workers::start(lanes)?;
@@ -81,15 +87,19 @@ impl BinOperator {
     /// Takes rows; those whose bin had closed before them are late.
     pub(super) async fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
         let begun = Instant::now();
-        let batch = self.spec.rows.apply(&chunk.batch)?;
+        let batch = self.spec.rows.apply_to_rows(&chunk.batch, &self.failures);
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let (batch, bins) = self.on_time(chunk, batch, late)?;
+        let (batch, mut bins) = self.on_time(chunk, batch, late)?;
+        let (inputs, kept) = self.spec.evaluate_rows(&batch, &self.failures)?;
+        if let Some(kept) = kept {
+            let mut kept = kept.values().iter();
+            bins.retain(|_| kept.next().unwrap_or(false));
+        }
         if bins.is_empty() {
             return Ok(());
         }
-        let inputs = self.spec.evaluate(&batch)?;
         let keys = self.encoder.encode(&inputs.keys)?;
         let base = self.rows;
         self.rows += bins.len() as u64;
@@ -167,7 +177,7 @@ impl BinOperator {
         let rows = batch.num_rows();
         let times = self.spec.time.evaluate(&batch)?.into_array(rows)?;
         let times = times.as_primitive::<TimestampNanosecondType>();
-        let bins: Vec<i64> = times.values().iter().map(|t| floor(*t, self.slide)).collect();
+        let bins: Vec<i64> = times.values().iter().map(|t| self.grid.number(*t)).collect();
         let judge = chunk.judge(self.watermark);
         if judge.all_on_time() && times.null_count() == 0 {
             return Ok((batch, bins));
@@ -177,7 +187,7 @@ impl BinOperator {
         let mut kept = Vec::with_capacity(rows);
         for (row, bin) in bins.iter().enumerate() {
             let number = numbers.value(row);
-            let is_late = times.is_null(row) || *bin < floor(judge.watermark_at(number), self.slide);
+            let is_late = times.is_null(row) || *bin < self.grid.number(judge.watermark_at(number));
             if is_late {
                 late.add(chunk, number);
             }
@@ -196,10 +206,10 @@ impl BinOperator {
         if watermark <= self.watermark {
             return Ok((Vec::new(), watermark));
         }
-        let (mut emitted, mut reached) = (Emitted::new(self.width), watermark);
-        while let Some((start, finished)) = self.next(watermark).await? {
-            if !emitted.push(start, finished, &self.spec, &mut self.lanes)? {
-                reached = start.saturating_add(self.width);
+        let (mut emitted, mut reached) = (Emitted::new(self.grid, self.length), watermark);
+        while let Some((end, finished)) = self.next(watermark).await? {
+            if !emitted.push(end, finished, &self.spec, &mut self.lanes)? {
+                reached = self.grid.start(end);
                 break;
             }
         }
@@ -211,8 +221,8 @@ impl BinOperator {
         Ok((output, self.watermark))
     }
 
-    /// The next window that ends at or before the watermark: its start, and the groups of each lane.
-    async fn next(&mut self, watermark: i64) -> Result<Option<(i64, Vec<Finished>)>> {
+    /// The next window that ends at or before the watermark: the number of the bin behind it, and the groups of each lane.
+    async fn next(&mut self, watermark: i64) -> Result<Option<(i128, Vec<Finished>)>> {
         loop {
             let at_once =
                 self.lanes.len() > 1 && self.lanes.iter().map(|l| l.keys.len()).sum::<usize>() >= ROWS_TO_SHARE;
@@ -223,24 +233,24 @@ impl BinOperator {
             for step in steps {
                 match step {
                     Step::Nothing => return Ok(None),
-                    Step::Window(start, groups) => {
-                        window = Some(start);
+                    Step::Window(end, groups) => {
+                        window = Some(end);
                         finished.push(groups);
                     }
-                    Step::Closed(start, first) => {
-                        closed = Some(start);
+                    Step::Closed(number, first) => {
+                        closed = Some(number);
                         firsts.push(first);
                     }
                 }
             }
-            if let Some(start) = window {
-                return Ok(Some((start, finished)));
+            if let Some(end) = window {
+                return Ok(Some((end, finished)));
             }
-            if let Some(start) = closed.filter(|_| self.lanes.len() > 1) {
+            if let Some(number) = closed.filter(|_| self.lanes.len() > 1) {
                 let firsts: Vec<&[u64]> = firsts.iter().map(Vec::as_slice).collect();
                 let (ranks, span) = ranks(&firsts);
                 for (lane, ranks) in self.lanes.iter_mut().zip(ranks) {
-                    lane.closed.set_order(start, ranks, span);
+                    lane.closed.set_order(number, ranks, span);
                 }
             }
         }

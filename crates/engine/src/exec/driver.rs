@@ -2,7 +2,7 @@
 //! and cuts checkpoints between two batches.
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +12,11 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::RunOptions;
+use super::checkpoint::{finished, write_checkpoint};
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Turn};
 use super::error::RunError;
+use super::failures::Failures;
 use super::operator::State;
 use super::operator_task::{Held, OperatorTask};
 use super::sink_task::{RowEncoder, SinkTask, Written};
@@ -64,6 +66,9 @@ pub async fn run(
     let closed = driver.close(ended.is_ok()).await;
     let report = driver.stats.report();
     ended.and(closed)?;
+    for source in report.sources.iter().filter(|s| s.unaccounted().is_some_and(|rows| rows > 0)) {
+        tracing::error!(table = %source.name, rows = source.unaccounted(), "rows were lost: a fault of weir, please report it");
+    }
     Ok(report)
 }
 
@@ -86,6 +91,8 @@ struct Driver {
     store: Option<Store>,
     /// Where the sources are.
     sources: Vec<SourceState>,
+    /// Whether there was a checkpoint to go on from.
+    resumed: bool,
     heads: Vec<Head>,
     /// Operators and sinks.
     tasks: JoinSet<Result<(), RunError>>,
@@ -136,7 +143,8 @@ impl Driver {
         let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
         let held = Held::new(options.state_limit, Arc::clone(&stats));
         for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
-            let mut state = State::new(&program.operators, operator, options.lanes())?;
+            let failures = Failures::of_operator(&stats, program, id);
+            let mut state = State::new(&program.operators, operator, options.lanes(), &failures)?;
             let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
@@ -151,7 +159,7 @@ impl Driver {
                 _ => {
                     let (operators, held) = (Arc::clone(&program.operators), held.clone());
                     let late = Late::new(Arc::clone(&stats), program, id);
-                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, held };
+                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, held };
                     tasks.spawn(task.run());
                 }
             }
@@ -168,6 +176,7 @@ impl Driver {
             stats,
             store,
             sources: checkpoint.sources,
+            resumed: resume,
             heads,
             answering: tasks.len(),
             tasks,
@@ -188,11 +197,15 @@ impl Driver {
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
+            // A source that begins at `latest` begins there once: the first checkpoint keeps it, whether a record came or not.
+            let began = stored.is_none().then(|| SourceState::at_start(table.name.clone(), source.position()));
             self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);
-            let (marks, future) = (stored.map(|s| &s.watermark), self.options.future_limit);
+            let marks = stored.map(|s| &s.watermark);
+            let future = self.options.future_limit.unwrap_or(table.future_limit);
             let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
-            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), stats)?;
+            let failures = Failures::of_operator(&stats, program, node);
+            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
             let task = SourceTask {
                 node,
                 source,
@@ -202,6 +215,7 @@ impl Driver {
                 budget: budget.clone(),
             };
             self.readers.push(tokio::spawn(task.run(sender.clone())));
+            self.sources.extend(began);
         }
         Ok(receiver)
     }
@@ -214,8 +228,9 @@ impl Driver {
     ) -> Result<(), RunError> {
         let mut shutdown = pin!(shutdown);
         let interval = self.options.checkpoint_interval;
-        let mut next_checkpoint = Instant::now() + interval;
-        let mut dirty = false;
+        // The first one of all is written at once: it says where the sources began.
+        let mut next_checkpoint = if self.resumed { Instant::now() + interval } else { Instant::now() };
+        let mut dirty = !self.resumed;
         loop {
             tokio::select! {
                 biased;
@@ -362,41 +377,4 @@ impl Driver {
         }
         result
     }
-}
-
-/// Waits for a checkpoint that is being written; for ever when there is none.
-async fn finished(
-    writing: &mut Option<JoinHandle<Result<bool, RunError>>>,
-) -> Result<Result<bool, RunError>, JoinError> {
-    match writing {
-        Some(task) => task.await,
-        None => pending().await,
-    }
-}
-
-/// Gathers the answers to a barrier and writes them down. Sinks answer when they have flushed: what the positions have
-/// passed is durable. Whether all have answered; without, nothing is written.
-async fn write_checkpoint(
-    store: Store,
-    sources: Vec<SourceState>,
-    mut answers: mpsc::UnboundedReceiver<Answer>,
-    wanted: usize,
-    stats: Arc<Stats>,
-) -> Result<bool, RunError> {
-    let (mut operators, mut count) = (Vec::new(), 0);
-    while let Some(answer) = answers.recv().await {
-        count += 1;
-        if let Answer::State(state) = answer {
-            operators.push(state);
-        }
-    }
-    if count < wanted {
-        return Ok(false);
-    }
-    operators.sort_by_key(|o| o.operator);
-    let checkpoint = Checkpoint { sources, operators };
-    let bytes = store.save(checkpoint).await?;
-    stats.checkpoints.fetch_add(1, Ordering::Relaxed);
-    tracing::debug!(bytes, "checkpoint written");
-    Ok(true)
 }

@@ -9,6 +9,7 @@ use datafusion::common::Result;
 use super::accumulate::Finished;
 use super::lane::Lane;
 use super::lanes::{add_in_order, joined};
+use super::time::{Bins, before};
 use super::window::window_array;
 use crate::program::WindowSpec;
 
@@ -21,25 +22,27 @@ const SMALL_ROWS: usize = 1024;
 /// Windows on their way out, in order.
 #[derive(Debug)]
 pub(super) struct Emitted {
-    width: i64,
+    grid: Bins,
+    /// How many bins make a window.
+    length: i128,
     batches: Vec<RecordBatch>,
-    /// Windows that may share a batch: start, and the groups of each lane.
-    waiting: Vec<(i64, Vec<Finished>)>,
+    /// Windows that may share a batch: the number of the bin behind them, and the groups of each lane.
+    waiting: Vec<(i128, Vec<Finished>)>,
     waiting_rows: usize,
     /// Of all windows.
     rows: usize,
 }
 
 impl Emitted {
-    /// None yet; all have this width.
-    pub(super) fn new(width: i64) -> Self {
-        Self { width, batches: Vec::new(), waiting: Vec::new(), waiting_rows: 0, rows: 0 }
+    /// None yet; all are made of so many bins.
+    pub(super) fn new(grid: Bins, length: i128) -> Self {
+        Self { grid, length, batches: Vec::new(), waiting: Vec::new(), waiting_rows: 0, rows: 0 }
     }
 
     /// Adds a window, lane by lane; whether there is room for more.
     pub(super) fn push(
         &mut self,
-        start: i64,
+        end: i128,
         finished: Vec<Finished>,
         spec: &WindowSpec,
         lanes: &mut [Lane],
@@ -48,7 +51,7 @@ impl Emitted {
         if self.waiting_rows + rows > SMALL_ROWS {
             self.join(spec, lanes)?;
         }
-        self.waiting.push((start, finished));
+        self.waiting.push((end, finished));
         self.waiting_rows += rows;
         self.rows += rows;
         Ok(self.rows < EMITTED_ROWS)
@@ -83,12 +86,13 @@ impl Emitted {
             }
             places
         })?;
-        let mut starts = Vec::with_capacity(rows);
-        for (start, lanes) in &windows {
-            starts.resize(starts.len() + lanes.iter().map(|f| f.numbers.len()).sum::<usize>(), *start);
+        let (mut starts, mut ends) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for (end, lanes) in &windows {
+            let until = starts.len() + lanes.iter().map(|f| f.numbers.len()).sum::<usize>();
+            starts.resize(until, self.grid.start(end - self.length));
+            ends.resize(until, self.grid.start(*end));
         }
-        let ends: Vec<i64> = starts.iter().map(|start| start.saturating_add(self.width)).collect();
-        let times = TimestampNanosecondArray::from_iter_values(ends.iter().map(|end| end.saturating_sub(1)));
+        let times = TimestampNanosecondArray::from_iter_values(ends.iter().map(|end| before(*end, 1)));
         let values = columns.split_off(spec.keys.len());
         self.batches.push(spec.output(columns, window_array(starts, ends)?, values, Arc::new(times))?);
         Ok(())

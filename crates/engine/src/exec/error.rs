@@ -30,8 +30,8 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A row cannot be computed.
-    #[error("a query failed on a row: {0}\nhint: TRY_CAST gives NULL where CAST fails")]
+    /// The state of an operator cannot be kept or computed on.
+    #[error("a query failed: {0}")]
     Query(String),
     /// A row cannot be encoded.
     #[error("a row cannot be encoded: {0}")]
@@ -49,6 +49,16 @@ pub enum RunError {
     /// A task of the run died.
     #[error("a task of the run died: {0}")]
     Task(String),
+}
+
+impl RunError {
+    /// The same, naming the rules whose query it is.
+    pub(super) fn of_rules(self, names: &str) -> Self {
+        match self {
+            Self::Query(error) if !names.is_empty() => Self::Query(format!("{error} (a query of {names})")),
+            other => other,
+        }
+    }
 }
 
 impl From<datafusion::common::DataFusionError> for RunError {

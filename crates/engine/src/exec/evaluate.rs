@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::RecordBatch;
-use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, not_impl_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -30,21 +30,33 @@ static CONTEXT: LazyLock<Arc<TaskContext>> = LazyLock::new(|| {
 /// Every run of a node adds to its counters: after so many, all nodes are made anew.
 const RUNS: usize = 256;
 
-/// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run.
-const WITHOUT_MEMORY: [&str; 12] = [
+/// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run. Nodes that
+/// bring partitions together are none of them: a plan has one ([`check_partitions`]).
+const WITHOUT_MEMORY: [&str; 10] = [
     "AggregateExec",
     "BoundedWindowAggExec",
     "CoalesceBatchesExec",
-    "CoalescePartitionsExec",
     "FilterExec",
     "InputExec",
     "PlaceholderRowExec",
     "ProjectionExec",
     "SortExec",
-    "UnionExec",
     "UnnestExec",
     "WindowAggExec",
 ];
+
+/// Refuses a plan of which a node has several partitions. DataFusion would read them on tasks of their own, and nobody drives the
+/// runtime that such tasks are given to: the plan would wait for ever.
+pub(crate) fn check_partitions(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    plan.apply(|node| {
+        let partitions = node.properties().output_partitioning().partition_count();
+        if partitions == 1 {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        not_impl_err!("the plan reads {partitions} partitions at once ({})", node.name())
+    })?;
+    Ok(())
+}
 
 /// A plan that is run again and again, with inputs of its own.
 #[derive(Debug)]
@@ -112,4 +124,55 @@ fn without_memory(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Execut
         children.push(copied.unwrap_or_else(|| Arc::clone(child)));
     }
     if renewed && !children.is_empty() { Arc::clone(plan).with_new_children(children).map(Some) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use arrow::array::Int64Array;
+    use datafusion::datasource::MemTable;
+    use datafusion::physical_plan::union::UnionExec;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn plan(sql: &str) -> Arc<dyn ExecutionPlan> {
+        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        let batch = RecordBatch::try_from_iter([("k", Arc::new(Int64Array::from(vec![1, 2])) as _)]).unwrap();
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+        context.register_table("t", Arc::new(table)).unwrap();
+        context.sql(sql).await.unwrap().create_physical_plan().await.unwrap()
+    }
+
+    fn names(plan: &Arc<dyn ExecutionPlan>, found: &mut BTreeSet<String>) {
+        found.insert(plan.name().to_owned());
+        plan.children().into_iter().for_each(|child| names(child, found));
+    }
+
+    /// An operator that DataFusion calls otherwise one day would be remade for every run, in silence.
+    #[tokio::test]
+    async fn every_node_without_memory_is_one_that_datafusion_has() {
+        let mut found = BTreeSet::from(["InputExec".to_owned()]);
+        for sql in [
+            "SELECT 1",
+            "SELECT k + 1 FROM t WHERE k > 1 ORDER BY k",
+            "SELECT sum(n) FROM (SELECT k, count(*) AS n FROM t GROUP BY k)",
+            "SELECT row_number() OVER (ORDER BY k), sum(k) OVER (ORDER BY k) FROM t",
+            "SELECT sum(k) OVER () FROM t",
+            "SELECT unnest(make_array(k, k)) FROM t WHERE k > 1",
+        ] {
+            names(&plan(sql).await, &mut found);
+        }
+        let missing: Vec<_> = WITHOUT_MEMORY.iter().filter(|name| !found.contains(**name)).collect();
+        assert!(missing.is_empty(), "{missing:?} of {found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_plan_with_a_second_partition_is_refused() {
+        let one = plan("SELECT k FROM t").await;
+        check_partitions(&one).unwrap();
+        let two: Arc<dyn ExecutionPlan> = Arc::new(UnionExec::new(vec![Arc::clone(&one), one]));
+        assert!(check_partitions(&two).unwrap_err().to_string().contains("2 partitions"));
+    }
 }

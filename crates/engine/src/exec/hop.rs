@@ -11,21 +11,24 @@ use std::sync::{Arc, Weak};
 use datafusion::common::Result;
 
 use super::accumulate::{Finished, Groups, Partial};
+use super::failures::{Failures, attempt};
+use super::time::Bins;
 use crate::program::WindowSpec;
 
 /// Closed bins, and the blocks made of them.
 #[derive(Debug)]
 pub(super) struct ClosedBins {
-    slide: i64,
-    width: i64,
+    grid: Bins,
+    /// How many bins make a window.
+    length: i128,
     /// Whether other lanes hold groups of the same bins.
     ordered: bool,
-    /// By the bin's number: its start in slides.
+    /// By the bin's number.
     bins: BTreeMap<i64, Arc<Partial>>,
     /// By level and number; `None` where a block has no rows.
     blocks: HashMap<(u32, i64), Option<Arc<Partial>>>,
-    /// The end, in slides, before which every window was emitted.
-    next_end: i64,
+    /// The number of the bin behind the next window: all windows that end earlier were emitted.
+    next_end: i128,
     /// The newest window, if it is small.
     newest: Option<Window>,
 }
@@ -41,17 +44,18 @@ struct Window {
 const KEPT_ROWS: usize = 64;
 
 impl ClosedBins {
-    pub(super) fn new(slide: i64, width: i64, ordered: bool) -> Self {
-        Self { slide, width, ordered, bins: BTreeMap::new(), blocks: HashMap::new(), next_end: i64::MIN, newest: None }
+    pub(super) fn new(grid: Bins, length: i128, ordered: bool) -> Self {
+        let next_end = i128::from(i64::MIN);
+        Self { grid, length, ordered, bins: BTreeMap::new(), blocks: HashMap::new(), next_end, newest: None }
     }
 
-    pub(super) fn insert(&mut self, start: i64, partial: Partial) {
-        self.bins.insert(start.div_euclid(self.slide), Arc::new(partial));
+    pub(super) fn insert(&mut self, number: i64, partial: Partial) {
+        self.bins.insert(number, Arc::new(partial));
     }
 
     /// Sets the order of a bin's groups among those of all lanes.
-    pub(super) fn set_order(&mut self, start: i64, firsts: Vec<u32>, span: usize) {
-        if let Some(partial) = self.bins.get_mut(&start.div_euclid(self.slide)) {
+    pub(super) fn set_order(&mut self, number: i64, firsts: Vec<u32>, span: usize) {
+        if let Some(partial) = self.bins.get_mut(&number) {
             Arc::make_mut(partial).set_order(firsts, span);
         }
     }
@@ -71,60 +75,78 @@ impl ClosedBins {
         }
     }
 
-    /// Where the bins start.
-    pub(super) fn starts(&self) -> impl Iterator<Item = i64> {
-        self.bins.keys().map(|number| number * self.slide)
+    /// The bins' numbers.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
+        self.bins.keys().copied()
     }
 
-    /// The bin that starts there.
-    pub(super) fn bin(&self, start: i64) -> Option<&Partial> {
-        self.bins.get(&start.div_euclid(self.slide)).map(AsRef::as_ref)
+    /// The bin of a number.
+    pub(super) fn bin(&self, number: i64) -> Option<&Partial> {
+        self.bins.get(&number).map(AsRef::as_ref)
     }
 
-    pub(super) fn next_end(&self) -> i64 {
+    pub(super) fn next_end(&self) -> i128 {
         self.next_end
     }
 
-    pub(super) fn set_next_end(&mut self, next_end: i64) {
+    pub(super) fn set_next_end(&mut self, next_end: i128) {
         self.next_end = next_end;
     }
 
-    /// The next window with rows that ends at or before the watermark: its start and its results.
+    /// The next window with rows that ends at or before the watermark: the number of the bin behind it, and its results.
     pub(super) fn next_window(
         &mut self,
         watermark: i64,
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Option<(i64, Finished)>> {
-        let length = self.width / self.slide;
-        let Some((first, _)) = self.bins.first_key_value() else { return Ok(None) };
+    ) -> Option<(i128, Finished)> {
+        let first = self.bins.first_key_value().map(|(first, _)| i128::from(*first))?;
         let end = self.next_end.max(first + 1);
-        if end.saturating_mul(self.slide) > watermark {
-            return Ok(None);
+        if self.grid.start(end) > watermark {
+            return None;
         }
-        let start = end - length;
+        let start = (end - self.length).max(first);
+        let window = attempt(|| self.window(start, end, (spec, failures), known, groups));
+        let finished = window.unwrap_or_else(|error| {
+            failures.add(1, &error);
+            Finished::default()
+        });
+        self.next_end = end + 1;
+        self.forget_before(self.next_end - self.length);
+        Some((end, finished))
+    }
+
+    /// The results of the bins from one number up to another.
+    fn window(
+        &mut self,
+        start: i128,
+        end: i128,
+        (spec, failures): (&WindowSpec, &Failures),
+        known: usize,
+        groups: &mut Vec<usize>,
+    ) -> Result<Finished> {
         let mut parts = Vec::new();
-        let mut at = start.max(*first);
+        let mut at = start;
         while at < end {
             let mut level = at.trailing_zeros().min(62);
-            while level > 0 && (1i64 << level) > end - at {
+            while level > 0 && (1i128 << level) > end - at {
                 level -= 1;
             }
-            parts.extend(self.block(level, at >> level, spec, known, groups)?);
-            at += 1i64 << level;
+            // No bin is behind the last one that there can be.
+            if let Ok(number) = i64::try_from(at >> level) {
+                parts.extend(self.block(level, number, spec, known, groups)?);
+            }
+            at += 1i128 << level;
         }
-        let finished = self.finished(&parts, spec, known, groups)?;
-        self.next_end = end + 1;
-        self.forget_before(end + 1 - length);
-        Ok(Some((start * self.slide, finished)))
+        self.finished(&parts, (spec, failures), known, groups)
     }
 
     /// The results of merged parts; those of the window before where it had the same parts.
     fn finished(
         &mut self,
         parts: &[Arc<Partial>],
-        spec: &WindowSpec,
+        (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Finished> {
@@ -136,7 +158,8 @@ impl ClosedBins {
         if let Some(newest) = self.newest.as_ref().filter(same) {
             return Ok(newest.finished.clone());
         }
-        let finished = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?.finish()?;
+        let merged = Groups::merged(spec, self.ordered, parts.iter().map(AsRef::as_ref), known, groups)?;
+        let finished = merged.finish(spec, failures);
         self.newest = (finished.numbers.len() <= KEPT_ROWS)
             .then(|| Window { parts: parts.iter().map(Arc::downgrade).collect(), finished: finished.clone() });
         Ok(finished)
@@ -172,11 +195,15 @@ impl ClosedBins {
     }
 
     /// Drops what no later window covers.
-    fn forget_before(&mut self, first: i64) {
-        let kept = self.bins.split_off(&first);
+    fn forget_before(&mut self, first: i128) {
+        let kept = match i64::try_from(first) {
+            Ok(first) => self.bins.split_off(&first),
+            Err(_) if first < 0 => return,
+            Err(_) => BTreeMap::new(),
+        };
         let dropped = std::mem::replace(&mut self.bins, kept);
         if !dropped.is_empty() {
-            self.blocks.retain(|(level, number), _| *number << level >= first);
+            self.blocks.retain(|(level, number), _| i128::from(*number) << level >= first);
         }
     }
 

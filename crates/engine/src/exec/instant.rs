@@ -3,15 +3,17 @@
 //! Rows of windowed streams carry their instant in `_timestamp`. Groups, partitions and joins of such rows hold the window
 //! or the instant, so all instants that are complete are evaluated in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::kernels::cmp::lt;
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::common::Result;
 
 use super::evaluate::Evaluator;
+use super::failures::{Failures, attempt};
+use super::over_rows::{OfInputs, run_over_rows};
 use super::rows::bytes_of;
 use crate::program::{InstantSpec, NodeId};
 
@@ -19,15 +21,16 @@ use crate::program::{InstantSpec, NodeId};
 #[derive(Debug)]
 pub(crate) struct InstantOperator {
     plan: Evaluator,
+    failures: Failures,
     /// Per input: the place of `_timestamp`, and the rows that wait.
     waiting: BTreeMap<NodeId, (usize, Vec<RecordBatch>)>,
     bytes: usize,
 }
 
 impl InstantOperator {
-    pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize) -> Result<Self> {
+    pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize, failures: Failures) -> Result<Self> {
         let waiting = spec.inputs.iter().map(|id| (*id, (time_columns(*id), Vec::new()))).collect();
-        Ok(Self { plan: Evaluator::new(&spec.plan)?, waiting, bytes: 0 })
+        Ok(Self { plan: Evaluator::new(&spec.plan)?, failures, waiting, bytes: 0 })
     }
 
     pub(crate) fn push(&mut self, node: NodeId, batch: RecordBatch) {
@@ -69,7 +72,38 @@ impl InstantOperator {
         if !any {
             return Ok(Vec::new());
         }
-        Ok(self.plan.run(&complete)?.into_iter().filter(|b| b.num_rows() > 0).collect())
+        let output = match attempt(|| self.plan.run(&complete)) {
+            Ok(output) => output,
+            Err(_) => self.one_by_one(&complete)?,
+        };
+        Ok(output.into_iter().filter(|b| b.num_rows() > 0).collect())
+    }
+
+    /// Evaluates instant by instant, so that one that fails costs no other; within it the rows that fail are left out.
+    fn one_by_one(&mut self, complete: &OfInputs) -> Result<Vec<RecordBatch>> {
+        let Self { plan, failures, waiting, .. } = self;
+        let times = |node: &NodeId, batch: &RecordBatch| {
+            let time = waiting.get(node).map_or(0, |(time, _)| *time);
+            batch.column(time).as_primitive::<TimestampNanosecondType>().clone()
+        };
+        let mut instants = BTreeSet::new();
+        for (node, batches) in complete {
+            batches.iter().for_each(|batch| instants.extend(times(node, batch).iter()));
+        }
+        let mut output = Vec::new();
+        for instant in instants {
+            let mut inputs = OfInputs::with_capacity(complete.len());
+            for (node, batches) in complete {
+                let mut of_instant = Vec::new();
+                for batch in batches {
+                    let here = BooleanArray::from_iter(times(node, batch).iter().map(|t| Some(t == instant)));
+                    of_instant.push(filter_record_batch(batch, &here)?);
+                }
+                inputs.push((*node, of_instant));
+            }
+            output.extend(run_over_rows(&inputs, failures, &mut |inputs| plan.run(inputs)));
+        }
+        Ok(output)
     }
 
     /// Bytes held.

@@ -15,8 +15,11 @@ use hashbrown::DefaultHashBuilder;
 
 use super::chunk::{Chunk, Late, Origin};
 use super::evaluate::evaluate;
+use super::failures::{Failures, attempt};
 use super::join_keys::keys_of;
 use super::join_side::Side;
+use super::over_rows::{OfInputs, run_over_rows};
+use super::time::before as earlier;
 use crate::program::{JoinSpec, NodeId, ROW};
 
 /// The kept rows of both sides.
@@ -24,6 +27,7 @@ use crate::program::{JoinSpec, NodeId, ROW};
 pub(super) struct JoinOperator {
     /// Its last two columns are the numbers of the left and the right row of a pair.
     plan: Arc<dyn ExecutionPlan>,
+    failures: Failures,
     sides: [Side; 2],
     ttl: i64,
     /// Rows before this meet no row that is still to come.
@@ -42,7 +46,13 @@ struct Times<'a> {
 }
 
 impl JoinOperator {
-    pub(super) fn new(spec: &JoinSpec, left: &SchemaRef, right: &SchemaRef, schema: &SchemaRef) -> Result<Self> {
+    pub(super) fn new(
+        spec: &JoinSpec,
+        left: &SchemaRef,
+        right: &SchemaRef,
+        schema: &SchemaRef,
+        failures: Failures,
+    ) -> Result<Self> {
         let mut keys = keys_of(&spec.plan)?;
         let sides = [
             Side::new(spec.left, left, keys.remove(&spec.left))?,
@@ -50,6 +60,7 @@ impl JoinOperator {
         ];
         Ok(Self {
             plan: Arc::clone(&spec.plan),
+            failures,
             sides,
             ttl: spec.ttl,
             oldest: i64::MIN,
@@ -66,7 +77,12 @@ impl JoinOperator {
         if came.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let hashes = own.hashes(&came, &self.hasher)?;
+        let hasher = &self.hasher;
+        let (came, hashes) = match attempt(|| own.hashes(&came, hasher)) {
+            Ok(hashes) => (came, hashes),
+            // Rows without a key meet nothing.
+            Err(_) => own.hashed(&came, hasher, &self.failures)?,
+        };
         own.keep(came.clone(), hashes.as_deref());
         let met = match &hashes {
             Some(hashes) => other.of_keys(hashes, self.oldest)?,
@@ -74,7 +90,8 @@ impl JoinOperator {
         };
         let Some(met) = met.filter(|rows| rows.num_rows() > 0) else { return Ok(Vec::new()) };
         let (came, met) = (own.numbered(&came)?, other.numbered(&met)?);
-        let joined = evaluate(&self.plan, &[(own.node, vec![came.clone()]), (other.node, vec![met.clone()])])?;
+        let inputs: OfInputs = vec![(own.node, vec![came.clone()]), (other.node, vec![met.clone()])];
+        let joined = run_over_rows(&inputs, &self.failures, &mut |inputs| evaluate(&self.plan, inputs));
         let (came, met) = (Times::of(own, &came), Times::of(other, &met));
         let (left, right) = if is_left { (came, met) } else { (met, came) };
         let all_meet = left.all_meet(right, self.ttl) && right.all_meet(left, self.ttl);
@@ -94,7 +111,7 @@ impl JoinOperator {
         let mut meet = Vec::with_capacity(if all_meet { 0 } else { pairs.num_rows() });
         for (l, r) in numbers {
             let (l, r) = (left.row(*l), right.row(*r));
-            let met = all_meet || (l.0 >= r.1.saturating_sub(self.ttl) && r.0 >= l.1.saturating_sub(self.ttl));
+            let met = all_meet || (l.0 >= earlier(r.1, self.ttl) && r.0 >= earlier(l.1, self.ttl));
             if met {
                 before.push(l.1.max(r.1));
             }
@@ -119,7 +136,7 @@ impl JoinOperator {
     /// Forgets rows that are older than the watermark by more than the time to live: whatever still comes has a watermark
     /// that is no lower.
     pub(super) fn advance(&mut self, watermark: i64) {
-        self.oldest = watermark.saturating_sub(self.ttl);
+        self.oldest = earlier(watermark, self.ttl);
         for side in &mut self.sides {
             side.forget_before(self.oldest);
         }
@@ -160,7 +177,7 @@ impl<'a> Times<'a> {
     /// Whether no row of the other side is too old for any of these.
     fn all_meet(self, other: Self, ttl: i64) -> bool {
         let newest = self.before.iter().max().copied().unwrap_or(i64::MIN);
-        other.own.iter().all(|time| *time >= newest.saturating_sub(ttl))
+        other.own.iter().all(|time| *time >= earlier(newest, ttl))
     }
 
     /// A row's time and the watermark before it.

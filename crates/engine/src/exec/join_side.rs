@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
 use arrow::compute::kernels::cmp::gt_eq;
 use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType, UInt32Type};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use hashbrown::DefaultHashBuilder;
 
 use super::chunk::{Chunk, Late};
+use super::failures::Failures;
 use super::join_keys::JoinKey;
 use super::rows::bytes_of;
+use super::time::after;
 use crate::program::{NodeId, ROW, TIMESTAMP};
 
 /// Rows of a batch that comes back from a checkpoint: a batch is forgotten as a whole.
@@ -91,7 +94,7 @@ impl Side {
                 let judge = chunk.judge(i64::MIN);
                 numbers.iter().map(|number| judge.watermark_at(*number)).collect()
             }
-            None => times.values().iter().map(|time| time.saturating_add(1)).collect(),
+            None => times.values().iter().map(|time| after(*time, 1)).collect(),
         };
         let rows = with_before(batch, Arc::new(before))?;
         if times.null_count() == 0 {
@@ -116,6 +119,22 @@ impl Side {
         let Some(key) = &self.key else { return Ok(None) };
         let rows = key.encode(batch)?;
         Ok(Some(rows.iter().map(|row| hasher.hash_one(row.as_ref())).collect()))
+    }
+
+    /// The rows whose keys can be computed, with the keys' hashes; the others are counted.
+    pub(super) fn hashed(
+        &self,
+        batch: &RecordBatch,
+        hasher: &DefaultHashBuilder,
+        failures: &Failures,
+    ) -> Result<(RecordBatch, Option<Vec<u64>>)> {
+        let mut hash = |rows: Range<usize>| {
+            let part = batch.slice(rows.start, rows.len());
+            let hashes = self.hashes(&part, hasher)?;
+            Ok::<_, DataFusionError>((part, hashes.unwrap_or_default()))
+        };
+        let (parts, hashes): (Vec<_>, Vec<_>) = failures.over(0..batch.num_rows(), &mut hash).into_iter().unzip();
+        Ok((concat_batches(&batch.schema(), &parts)?, Some(hashes.concat())))
     }
 
     pub(super) fn keep(&mut self, batch: RecordBatch, hashes: Option<&[u64]>) {

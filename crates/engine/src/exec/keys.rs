@@ -290,7 +290,7 @@ pub(super) enum Picked<'a> {
 
 impl Picked<'_> {
     /// How many rows of a batch of `all` these are.
-    fn count(self, all: usize) -> usize {
+    pub(super) fn count(self, all: usize) -> usize {
         match self {
             Self::All => all,
             Self::Some(rows) => rows.len(),

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 
-use super::accumulate::{Finished, Groups, Inputs, Partial};
+use super::accumulate::{Finished, Groups, Partial};
+use super::arguments::Inputs;
+use super::failures::{Failures, attempt};
 use super::hop::ClosedBins;
 use super::keys::{EncodedKeys, Keys, Picked};
+use super::time::{Bins, before};
 use crate::program::WindowSpec;
 
 /// The bins of a lane. All lanes of an operator have the same bins, also where one has no group in a bin: what they do
@@ -16,12 +19,14 @@ use crate::program::WindowSpec;
 #[derive(Debug)]
 pub(super) struct Lane {
     spec: Arc<WindowSpec>,
+    failures: Failures,
     pub(super) keys: Keys,
-    /// Width of a bin: the slide, or the width of a tumbling window.
-    slide: i64,
-    width: i64,
+    grid: Bins,
+    /// How many bins make a window: one of a tumbling window.
+    length: i128,
     /// Whether there are other lanes.
     ordered: bool,
+    /// By the bin's number.
     pub(super) open: BTreeMap<i64, Groups>,
     pub(super) closed: ClosedBins,
     /// Room for the numbers of a batch's keys, and for their groups.
@@ -32,24 +37,31 @@ pub(super) struct Lane {
 /// What a lane did.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// It ended a window.
-    Window(i64, Finished),
-    /// It closed a bin; with what came before what.
+    /// It ended a window; with the number of the bin behind it.
+    Window(i128, Finished),
+    /// It closed the bin of a number; with what came before what.
     Closed(i64, Vec<u64>),
     /// There is no more to do.
     Nothing,
 }
 
 impl Lane {
-    pub(super) fn new(spec: &Arc<WindowSpec>, keys: Keys, slide: i64, width: i64, ordered: bool) -> Self {
+    pub(super) fn new(
+        spec: &Arc<WindowSpec>,
+        failures: &Failures,
+        keys: Keys,
+        (grid, length): (Bins, i128),
+        ordered: bool,
+    ) -> Self {
         Self {
             spec: Arc::clone(spec),
+            failures: failures.clone(),
             keys,
-            slide,
-            width,
+            grid,
+            length,
             ordered,
             open: BTreeMap::new(),
-            closed: ClosedBins::new(slide, width, ordered),
+            closed: ClosedBins::new(grid, length, ordered),
             numbers: Vec::new(),
             groups: Vec::new(),
         }
@@ -72,30 +84,48 @@ impl Lane {
             return Ok(());
         }
         self.keys.number(keys, inputs.rows, picked, &mut self.numbers);
-        bin.update(&self.numbers, self.keys.len(), inputs, picked, base, &mut self.groups)
+        let known = self.keys.len();
+        let update = || bin.update(&self.numbers, known, inputs, picked, base, &mut self.groups);
+        if let Err(error) = attempt(update) {
+            // Nobody knows which aggregates have taken the rows and which have not: the bin begins anew.
+            self.failures.add(picked.count(inputs.rows), &error);
+            *bin = Groups::new(&self.spec, self.ordered)?;
+        }
+        Ok(())
     }
 
     /// Closes the next bin that ends at or before the watermark, or ends the next window, whichever is first.
     pub(super) fn step(&mut self, watermark: i64) -> Result<Step> {
-        let over = |start: i64| start.saturating_add(self.slide) <= watermark;
-        let next = self.open.first_key_value().map(|(start, _)| *start).filter(|start| over(*start));
-        if self.slide != self.width {
+        let grid = self.grid;
+        let over = |number: &i64| grid.end(*number) <= watermark;
+        let next = self.open.first_key_value().map(|(number, _)| *number).filter(over);
+        if self.length > 1 {
             // Windows that end before this bin does not reach see only what closed earlier.
-            let bound = next.map_or(watermark, |start| start.saturating_add(self.slide).saturating_sub(1));
+            let bound = next.map_or(watermark, |number| before(grid.end(number), 1));
             let (spec, known) = (Arc::clone(&self.spec), self.keys.len());
-            if let Some((start, finished)) = self.closed.next_window(bound, &spec, known, &mut self.groups)? {
-                return Ok(Step::Window(start, finished));
+            let window = self.closed.next_window(bound, (&spec, &self.failures), known, &mut self.groups);
+            if let Some((end, finished)) = window {
+                return Ok(Step::Window(end, finished));
             }
         }
-        let Some((start, groups)) = next.and_then(|start| self.open.remove_entry(&start)) else {
+        let Some((number, groups)) = next.and_then(|number| self.open.remove_entry(&number)) else {
             return Ok(Step::Nothing);
         };
-        if self.slide == self.width {
-            return Ok(Step::Window(start, groups.finish()?));
+        if self.length == 1 {
+            return Ok(Step::Window(i128::from(number) + 1, groups.finish(&self.spec, &self.failures)));
         }
-        let firsts = groups.firsts().to_vec();
-        self.closed.insert(start, groups.into_partial()?);
-        Ok(Step::Closed(start, firsts))
+        let (firsts, rows) = (groups.firsts().to_vec(), groups.numbers().len());
+        match attempt(|| groups.into_partial()) {
+            Ok(partial) => {
+                self.closed.insert(number, partial);
+                Ok(Step::Closed(number, firsts))
+            }
+            Err(error) => {
+                self.failures.add(rows, &error);
+                self.closed.insert(number, Groups::new(&self.spec, self.ordered)?.into_partial()?);
+                Ok(Step::Closed(number, Vec::new()))
+            }
+        }
     }
 
     /// Forgets keys that no bin holds any more.
@@ -119,21 +149,21 @@ impl Lane {
 
     /// An open bin's states, and what came before what. Accumulators give their state only by giving it up, so the bin is
     /// built anew from it.
-    pub(super) fn state_of_open(&mut self, start: i64) -> Result<Option<(Partial, Vec<u64>)>> {
-        let Some(groups) = self.open.remove(&start) else { return Ok(None) };
+    pub(super) fn state_of_open(&mut self, number: i64) -> Result<Option<(Partial, Vec<u64>)>> {
+        let Some(groups) = self.open.remove(&number) else { return Ok(None) };
         let firsts = groups.firsts().to_vec();
         let partial = groups.into_partial()?;
-        self.reopen(start, &partial)?;
-        if let Some(groups) = self.open.get_mut(&start) {
+        self.reopen(number, &partial)?;
+        if let Some(groups) = self.open.get_mut(&number) {
             groups.set_firsts(&firsts);
         }
         Ok(Some((partial, firsts)))
     }
 
     /// Builds an open bin from states.
-    pub(super) fn reopen(&mut self, start: i64, partial: &Partial) -> Result<()> {
+    pub(super) fn reopen(&mut self, number: i64, partial: &Partial) -> Result<()> {
         let groups = Groups::merged(&self.spec, self.ordered, [partial], self.keys.len(), &mut self.groups)?;
-        self.open.insert(start, groups);
+        self.open.insert(number, groups);
         Ok(())
     }
 

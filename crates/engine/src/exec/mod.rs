@@ -1,14 +1,17 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
 
 mod accumulate;
+mod arguments;
 mod bin_state;
 mod bins;
+mod checkpoint;
 mod chunk;
 mod driver;
 mod edge;
 mod emitted;
 mod error;
 mod evaluate;
+mod failures;
 mod hop;
 mod instant;
 mod join;
@@ -20,6 +23,7 @@ mod lanes;
 mod operator;
 mod operator_task;
 mod options;
+mod over_rows;
 mod pairs;
 mod record;
 mod rows;
@@ -27,6 +31,7 @@ mod session;
 mod sink_task;
 mod source_task;
 mod stats;
+mod time;
 mod variance;
 mod watermark;
 mod window;
@@ -34,5 +39,6 @@ mod workers;
 
 pub use driver::run;
 pub use error::RunError;
+pub(crate) use evaluate::check_partitions;
 pub use options::RunOptions;
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};

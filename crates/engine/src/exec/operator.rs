@@ -8,6 +8,7 @@ use datafusion::common::Result;
 
 use super::bins::BinOperator;
 use super::chunk::{Chunk, Late};
+use super::failures::Failures;
 use super::instant::InstantOperator;
 use super::join::JoinOperator;
 use super::options::Lanes;
@@ -25,22 +26,33 @@ pub(super) enum State {
 
 impl State {
     /// The state that an operator starts with.
-    pub(super) fn new(operators: &[Operator], operator: &Operator, lanes: Lanes) -> Result<Option<Self>> {
+    pub(super) fn new(
+        operators: &[Operator],
+        operator: &Operator,
+        lanes: Lanes,
+        failures: &Failures,
+    ) -> Result<Option<Self>> {
+        let failures = failures.clone();
         let schema =
             |id: NodeId| operators.get(id).map_or_else(|| Arc::new(Schema::empty()), |o| Arc::clone(&o.schema));
         let time_column = |id: NodeId| schema(id).index_of(TIMESTAMP).unwrap_or(0);
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
-                Window::Tumble { width } => Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes)?)),
-                Window::Hop { slide, width } => Self::Bins(Box::new(BinOperator::new(spec, slide, width, lanes)?)),
-                Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap)?)),
+                Window::Tumble { width } => {
+                    Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes, failures)?))
+                }
+                Window::Hop { slide, width } => {
+                    Self::Bins(Box::new(BinOperator::new(spec, slide, width, lanes, failures)?))
+                }
+                Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap, failures)?)),
             }),
-            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column)?)),
+            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column, failures)?)),
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
                 &schema(spec.left),
                 &schema(spec.right),
                 &operator.schema,
+                failures,
             )?))),
             _ => None,
         })

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 
 use super::chunk::{Chunk, Late};
 use super::edge::{Answer, Inputs, Message, Outputs, Received, Turn};
 use super::error::RunError;
+use super::failures::Failures;
 use super::operator::State;
 use super::stats::Stats;
 use crate::program::{NodeId, Operator, OperatorKind};
@@ -24,6 +25,7 @@ pub(super) struct OperatorTask {
     pub(super) state: Option<State>,
     pub(super) watermark: i64,
     pub(super) late: Late,
+    pub(super) failures: Failures,
     pub(super) held: Held,
 }
 
@@ -54,7 +56,12 @@ impl Held {
 
 impl OperatorTask {
     /// Works until an input or a reader has gone.
-    pub(super) async fn run(mut self) -> Result<(), RunError> {
+    pub(super) async fn run(self) -> Result<(), RunError> {
+        let names = self.failures.names();
+        self.work().await.map_err(|error| error.of_rules(&names))
+    }
+
+    async fn work(mut self) -> Result<(), RunError> {
         while let Some(received) = self.inputs.next().await {
             let heard = match received {
                 Received::Turn { chunks, watermark, last } => self.turns(&chunks, watermark, last).await?,
@@ -105,13 +112,17 @@ impl OperatorTask {
         match (&operator.kind, &mut self.state) {
             (OperatorKind::Rows(rows), _) => {
                 for chunk in chunks.iter().flatten() {
-                    output.push(Chunk { batch: rows.apply(&chunk.batch)?, origin: chunk.origin.clone() });
+                    let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
+                    if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
+                        self.held.stats.count_kinds(chunk.origin.as_ref().and_then(|o| o.source), kinds);
+                    }
+                    output.push(Chunk { batch, origin: chunk.origin.clone() });
                 }
             }
             (OperatorKind::Union(inputs), _) => {
                 for (rows, chunks) in inputs.iter().zip(chunks) {
                     for chunk in chunks {
-                        let batch = rows.apply(&chunk.batch)?;
+                        let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
                         let batch = RecordBatch::try_new(Arc::clone(&operator.schema), batch.columns().to_vec())?;
                         output.push(Chunk { batch, origin: chunk.origin.clone() });
                     }
@@ -120,14 +131,22 @@ impl OperatorTask {
             (_, Some(state)) => {
                 for (id, chunks) in operator.inputs().into_iter().zip(chunks) {
                     for chunk in chunks {
-                        output.extend(state.push(id, chunk, &mut self.late).await?);
+                        // What fails here was not to be foreseen: it costs the batch.
+                        match state.push(id, chunk, &mut self.late).await {
+                            Ok(chunks) => output.extend(chunks),
+                            Err(error) => self.failures.add(chunk.batch.num_rows(), &error.to_string()),
+                        }
                     }
                 }
                 if changed {
-                    let (emitted, reached) = state.advance(self.watermark).await?;
-                    behind = reached < self.watermark;
-                    self.watermark = reached;
-                    output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
+                    match state.advance(self.watermark).await {
+                        Ok((emitted, reached)) => {
+                            behind = reached < self.watermark;
+                            self.watermark = reached;
+                            output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
+                        }
+                        Err(error) => self.failures.add(1, &error.to_string()),
+                    }
                 }
                 self.held.set(state.size())?;
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Stats;
 use crate::connectors::{MemorySink, MemorySource};
+use crate::program::FutureLimit;
 use crate::state::StateLocation;
 
 /// Several times what lanes cost, and what light aggregates take: measured in docs/bench.md.
@@ -48,8 +49,8 @@ pub struct RunOptions {
     pub stop_after: Option<u64>,
     /// The most bytes of window state; more ends the run with an error.
     pub state_limit: usize,
-    /// How far a record's time may lie beyond its arrival and still move the watermark.
-    pub future_limit: Duration,
+    /// How far a record's time may lie beyond its arrival and still move the watermark, in place of what each table says.
+    pub future_limit: Option<FutureLimit>,
     /// Counters to keep up to date.
     pub stats: Option<Arc<Stats>>,
 }
@@ -66,7 +67,7 @@ impl Default for RunOptions {
             sinks: HashMap::new(),
             stop_after: None,
             state_limit: 2 << 30,
-            future_limit: Duration::from_secs(3600),
+            future_limit: None,
             stats: None,
         }
     }

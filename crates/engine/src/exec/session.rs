@@ -4,6 +4,7 @@
 //! does not depend on the order in which they come: two neighbours belong together if they are less than the gap apart.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampNanosecondArray};
@@ -12,10 +13,13 @@ use arrow::datatypes::{Field, Schema, TimestampNanosecondType, UInt32Type};
 use arrow::row::RowConverter;
 use datafusion::common::{Result, internal_err};
 
-use super::accumulate::{Accumulators, Arguments, Inputs};
+use super::accumulate::Accumulators;
+use super::arguments::{Arguments, Inputs};
 use super::chunk::{Chunk, Late};
+use super::failures::Failures;
 use super::keys::Picked;
 use super::rows::bytes_of;
+use super::time::{after, are_closer, before};
 use super::window::window_array;
 use crate::program::WindowSpec;
 
@@ -23,6 +27,7 @@ use crate::program::WindowSpec;
 #[derive(Debug)]
 pub(super) struct SessionOperator {
     spec: WindowSpec,
+    failures: Failures,
     /// Encodes key columns; `None` where there are none.
     encoder: Option<RowConverter>,
     gap: i64,
@@ -55,10 +60,11 @@ struct Place {
 }
 
 impl SessionOperator {
-    pub(super) fn new(spec: &WindowSpec, gap: i64) -> Result<Self> {
+    pub(super) fn new(spec: &WindowSpec, gap: i64, failures: Failures) -> Result<Self> {
         Ok(Self {
             encoder: spec.key_converter()?,
             spec: spec.clone(),
+            failures,
             gap,
             keys: HashMap::new(),
             rows: Vec::new(),
@@ -72,7 +78,7 @@ impl SessionOperator {
 
     /// Takes rows; those behind the watermark are late.
     pub(super) fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
-        let batch = self.spec.rows.apply(&chunk.batch)?;
+        let batch = self.spec.rows.apply_to_rows(&chunk.batch, &self.failures);
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
@@ -82,7 +88,7 @@ impl SessionOperator {
         let numbers = self.spec.row.evaluate(&batch)?.into_array(rows)?;
         let numbers = numbers.as_primitive::<UInt32Type>();
         let judge = chunk.judge(self.watermark);
-        let inputs = self.spec.evaluate(&batch)?;
+        let (inputs, computed) = self.spec.evaluate_rows(&batch, &self.failures)?;
         let mut kept = Vec::with_capacity(rows);
         for row in 0..rows {
             let number = numbers.value(row);
@@ -90,7 +96,9 @@ impl SessionOperator {
             if is_late {
                 late.add(chunk, number);
             }
-            kept.push((!is_late).then(|| times.value(row)));
+            if computed.as_ref().is_none_or(|computed| computed.value(row)) {
+                kept.push((!is_late).then(|| times.value(row)));
+            }
         }
         self.add(&inputs, &kept)
     }
@@ -107,7 +115,7 @@ impl SessionOperator {
             let key = encoded.as_ref().map_or(&[][..], |e| e.row(row as usize).data());
             let place = Place { time, batch, row };
             self.live += 1;
-            self.next_end = self.next_end.min(time.saturating_add(self.gap));
+            self.next_end = self.next_end.min(after(time, self.gap));
             match self.keys.get_mut(key) {
                 Some(sessions) => join_session(sessions, place, self.gap),
                 None => {
@@ -131,7 +139,7 @@ impl SessionOperator {
         let (gap, mut closed, mut next_end) = (self.gap, Vec::new(), i64::MAX);
         self.keys.retain(|_, sessions| {
             sessions.retain_mut(|session| {
-                let end = session.last.saturating_add(gap);
+                let end = after(session.last, gap);
                 if is_over(end) {
                     closed.push((end, session.first, std::mem::take(&mut session.rows)));
                     return false;
@@ -143,23 +151,25 @@ impl SessionOperator {
         });
         self.next_end = next_end;
         closed.sort_unstable();
-        let output = self.close(closed)?;
+        self.live -= closed.iter().map(|(_, _, rows)| rows.len()).sum::<usize>();
+        let mut close = |sessions: Range<usize>| self.close(closed.get(sessions).unwrap_or_default());
+        let output = self.failures.over(0..closed.len(), &mut close);
         self.compact()?;
-        Ok(output.into_iter().collect())
+        Ok(output.into_iter().flatten().collect())
     }
 
-    fn close(&mut self, closed: Vec<(i64, i64, Vec<Place>)>) -> Result<Option<RecordBatch>> {
+    /// The results of sessions that are over.
+    fn close(&self, closed: &[(i64, i64, Vec<Place>)]) -> Result<Option<RecordBatch>> {
         if closed.is_empty() {
             return Ok(None);
         }
         let (mut picked, mut sessions) = (Vec::new(), Vec::new());
         let (mut starts, mut ends) = (Vec::with_capacity(closed.len()), Vec::with_capacity(closed.len()));
-        for (nth, (end, first, rows)) in closed.into_iter().enumerate() {
-            self.live -= rows.len();
+        for (nth, (end, first, rows)) in closed.iter().enumerate() {
             sessions.extend(std::iter::repeat_n(nth, rows.len()));
             picked.extend(rows.iter().map(|p| (p.batch as usize, p.row as usize)));
-            starts.push(first);
-            ends.push(end);
+            starts.push(*first);
+            ends.push(*end);
         }
         let inputs = self.unstored(&gather(&self.rows, picked)?)?;
         // Every session is a group of its own, also where one key has several.
@@ -169,7 +179,7 @@ impl SessionOperator {
         let firsts: arrow::array::UInt32Array = first_rows(&sessions);
         let keys =
             inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;
-        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| e - 1)));
+        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| before(*e, 1))));
         let window = window_array(starts, ends)?;
         Ok(Some(self.spec.output(keys, window, values, times)?))
     }
@@ -252,7 +262,9 @@ impl SessionOperator {
 /// to an earlier one behind the row that joined them.
 fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
     let time = place.time;
-    let touches = |s: &Session| time < s.last.saturating_add(gap) && time.saturating_add(gap) > s.first;
+    let touches = |s: &Session| {
+        (time <= s.last || are_closer(time, s.last, gap)) && (time >= s.first || are_closer(time, s.first, gap))
+    };
     let home = (0..sessions.len()).filter(|i| sessions.get(*i).is_some_and(touches));
     let Some(home) = home.min_by_key(|i| sessions.get(*i).map(|s| s.first)) else {
         sessions.push(Session { first: time, last: time, rows: vec![place] });

@@ -1,5 +1,6 @@
 //! Writes one sink: makes and encodes its rows, hands them to the connector, and flushes when the connector asks.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 use super::edge::{Answer, Inputs, Received};
 use super::error::RunError;
+use super::failures::Failures;
 use super::stats::Stats;
 use crate::connectors::{Sink, SinkRow};
 use crate::formats::json::{EncodeOptions, JsonEncoder};
@@ -52,9 +54,11 @@ impl SinkTask {
                     for (nth, chunks) in chunks.iter().enumerate() {
                         let Some(of) = self.written.get(nth).filter(|_| !chunks.is_empty()).cloned() else { continue };
                         for chunk in chunks {
-                            let batch = of.rows.apply(&chunk.batch)?;
-                            self.stats.count_rule(of.rule, &batch);
-                            self.write(&batch).await?;
+                            let failures = Failures::of_rule(&self.stats, of.rule);
+                            let batch = of.rows.apply_to_rows(&chunk.batch, &failures);
+                            let rows = self.encoded(&batch, &failures);
+                            self.stats.count_rule(of.rule, rows.len());
+                            self.write(rows).await?;
                         }
                     }
                 }
@@ -68,11 +72,19 @@ impl SinkTask {
         }
     }
 
-    async fn write(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
+    /// The rows as they are written; those that cannot be are left out and counted.
+    fn encoded(&self, batch: &RecordBatch, failures: &Failures) -> Vec<SinkRow> {
         if batch.num_rows() == 0 {
+            return Vec::new();
+        }
+        let mut encode = |rows: Range<usize>| self.encoder.encode(&batch.slice(rows.start, rows.len()));
+        failures.over(0..batch.num_rows(), &mut encode).into_iter().flatten().collect()
+    }
+
+    async fn write(&mut self, rows: Vec<SinkRow>) -> Result<(), RunError> {
+        if rows.is_empty() {
             return Ok(());
         }
-        let rows = self.encoder.encode(batch)?;
         if let Some(counters) = self.stats.sinks.get(self.index) {
             counters.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
             counters.bytes.fetch_add(rows.iter().map(|r| r.payload.len() as u64).sum(), Ordering::Relaxed);

@@ -6,7 +6,7 @@
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{AsArray, RecordBatch, TimestampNanosecondArray};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
@@ -17,12 +17,16 @@ use tokio::sync::mpsc;
 
 use super::chunk::{Chunk, Origin};
 use super::error::RunError;
+use super::failures::Failures;
 use super::record::{Decoded, RecordDecoder};
 use super::stats::Stats;
 use super::watermark::{Times, Tracker};
 use crate::connectors::{PartitionStatus, Polled, Source};
-use crate::program::{NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
+use crate::program::{FutureLimit, NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
 use crate::state::SourceState;
+
+/// A source that sends from the future does so with every record: it is told of once a minute.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a poll waits for the first record.
 const WAIT: Duration = Duration::from_millis(100);
@@ -70,6 +74,7 @@ struct Decoding {
     rows: Rows,
     table: TableInfo,
     record: SchemaRef,
+    failures: Failures,
     /// Decoders that nobody uses now.
     idle: Mutex<Vec<RecordDecoder>>,
 }
@@ -81,7 +86,10 @@ pub(super) struct Reader {
     time: usize,
     watermark: SourceWatermark,
     tracker: Tracker,
-    future_limit: i64,
+    /// `None` is without end.
+    future_limit: Option<i64>,
+    /// When rows from the future were last told of.
+    warned: Option<Instant>,
     /// The shortest bin of the program's windows.
     bin: Option<i64>,
     /// Whether the program has a join that wants to know the watermark before every row.
@@ -105,7 +113,7 @@ impl Decoding {
         let decoded = decoder.decode(polled, now)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
         let Some(decoded) = decoded else { return Ok(None) };
-        let batch = self.rows.apply(&decoded.batch).map_err(RunError::from)?;
+        let batch = self.rows.apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
         Ok(Some(Computed { batch, decoded }))
     }
 }
@@ -115,15 +123,16 @@ impl Reader {
         spec: &SourceSpec,
         table: &TableInfo,
         stored: Option<&Value>,
-        future_limit: Duration,
+        future_limit: FutureLimit,
         (bin, every): (Option<i64>, bool),
-        stats: Arc<Stats>,
+        (stats, failures): (Arc<Stats>, Failures),
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(Tracker::new);
         let decoding = Decoding {
             rows: spec.rows.clone(),
             table: table.clone(),
             record: Arc::clone(&spec.record),
+            failures,
             idle: Mutex::new(vec![RecordDecoder::new(table, &spec.record)?]),
         };
         Ok(Self {
@@ -132,7 +141,8 @@ impl Reader {
             time: spec.time,
             watermark: spec.watermark,
             tracker,
-            future_limit: i64::try_from(future_limit.as_nanos()).unwrap_or(i64::MAX),
+            future_limit: future_limit.nanos(),
+            warned: None,
             bin,
             every,
             stats,
@@ -150,6 +160,7 @@ impl Reader {
         }
         if let Some(counters) = self.stats.sources.get(self.index) {
             counters.records.fetch_add(decoded.records, Ordering::Relaxed);
+            counters.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             counters.bytes.fetch_add(decoded.bytes, Ordering::Relaxed);
             counters.poison.fetch_add(decoded.poison, Ordering::Relaxed);
             counters.watermark.store(self.tracker.watermark(), Ordering::Relaxed);
@@ -184,6 +195,15 @@ impl Reader {
         if let Some(counters) = self.stats.sources.get(self.index) {
             counters.without_time.fetch_add(observed.without_time.len() as u64, Ordering::Relaxed);
             counters.future.fetch_add(observed.future, Ordering::Relaxed);
+        }
+        if observed.future > 0 && self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(
+                table = %self.decoding.table.name,
+                rows = observed.future,
+                seconds_ahead = observed.furthest / 1_000_000_000,
+                "events lie in the future: a clock is wrong; their windows are emitted when time comes there"
+            );
         }
         let origin = Origin {
             source: Some(self.index),

@@ -1,13 +1,18 @@
 //! What a run counts: live while it goes, and as its report.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
+use arrow::array::StringArray;
 use serde::Serialize;
 
 use crate::connectors::{ConnectorCounters, ConnectorStats};
 use crate::program::{Program, RuleInfo};
+
+/// What a row is counted as whose kind is NULL.
+const NO_KIND: &str = "none";
 
 /// Live counters of a run; shared with whoever shows them.
 #[derive(Debug, Default)]
@@ -24,6 +29,9 @@ pub struct Stats {
 pub(crate) struct SourceCounters {
     name: String,
     pub(crate) records: AtomicU64,
+    pub(crate) rows: AtomicU64,
+    /// Rows by what they turned out to be, where the program has them counted.
+    pub(crate) kinds: Mutex<BTreeMap<String, u64>>,
     pub(crate) bytes: AtomicU64,
     pub(crate) late: AtomicU64,
     pub(crate) poison: AtomicU64,
@@ -45,14 +53,20 @@ pub(crate) struct SinkCounters {
 
 #[derive(Debug, Default)]
 pub(crate) struct RuleCounters {
-    name: String,
+    pub(crate) name: String,
     sink: String,
     /// The sources whose rows reach it.
     sources: Vec<usize>,
     pub(crate) rows: AtomicU64,
     pub(crate) late: AtomicU64,
     pub(crate) without_time: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    /// The first error, and when an error was last logged.
+    said: Mutex<Option<(String, Instant)>>,
 }
+
+/// Errors of one rule are logged at most so often: a bad field comes with every record.
+const SAY_ERRORS_EVERY: Duration = Duration::from_secs(60);
 
 impl Stats {
     /// Counters for a program, all zero.
@@ -84,10 +98,30 @@ impl Stats {
         watch(self.sinks.get(sink).map(|s| &s.connector), counters);
     }
 
+    /// Counts a source's rows by the text in a column.
+    pub(crate) fn count_kinds(&self, source: Option<usize>, kinds: &StringArray) {
+        let Some(counters) = source.and_then(|s| self.sources.get(s)) else { return };
+        let mut counts = counters.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = kinds.iter().map(|kind| kind.unwrap_or(NO_KIND)).peekable();
+        // Most rows are what the row before them was.
+        while let Some(kind) = rows.next() {
+            let mut count = 1;
+            while rows.next_if_eq(&kind).is_some() {
+                count += 1;
+            }
+            match counts.get_mut(kind) {
+                Some(known) => *known += count,
+                None => {
+                    counts.insert(kind.to_owned(), count);
+                }
+            }
+        }
+    }
+
     /// Counts what a rule gave.
-    pub(crate) fn count_rule(&self, rule: Option<usize>, batch: &RecordBatch) {
+    pub(crate) fn count_rule(&self, rule: Option<usize>, rows: usize) {
         if let Some(rule) = rule.and_then(|r| self.rules.get(r)) {
-            rule.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            rule.rows.fetch_add(rows as u64, Ordering::Relaxed);
         }
     }
 
@@ -98,6 +132,8 @@ impl Stats {
         let sources = self.sources.iter().map(|s| SourceStats {
             name: s.name.clone(),
             records: get(&s.records),
+            rows: get(&s.rows),
+            kinds: s.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             bytes: get(&s.bytes),
             late: get(&s.late),
             poison: get(&s.poison),
@@ -120,6 +156,8 @@ impl Stats {
             late: get(&r.late),
             poison: r.sources.iter().filter_map(|s| self.sources.get(*s)).map(|s| get(&s.poison)).sum(),
             without_time: get(&r.without_time),
+            rule_errors: get(&r.errors),
+            rule_error: r.first_error(),
         });
         RunReport {
             sources: sources.collect(),
@@ -142,6 +180,24 @@ fn watch(slot: Option<&OnceLock<Arc<ConnectorCounters>>>, counters: Option<Arc<C
 impl RuleCounters {
     fn of(rule: &RuleInfo) -> Self {
         Self { name: rule.name.clone(), sink: rule.sink.clone(), sources: rule.sources.clone(), ..Self::default() }
+    }
+
+    /// Keeps the first error, and logs one now and then.
+    pub(crate) fn say_error(&self, error: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.as_mut() {
+            Some((_, when)) if when.elapsed() < SAY_ERRORS_EVERY => return,
+            Some((_, when)) => *when = Instant::now(),
+            None => *said = Some((error.to_owned(), Instant::now())),
+        }
+        drop(said);
+        let rule_errors = self.errors.load(Ordering::Relaxed);
+        tracing::warn!(rule = self.name, rule_errors, error, "rows are left out of a rule: they cannot be computed");
+    }
+
+    fn first_error(&self) -> Option<String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_ref().map(|(error, _)| error.clone())
     }
 }
 
@@ -169,6 +225,12 @@ pub struct SourceStats {
     pub name: String,
     /// Records read.
     pub records: u64,
+    /// Rows made of them: as many as records less `poison`, unless records hold several lines.
+    pub rows: u64,
+    /// Rows by what the program says they are, where it has them counted (`-- weir: count = COLUMN`). With Weir's tables: `event`,
+    /// `heartbeat`, `probe`, or why the record is poison. Each row is one of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, u64>,
     /// Bytes read.
     pub bytes: u64,
     /// Rows that at least one window dropped because it had closed.
@@ -177,7 +239,7 @@ pub struct SourceStats {
     pub poison: u64,
     /// Rows whose event time or watermark is missing or unusable.
     pub without_time: u64,
-    /// Rows whose event time lies too far beyond their arrival to move the watermark.
+    /// Rows whose event time lies too far beyond their arrival to move the watermark. They are events all the same.
     pub future: u64,
     /// How far behind the tip of the stream, in milliseconds.
     pub lag_millis: Option<u64>,
@@ -186,6 +248,15 @@ pub struct SourceStats {
     /// Faults of the service that is read; `None` where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connector: Option<ConnectorStats>,
+}
+
+impl SourceStats {
+    /// Rows that the program has not counted as anything: those under way while a run goes on, none at its end. `None` where the
+    /// program counts no rows.
+    #[must_use]
+    pub fn unaccounted(&self) -> Option<u64> {
+        (!self.kinds.is_empty()).then(|| self.rows.abs_diff(self.kinds.values().sum()))
+    }
 }
 
 /// Counts of a sink.
@@ -217,4 +288,9 @@ pub struct RuleStats {
     pub poison: u64,
     /// Source rows that one of its windows dropped because they have no usable time, each once.
     pub without_time: u64,
+    /// Rows (of its sources, or of its windows) that were left out because an expression failed on them.
+    pub rule_errors: u64,
+    /// What the first of those errors says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_error: Option<String>,
 }

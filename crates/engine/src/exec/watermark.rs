@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, TimestampNanosecondArray};
 use serde::{Deserialize, Serialize};
 
+use super::time::{after, before};
 use crate::connectors::PartitionStatus;
 
 /// The watermark of one source.
@@ -16,12 +17,28 @@ use crate::connectors::PartitionStatus;
 pub(super) struct Tracker {
     current: i64,
     partitions: BTreeMap<u32, i64>,
-    /// The partition of the row at hand and its mark, while a batch is observed: ahead of `partitions`.
+    /// When the newest row of each shard arrived that told time, or the first that lay in the future while none did.
+    #[serde(default)]
+    arrivals: BTreeMap<u32, i64>,
+    /// How far shards may be taken to have come whose newest row lies in the future: they hold nobody back for ever.
+    #[serde(default)]
+    passed: BTreeMap<u32, i64>,
+    /// The shard of the row at hand, while a batch is observed: ahead of `partitions` and `arrivals`.
     #[serde(skip)]
-    latest: Option<(u32, i64)>,
+    latest: Option<Latest>,
     #[serde(skip)]
     statuses: Vec<PartitionStatus>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Latest {
+    partition: u32,
+    mark: i64,
+    arrival: Option<i64>,
+}
+
+/// A watermark expression may run so far ahead of its row's event time: what lies further says nothing about time.
+const MOST_AHEAD: i64 = 3_600_000_000_000;
 
 /// What a batch said about time.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,6 +50,8 @@ pub(super) struct Observed {
     pub(super) without_time: Vec<u32>,
     /// Rows whose time lies too far beyond their arrival.
     pub(super) future: u64,
+    /// How far the furthest of them does.
+    pub(super) furthest: i64,
     /// The watermark at each cut.
     pub(super) at_cuts: Vec<i64>,
 }
@@ -56,7 +75,14 @@ pub(super) struct Times<'a> {
 
 impl Tracker {
     pub(super) fn new() -> Self {
-        Self { current: i64::MIN, partitions: BTreeMap::new(), latest: None, statuses: Vec::new() }
+        Self {
+            current: i64::MIN,
+            partitions: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            passed: BTreeMap::new(),
+            latest: None,
+            statuses: Vec::new(),
+        }
     }
 
     pub(super) fn watermark(&self) -> i64 {
@@ -69,94 +95,136 @@ impl Tracker {
             return;
         }
         if !statuses.is_empty() {
-            self.partitions.retain(|p, _| statuses.iter().any(|s| s.partition == *p));
+            for known in [&mut self.partitions, &mut self.arrivals, &mut self.passed] {
+                known.retain(|p, _| statuses.iter().any(|s| s.partition == *p));
+            }
         }
         self.statuses = statuses;
         self.raise();
     }
 
     /// Moves the watermark by a batch; `limit` is how far a time may lie beyond the arrival.
-    pub(super) fn observe(&mut self, times: Times<'_>, limit: i64) -> Observed {
+    pub(super) fn observe(&mut self, times: Times<'_>, limit: Option<i64>) -> Observed {
         let mut observed = Observed::default();
         let mut cuts = times.cuts.iter().peekable();
         for row in 0..times.event.len() {
             if cuts.next_if_eq(&&row).is_some() {
                 observed.at_cuts.push(self.current);
             }
-            let partition = times.partitions.get(row).copied().unwrap_or(0);
-            let own = match &self.latest {
-                Some((known, mark)) if *known == partition => *mark,
-                _ => {
-                    self.settle();
-                    let mark = self.partitions.get(&partition).copied().unwrap_or(i64::MIN);
-                    self.latest = Some((partition, mark));
-                    mark
-                }
-            };
-            let before = own.max(self.current);
+            let own = self.mark_of(times.partitions.get(row).copied().unwrap_or(0));
+            let before_row = own.max(self.current);
             let event = times.event.is_valid(row).then(|| times.event.value(row));
-            if times.every || event.is_some_and(|t| t < before) {
+            if times.every || event.is_some_and(|t| t < before_row) {
                 let before_rows = observed.before.get_or_insert_with(|| vec![i64::MIN; times.event.len()]);
                 if let Some(slot) = before_rows.get_mut(row) {
-                    *slot = before;
+                    *slot = before_row;
                 }
             }
             let mark = match times.marks {
                 Some(marks) => marks.is_valid(row).then(|| marks.value(row)),
-                None => event.map(|t| t.saturating_sub(times.lateness)),
+                None => event.map(|t| before(t, times.lateness)),
             };
-            let usable = event.zip(mark).filter(|(event, mark)| *mark <= event.saturating_add(limit));
+            let usable = event.zip(mark).filter(|(event, mark)| *mark <= after(*event, MOST_AHEAD));
             let Some((event, mark)) = usable else {
                 observed.without_time.extend(u32::try_from(row));
                 continue;
             };
             let arrival = times.arrival.and_then(|a| a.is_valid(row).then(|| a.value(row)));
-            if arrival.is_some_and(|a| event > a.saturating_add(limit)) {
+            let ahead = arrival.map_or(0, |arrival| before(event, arrival).max(0));
+            if let (Some(arrival), Some(limit)) = (arrival, limit.filter(|limit| ahead > *limit)) {
                 observed.future += 1;
+                observed.furthest = observed.furthest.max(ahead);
+                self.pass_by(arrival, limit);
                 continue;
             }
-            if mark > own {
-                self.latest = Some((partition, mark));
-                if mark > self.current {
-                    self.raise();
-                }
-            }
+            // A clock that runs a little ahead must not make late what others send: time has come to the arrival, no further.
+            let mark = if limit.is_some() { before(mark, ahead) } else { mark };
+            self.told_time(arrival, mark);
         }
         self.settle();
         observed
     }
 
+    /// Turns to a shard, and says how far it has come.
+    fn mark_of(&mut self, partition: u32) -> i64 {
+        if let Some(latest) = self.latest.filter(|l| l.partition == partition) {
+            return latest.mark;
+        }
+        self.settle();
+        let mark = self.partitions.get(&partition).copied().unwrap_or(i64::MIN);
+        self.latest = Some(Latest { partition, mark, arrival: self.arrivals.get(&partition).copied() });
+        mark
+    }
+
+    /// The shard at hand has a row that tells time.
+    fn told_time(&mut self, arrival: Option<i64>, mark: i64) {
+        let Some(latest) = &mut self.latest else { return };
+        latest.arrival = arrival.or(latest.arrival);
+        if !self.passed.is_empty() {
+            self.passed.remove(&latest.partition);
+        }
+        if mark > latest.mark {
+            latest.mark = mark;
+            if mark > self.current {
+                self.raise();
+            }
+        }
+    }
+
+    /// The shard at hand has a row from the future. While all of a shard's rows are such, nothing tells how far it has come but
+    /// the time that passes between arrivals; a shard that never told time is waited for as long as the limit.
+    fn pass_by(&mut self, arrival: i64, limit: i64) {
+        let Some(latest) = &mut self.latest else { return };
+        let waited = before(arrival, *latest.arrival.get_or_insert(arrival)).max(0);
+        let reached = match latest.mark {
+            i64::MIN if waited < limit => return,
+            i64::MIN => i64::MAX,
+            mark => after(mark, waited),
+        };
+        let slot = self.passed.entry(latest.partition).or_insert(i64::MIN);
+        if reached > *slot {
+            *slot = reached;
+            self.raise();
+        }
+    }
+
     /// Puts the partition at hand beside the others.
     fn settle(&mut self) {
-        if let Some((partition, mark)) = self.latest.take()
-            && mark > i64::MIN
-        {
+        let Some(Latest { partition, mark, arrival }) = self.latest.take() else { return };
+        if mark > i64::MIN {
             self.partitions.insert(partition, mark);
+        }
+        if let Some(arrival) = arrival {
+            self.arrivals.insert(partition, arrival);
         }
     }
 
     /// Lifts the source's watermark to what its shards allow.
     fn raise(&mut self) {
         // The only shard there is: nobody else holds the source back.
-        if let Some((partition, mark)) = self.latest
+        if let Some(Latest { partition, mark, .. }) = self.latest
             && self.statuses.is_empty()
-            && self.partitions.keys().all(|p| *p == partition)
+            && self.partitions.keys().chain(self.passed.keys()).all(|p| *p == partition)
         {
             self.current = self.current.max(mark);
             return;
         }
-        if let Some((partition, mark)) = self.latest {
+        if let Some(Latest { partition, mark, .. }) = self.latest.filter(|l| l.mark > i64::MIN) {
             self.partitions.insert(partition, mark);
         }
-        let of = |p: u32| self.partitions.get(&p).copied().unwrap_or(i64::MIN);
+        let told = |p: u32| self.partitions.get(&p).copied().unwrap_or(i64::MIN);
+        let of = |p: u32| told(p).max(self.passed.get(&p).copied().unwrap_or(i64::MIN));
+        let most = self.partitions.values().copied().max();
         let reached = if self.statuses.is_empty() {
-            self.partitions.values().copied().min()
+            self.partitions.keys().map(|p| of(*p)).min()
         } else {
             let waiting = self.statuses.iter().filter(|s| !s.idle).map(|s| of(s.partition)).min();
             // Nobody holds it back: everything that was sent has been read.
-            waiting.or_else(|| self.partitions.values().copied().max())
+            waiting.or(most)
         };
-        self.current = self.current.max(reached.unwrap_or(i64::MIN));
+        // However long a shard was passed by, time has come no further than some shard told.
+        let reached = reached.zip(most).map_or(i64::MIN, |(reached, most)| reached.min(most));
+        self.current = self.current.max(reached);
     }
 }
 
@@ -168,7 +236,7 @@ mod tests {
         let event = TimestampNanosecondArray::from(times.to_vec());
         tracker.observe(
             Times { event: &event, marks: None, lateness: 0, arrival: None, partitions, cuts: &[], every: false },
-            1000,
+            Some(1000),
         )
     }
 
@@ -213,7 +281,7 @@ mod tests {
             cuts: &[],
             every: false,
         };
-        assert_eq!(tracker.observe(times, 1000).future, 1);
+        assert_eq!(tracker.observe(times, Some(1000)).future, 1);
         assert_eq!(tracker.watermark(), 10);
     }
 
@@ -221,7 +289,7 @@ mod tests {
     fn rows_without_time_are_passed_over() {
         let mut tracker = Tracker::new();
         let event = TimestampNanosecondArray::from(vec![Some(1), None, Some(7)]);
-        let marks = TimestampNanosecondArray::from(vec![Some(999_999), Some(3), Some(6)]);
+        let marks = TimestampNanosecondArray::from(vec![Some(4_000_000_000_000), Some(3), Some(6)]);
         let times = Times {
             event: &event,
             marks: Some(&marks),
@@ -231,7 +299,7 @@ mod tests {
             cuts: &[1],
             every: false,
         };
-        let observed = tracker.observe(times, 1000);
+        let observed = tracker.observe(times, Some(1000));
         assert_eq!((observed.without_time, observed.at_cuts), (vec![0, 1], vec![i64::MIN]));
         assert_eq!(tracker.watermark(), 6);
     }
@@ -248,7 +316,7 @@ mod tests {
             cuts: &[1, 2, 4],
             every: false,
         };
-        assert_eq!(Tracker::new().observe(times, 1000).at_cuts, [4, 4, 8]);
+        assert_eq!(Tracker::new().observe(times, Some(1000)).at_cuts, [4, 4, 8]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bins, and columns of windows.
+//! Columns of windows.
 
 use std::sync::Arc;
 
@@ -7,11 +7,6 @@ use arrow::datatypes::{DataType, Fields};
 use datafusion::common::{Result, internal_err};
 
 use crate::program::window_type;
-
-/// The start of the bin of `width` that holds an instant; bins are aligned to the epoch.
-pub(super) fn floor(instant: i64, width: i64) -> i64 {
-    instant.saturating_sub(instant.rem_euclid(width))
-}
 
 /// A column of windows.
 pub(super) fn window_array(starts: Vec<i64>, ends: Vec<i64>) -> Result<ArrayRef> {

@@ -7,16 +7,36 @@ use super::functions::{FUNCTIONS, ICEBERG};
 use crate::error::{Place, PlanError};
 use crate::sql::{lower_first, place_of};
 
-/// Marks refusals that are ours and not Arroyo's.
-const OURS: &str = "EMBEDDED:";
+/// A refusal on its way through DataFusion, which hands it on as it is.
+pub(super) fn refusal(error: PlanError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// An aggregate without a window: Arroyo runs it where its results may be updates.
+#[derive(Debug, thiserror::Error)]
+#[error("aggregates without a window (their results are updates)")]
+pub(super) struct WithoutWindow;
+
+/// What passed through DataFusion, when it is of this type.
+pub(super) fn passed_through<T: std::error::Error + 'static>(error: &DataFusionError) -> Option<&T> {
+    match error.find_root() {
+        DataFusionError::External(own) => own.downcast_ref(),
+        _ => None,
+    }
+}
 
 /// Explains an error that planning a statement gave.
 pub(super) fn explain(error: &DataFusionError, tokens: &[TokenWithSpan]) -> PlanError {
     let message = bare_message(error);
-    let mut explained = match (message.split_once(OURS), unknown_function(&message)) {
-        (Some((_, what)), _) => PlanError::not_supported(what),
-        (None, Some(name)) if ICEBERG.contains(&name) => PlanError::not_supported(format!("function {name}")),
-        (None, _) => PlanError::refused(lower_first(&message)),
+    let mut explained = if let Some(own) = passed_through::<PlanError>(error) {
+        own.clone()
+    } else if let Some(own) = passed_through::<WithoutWindow>(error) {
+        PlanError::not_supported(own)
+    } else {
+        match unknown_function(&message) {
+            Some(name) if ICEBERG.contains(&name) => PlanError::not_supported(format!("function {name}")),
+            _ => PlanError::refused(lower_first(&message)),
+        }
     };
     if let Some(span) = error.diagnostic().and_then(|d| d.span) {
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
@@ -50,7 +70,7 @@ fn bare_message(error: &DataFusionError) -> String {
 
 /// A token that the message is about: a name that it quotes, or the clause that it refuses.
 fn find_place(message: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
-    let clauses: [(&str, &[&str]); 12] = [
+    let clauses: [(&str, &[&str]); 14] = [
         ("DISTINCT ON", &["DISTINCT"]),
         ("ORDER BY", &["ORDER"]),
         ("over a UNION ALL", &["UNION"]),
@@ -61,6 +81,8 @@ fn find_place(message: &str, tokens: &[TokenWithSpan]) -> Option<Place> {
         ("window expressions in group by", &["GROUP"]),
         ("join", &["JOIN"]),
         ("hop()", &["hop"]),
+        ("indows do not support durations", &["tumble", "hop", "session"]),
+        ("size of a time window", &["tumble", "hop", "session"]),
         ("GROUP BY", &["GROUP"]),
         ("unnest", &["unnest"]),
     ];
@@ -123,6 +145,12 @@ fn hint(message: &str) -> Option<String> {
         ("mixed windowing", "both sides of a join need the same window, or none"),
         ("cannot read from sink", "declare a source, or a view over it"),
         ("months", "use days: months differ in length"),
+        ("size of a time window", "write a length above zero, such as INTERVAL '5 minutes'"),
+        (
+            "Cannot infer common argument type",
+            "cast one side: TRY_CAST(… AS DOUBLE); ->> gives text, where -> gives JSON",
+        ),
+        ("Cannot coerce arithmetic expression", "cast what is text: TRY_CAST(… AS DOUBLE)"),
     ];
     known.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| (*hint).to_owned())
 }

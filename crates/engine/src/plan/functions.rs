@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowUDF,
 };
 
+use super::bounded::bounded;
 use super::json_functions;
 use crate::program::window_type;
 
@@ -45,7 +46,7 @@ impl Functions {
             .chain(placeholders())
             .chain(SessionStateDefaults::default_scalar_functions())
         {
-            functions.scalar.insert(udf.name().to_owned(), udf);
+            functions.scalar.insert(udf.name().to_owned(), bounded(udf));
         }
         for udaf in SessionStateDefaults::default_aggregate_functions().into_iter().chain([var_samp_udaf()]) {
             functions.aggregate.insert(udaf.name().to_owned(), udaf);

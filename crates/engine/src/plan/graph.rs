@@ -3,7 +3,7 @@
 //! Each operator carries a logical plan whose leaves are other operators' outputs. Nodes are in topological order: a node
 //! reads only nodes before it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
@@ -29,6 +29,8 @@ pub(crate) fn is_system(name: &str) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
+    /// Nodes whose rows are counted by the text in a column.
+    pub(crate) counts: BTreeMap<NodeId, usize>,
 }
 
 /// One operator.

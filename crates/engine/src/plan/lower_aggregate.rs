@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, lit};
 
 use super::catalog::Table;
 use super::columns::{column_key, project, qualified_fields, system_column};
+use super::diagnose::{WithoutWindow, refusal};
 use super::graph::Body;
 use super::lower::{Lowering, Stream, is_window_column};
 use super::unnest;
 use super::windows::{find_window, refuse_window_calls};
+use crate::error::PlanError;
 use crate::program::{ROW, TIMESTAMP, Window, window_type};
-
-/// What is said of results that are updated.
-pub(super) const WITHOUT_WINDOW: &str = "aggregates without a window";
 
 impl Lowering<'_> {
     pub(super) fn lower_aggregate(&mut self, aggregate: Aggregate) -> Result<Stream> {
@@ -33,7 +32,7 @@ impl Lowering<'_> {
             return not_impl_err!("do not support {} window expressions in group by", called.len());
         }
         if aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
-            return not_impl_err!("EMBEDDED:GROUPING SETS, CUBE and ROLLUP");
+            return Err(refusal(PlanError::not_supported("GROUPING SETS, CUBE and ROLLUP")));
         }
         unnest::refuse_elsewhere(&aggregate.group_expr)?;
         unnest::refuse_elsewhere(&aggregate.aggr_expr)?;
@@ -59,9 +58,7 @@ impl Lowering<'_> {
             }
             (Some(_), None) => regroup(input, aggregate.group_expr.clone(), &aggregate),
             (None, Some((index, window))) => self.in_window(input, index, window, &aggregate),
-            (None, None) if self.anonymous => {
-                not_impl_err!("EMBEDDED:{WITHOUT_WINDOW} (their results are updates)")
-            }
+            (None, None) if self.anonymous => Err(DataFusionError::External(Box::new(WithoutWindow))),
             (None, None) => plan_err!(
                 "input is updating, but sink is not configured as an updating sink: an aggregate without a time window updates its results"
             ),

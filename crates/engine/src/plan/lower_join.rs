@@ -7,9 +7,9 @@ use datafusion::functions::core::expr_fn::{coalesce, greatest};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::columns::{project, qualified_fields, system_column};
+use super::diagnose::{WithoutWindow, passed_through};
 use super::graph::{Body, is_system};
 use super::lower::{Lowering, Stream, is_window_column};
-use super::lower_aggregate::WITHOUT_WINDOW;
 use crate::program::{ROW, TIMESTAMP, Window};
 
 /// The columns of a plan that tell which row of each side a pair is of.
@@ -43,7 +43,7 @@ impl Lowering<'_> {
     /// An input of a join. `INTERSECT` and `EXCEPT` aggregate theirs without a window, but Arroyo looks at the join first.
     fn lower_side(&mut self, side: &Arc<LogicalPlan>, join_type: JoinType) -> Result<Stream> {
         self.lower(Arc::unwrap_or_clone(Arc::clone(side))).or_else(|error| {
-            if join_type != JoinType::Inner && error.message().contains(WITHOUT_WINDOW) {
+            if join_type != JoinType::Inner && passed_through::<WithoutWindow>(&error).is_some() {
                 return not_impl_err!("can't handle non-inner joins without windows");
             }
             Err(error)

@@ -4,6 +4,7 @@
 //! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
 //! pruned ([`prune`]) and made runnable ([`physical`]).
 
+mod bounded;
 mod catalog;
 mod columns;
 mod decimal_text;
@@ -14,9 +15,11 @@ mod graph;
 mod guard;
 mod json_functions;
 mod json_numbers;
+mod json_strict;
 mod lower;
 mod lower_aggregate;
 mod lower_join;
+mod mismatch;
 mod optimize;
 mod options;
 mod physical;
@@ -44,7 +47,7 @@ use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use columns::{project, qualified_fields, visible_columns};
-use diagnose::explain;
+use diagnose::{explain, refusal};
 use graph::{Body, Graph};
 use lower::{Lowering, Stream};
 use table::time_type;
@@ -57,6 +60,19 @@ pub struct PlanOptions {
     pub now: Option<SystemTime>,
     /// Functions that the program may call beside the dialect's own.
     pub udfs: Vec<Udf>,
+    /// What becomes of queries that compare or combine values of different kinds.
+    pub mismatches: Mismatches,
+}
+
+/// What becomes of text that is compared with a number, and the like: DataFusion, and so Arroyo, casts one side in silence,
+/// and `event ->> 'pressure' > 20` holds for `9`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mismatches {
+    /// They run as they do on Arroyo, and the program has a warning ([`Program::warnings`]).
+    #[default]
+    Warn,
+    /// They are refused.
+    Refuse,
 }
 
 /// Plans a program.
@@ -69,7 +85,9 @@ pub fn plan(sql: &str, options: &PlanOptions) -> Result<Program, PlanError> {
     let planned = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("weir-plan".to_owned()).stack_size(STACK);
         // The error of a panic says nothing that the panic itself has not written.
-        thread.spawn_scoped(scope, || read(sql, Planner::new(now, udfs))).map(|planning| planning.join().ok())
+        thread
+            .spawn_scoped(scope, || read(sql, Planner::new(now, udfs, options.mismatches)))
+            .map(|planning| planning.join().ok())
     });
     let planned = match planned {
         Ok(Some(planned)) => planned,
@@ -88,7 +106,9 @@ fn read(sql: &str, mut planner: Planner) -> Result<Program, PlanError> {
     let statements = sql::parse(sql)?;
     for statement in statements {
         let tokens = statement.tokens.clone();
-        planner.statement(statement).map_err(|e| e.at(tokens.first().map(sql::place_of).unwrap_or_default()))?;
+        let place = tokens.first().map(sql::place_of).unwrap_or_default();
+        planner.statement(statement).map_err(|e| e.at(place))?;
+        planner.statements.push((planner.graph.nodes.len(), place));
     }
     planner.finish(sql)
 }
@@ -107,10 +127,14 @@ struct Planner {
     rules: Vec<RuleInfo>,
     ttl: Duration,
     now: DateTime<Utc>,
+    mismatches: Mismatches,
+    warnings: Vec<PlanError>,
+    /// Each statement's place, and how many operators there are after it.
+    statements: Vec<(usize, Place)>,
 }
 
 impl Planner {
-    fn new(now: SystemTime, udfs: Udfs) -> Self {
+    fn new(now: SystemTime, udfs: Udfs, mismatches: Mismatches) -> Self {
         Self {
             catalog: Catalog::new(udfs),
             graph: Graph::default(),
@@ -119,11 +143,14 @@ impl Planner {
             rules: Vec::new(),
             ttl: DEFAULT_TTL,
             now: now.into(),
+            mismatches,
+            warnings: Vec::new(),
+            statements: Vec::new(),
         }
     }
 
     fn statement(&mut self, statement: Statement) -> Result<(), PlanError> {
-        let Statement { kind, tokens, rule } = statement;
+        let Statement { kind, tokens, notes } = statement;
         let line = tokens.first().map(sql::place_of).unwrap_or_default().line;
         let at = |e| explain(&e, &tokens);
         match kind {
@@ -131,7 +158,10 @@ impl Planner {
             StatementKind::CreateTable(table) => {
                 let (name, place) = (table.name.clone(), table.place);
                 self.refuse_second_definition(&name, place)?;
-                let declared = declare::declare(table, &mut self.catalog, self.now, &tokens)?;
+                let mut declared = declare::declare(table, &mut self.catalog, self.now, &tokens)?;
+                if let (Table::Source(source), Some(limit)) = (&mut declared, notes.future_limit) {
+                    Arc::make_mut(source).info.future_limit = limit;
+                }
                 self.catalog.insert(&name, declared);
             }
             StatementKind::CreateView { name, query } => {
@@ -142,6 +172,9 @@ impl Planner {
                     .map(|(expr, data_type, name)| nullable_field(&stream, &expr, data_type, &name))
                     .collect();
                 let node = self.lowering(false).materialise(stream);
+                if let Some(column) = &notes.count {
+                    self.count(node, column).map_err(at)?;
+                }
                 self.catalog.insert(&name, Table::View { fields, node });
             }
             StatementKind::Select(query) => {
@@ -151,7 +184,7 @@ impl Planner {
             StatementKind::Insert(insert) => self.insert(*insert, &tokens)?,
         }
         if let Some(written) = self.rules.last_mut().filter(|r| r.name.is_empty()) {
-            written.name = rule.unwrap_or_else(|| format!("{}:{line}", written.sink));
+            written.name = notes.rule.unwrap_or_else(|| format!("{}:{line}", written.sink));
         }
         Ok(())
     }
@@ -168,12 +201,12 @@ impl Planner {
                 let name = table_name(name);
                 if self.catalog.table(TableKind::Sink, &name).is_some_and(|t| t.fields.is_empty()) {
                     let query = ast::Statement::Query(source.clone());
-                    let plan = optimize::optimized_plan(query, &self.catalog, self.now).map_err(at)?;
+                    let plan = self.optimized(query).map_err(at)?;
                     self.catalog.infer_columns(&name, plan.schema().as_arrow()).map_err(at)?;
                 }
             }
         }
-        let plan = optimize::optimized_plan(statement, &self.catalog, self.now).map_err(at)?;
+        let plan = self.optimized(statement).map_err(at)?;
         let LogicalPlan::Dml(DmlStatement { table_name, op: WriteOp::Insert(_), input, .. }) = plan else {
             return Err(PlanError::refused("only INSERT INTO … SELECT is supported"));
         };
@@ -224,9 +257,33 @@ impl Planner {
         }
     }
 
+    fn optimized(&mut self, statement: ast::Statement) -> datafusion::common::Result<LogicalPlan> {
+        let Self { catalog, now, mismatches, warnings, .. } = self;
+        optimize::optimized_plan(statement, catalog, *now, &mut |mismatch| match mismatches {
+            Mismatches::Refuse => Err(refusal(mismatch)),
+            Mismatches::Warn => {
+                if !warnings.contains(&mismatch) {
+                    warnings.push(mismatch);
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// Has a node's rows counted by the text in a column.
+    fn count(&mut self, node: NodeId, column: &str) -> datafusion::common::Result<()> {
+        let schema = self.graph.nodes.get(node).map(|n| Arc::clone(&n.schema));
+        let found = schema.as_ref().and_then(|s| s.column_with_name(column));
+        let Some((index, _)) = found.filter(|(_, field)| *field.data_type() == DataType::Utf8) else {
+            return datafusion::common::plan_err!("the view has no column {column} of type TEXT to count by");
+        };
+        self.graph.counts.insert(node, index);
+        Ok(())
+    }
+
     /// Plans and lowers a query; also says how many columns its author sees.
     fn query(&mut self, query: ast::Statement, anonymous: bool) -> datafusion::common::Result<(Stream, usize)> {
-        let plan = optimize::optimized_plan(query, &self.catalog, self.now)?;
+        let plan = self.optimized(query)?;
         let visible = plan.schema().fields().len();
         Ok((self.lowering(anonymous).lower(plan)?, visible))
     }
@@ -282,11 +339,22 @@ impl Planner {
                 .at(Place { line: 1, column: 1 })
                 .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
         }
-        let (operators, sources) = physical::build(self.graph, self.now)
-            .map_err(|e| PlanError::refused(sql::lower_first(e.strip_backtrace().as_str())))?;
+        let (operators, sources) = physical::build(self.graph, self.now).map_err(|fault| {
+            let refused = PlanError::refused(sql::lower_first(fault.error.strip_backtrace().as_str()));
+            // Operators are numbered as the statements come that need them.
+            let statement = self.statements.iter().find(|(nodes, _)| fault.node < *nodes);
+            refused.at(statement.map(|(_, place)| *place).unwrap_or_default())
+        })?;
         let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
         let rules = self.rules.into_iter().map(|r| r.reading(&operators)).collect();
-        Ok(Program { operators: operators.into(), sources, sinks: self.sinks, rules, fingerprint })
+        Ok(Program {
+            operators: operators.into(),
+            sources,
+            sinks: self.sinks,
+            rules,
+            fingerprint,
+            warnings: self.warnings,
+        })
     }
 }
 
@@ -319,6 +387,7 @@ fn preview_table() -> TableInfo {
         bad_data: BadData::Fail,
         newline_framing: false,
         max_line_bytes: None,
+        future_limit: crate::program::FutureLimit::default(),
         schema: Arc::new(arrow::datatypes::Schema::empty()),
     }
 }

@@ -35,12 +35,20 @@ use datafusion::sql::sqlparser::ast;
 use super::catalog::Catalog;
 use super::functions::FUNCTIONS;
 use super::guard::guarded;
+use super::mismatch::mismatches;
+use crate::error::PlanError;
 
-/// Plans a statement as Arroyo's planner does.
-pub(crate) fn optimized_plan(statement: ast::Statement, catalog: &Catalog, now: DateTime<Utc>) -> Result<LogicalPlan> {
+/// Plans a statement as Arroyo's planner does. What it compares although it is of different kinds is handed to `mismatch`.
+pub(crate) fn optimized_plan(
+    statement: ast::Statement,
+    catalog: &Catalog,
+    now: DateTime<Utc>,
+    mismatch: &mut dyn FnMut(PlanError) -> Result<()>,
+) -> Result<LogicalPlan> {
     let options = ParserOptions { collect_spans: true, ..ParserOptions::default() };
     let plan = SqlToRel::new_with_options(catalog, options).sql_statement_to_plan(statement)?;
     refuse_distinct_on(&plan)?;
+    mismatches(&plan)?.into_iter().try_for_each(mismatch)?;
     let plan = guarded(analyze(plan)?)?;
     run(arroyo_rules(), plan, now)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, TableReference, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -17,10 +17,12 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
+use super::functions::FUNCTIONS;
 use super::graph::{ARRIVAL, Columns, Graph, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
 use super::prune::{Draft, Positions, Pruned, prune, scans};
 use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
+use crate::exec::check_partitions;
 use crate::program::{
     AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
     SourceWatermark, Step, Steps, TIMESTAMP, TableInfo, Window, WindowSpec,
@@ -32,13 +34,29 @@ static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
     SessionStateBuilder::new().with_config(config).with_default_features().build()
 });
 
+/// What is wrong with a program that was planned, and with which of its operators.
+#[derive(Debug)]
+pub(super) struct OperatorFault {
+    pub(super) node: NodeId,
+    pub(super) error: DataFusionError,
+}
+
 /// Builds the operators of a program, and the tables that its sources read.
-pub(super) fn build(graph: Graph, now: DateTime<Utc>) -> Result<(Vec<Operator>, Vec<TableInfo>)> {
+pub(super) fn build(
+    graph: Graph,
+    now: DateTime<Utc>,
+) -> std::result::Result<(Vec<Operator>, Vec<TableInfo>), OperatorFault> {
+    let counts = graph.counts.clone();
     let Pruned { drafts, positions, outputs } = prune(graph, now)?;
     let mut builder = Builder { positions, outputs, sources: Vec::new(), now };
     let mut operators = Vec::with_capacity(drafts.len());
     for (id, draft) in drafts.into_iter().enumerate() {
-        operators.push(builder.build(id, draft)?);
+        let fault = |error| OperatorFault { node: id, error };
+        let mut operator = builder.build(id, draft).map_err(fault)?;
+        if let Some(column) = counts.get(&id).filter(|_| matches!(operator.kind, OperatorKind::Rows(_))) {
+            operator.count = builder.positions_of(id, &[*column]).map_err(fault)?.first().copied();
+        }
+        operators.push(operator);
     }
     Ok((operators, builder.sources))
 }
@@ -59,12 +77,12 @@ impl Builder {
             Draft::Unused => OperatorKind::Unused,
             Draft::Source(table) => {
                 let (spec, schema) = self.source(&table, &schema)?;
-                return Ok(Operator { schema, kind: OperatorKind::Source(spec) });
+                return Ok(Operator { schema, count: None, kind: OperatorKind::Source(spec) });
             }
             Draft::Rows(plan) => OperatorKind::Rows(self.rows(plan)?),
             Draft::Sink { plan, sink } => {
                 let rows = self.rows(plan)?;
-                return Ok(Operator { schema: rows.schema(), kind: OperatorKind::Sink { rows, sink } });
+                return Ok(Operator { schema: rows.schema(), count: None, kind: OperatorKind::Sink { rows, sink } });
             }
             Draft::Union(plans) => OperatorKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
             Draft::Instant(plan) => {
@@ -76,10 +94,10 @@ impl Builder {
             }
             Draft::Window { plan, window, window_index, schema: full } => {
                 let spec = self.window(plan, window, window_index, &full)?;
-                return Ok(Operator { schema: full, kind: OperatorKind::Window(spec) });
+                return Ok(Operator { schema: full, count: None, kind: OperatorKind::Window(spec) });
             }
         };
-        Ok(Operator { schema, kind })
+        Ok(Operator { schema, count: None, kind })
     }
 
     fn source(&mut self, table: &Arc<ConnectorTable>, kept: &SchemaRef) -> Result<(SourceSpec, SchemaRef)> {
@@ -147,7 +165,10 @@ impl Builder {
         for expression in &aggregate.aggr_expr {
             let (function, filter, _) =
                 create_aggregate_expr_and_maybe_filter(expression, &input_schema, physical_schema, &props)?;
-            aggregates.push(AggregateSpec::new(function, filter)?);
+            let name = function.fun().name();
+            let decimal = matches!(function.field().data_type(), DataType::Decimal128(..) | DataType::Decimal256(..));
+            let may_fail = !FUNCTIONS.aggregate.contains_key(name) || (name == "avg" && decimal);
+            aggregates.push(AggregateSpec::new(function, filter, may_fail)?);
         }
         WindowSpec::new(rows, keys, time, row, aggregates, window, window_index, Arc::clone(schema))
     }
@@ -236,7 +257,9 @@ impl Builder {
                 other => Ok(Transformed::no(other)),
             })
             .data()?;
-        block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))
+        let plan = block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))?;
+        check_partitions(&plan)?;
+        Ok(plan)
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::columns::project;
 use super::graph::{Body, Graph, Node, scanned_node};
 use super::optimize::optimize_operator;
+use super::physical::OperatorFault;
 use super::table::ConnectorTable;
 use crate::program::{NodeId, TIMESTAMP, Window};
 
@@ -39,7 +40,7 @@ pub(super) enum Draft {
 }
 
 /// Prunes a graph.
-pub(super) fn prune(graph: Graph, now: DateTime<Utc>) -> Result<Pruned> {
+pub(super) fn prune(graph: Graph, now: DateTime<Utc>) -> std::result::Result<Pruned, OperatorFault> {
     let mut pruning = Pruning {
         needed: vec![BTreeSet::new(); graph.nodes.len()],
         used: vec![false; graph.nodes.len()],
@@ -48,9 +49,15 @@ pub(super) fn prune(graph: Graph, now: DateTime<Utc>) -> Result<Pruned> {
         outputs: graph.nodes.iter().map(|_| Arc::new(Schema::empty())).collect(),
         now,
     };
+    // To count does not make a node used: only what reaches a sink is.
+    for (id, column) in &graph.counts {
+        pruning.needed.get_mut(*id).into_iter().for_each(|needed| {
+            needed.insert(*column);
+        });
+    }
     let mut drafts = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.into_iter().enumerate().rev() {
-        drafts.push(pruning.draft(id, node)?);
+        drafts.push(pruning.draft(id, node).map_err(|error| OperatorFault { node: id, error })?);
     }
     drafts.reverse();
     Ok(Pruned { drafts, positions: pruning.positions, outputs: pruning.outputs })

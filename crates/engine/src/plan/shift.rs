@@ -1,4 +1,5 @@
-//! A time moved by a fixed interval: Arrow goes by way of the calendar for each row, which costs more than reading the row.
+//! A time moved by a fixed interval: Arrow goes by way of the calendar for each row, which costs more than reading the row, and
+//! fails for all rows where one leaves the calendar.
 
 use std::any::Any;
 use std::fmt;
@@ -16,8 +17,6 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 use crate::program::{Rows, Step, Steps};
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
-/// Nine years: longer intervals, and times closer than twice this to the end of 64 bits, are left to Arrow and its errors.
-const MARGIN: i64 = i64::MAX / 32;
 
 impl Rows {
     /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
@@ -60,18 +59,22 @@ fn shift_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<ShiftT
         _ => return None,
     };
     let is_time = binary.left().data_type(input).ok()? == DataType::Timestamp(TimeUnit::Nanosecond, None);
-    (is_time && interval.months == 0 && nanos.abs() < MARGIN).then(|| ShiftTime {
+    let is_nullable = binary.left().nullable(input).ok()?;
+    (is_time && interval.months == 0).then(|| ShiftTime {
         time: Arc::clone(binary.left()),
         nanos,
+        is_nullable,
         original: Arc::clone(expression),
     })
 }
 
-/// `time` moved by `nanos`; what Arrow says where that may leave its calendar.
+/// `time` moved by `nanos`. A time that would leave the calendar (years 1677 to 2262) is NULL, or stays at its end where the time
+/// cannot be NULL: a record's time ends no program.
 #[derive(Debug, Clone)]
 struct ShiftTime {
     time: Arc<dyn PhysicalExpr>,
     nanos: i64,
+    is_nullable: bool,
     original: Arc<dyn PhysicalExpr>,
 }
 
@@ -93,11 +96,17 @@ impl PhysicalExpr for ShiftTime {
         let Some(times) = times.as_primitive_opt::<TimestampNanosecondType>() else {
             return self.original.evaluate(batch);
         };
+        let (least, most) = match self.nanos {
+            ..0 => (i64::MIN - self.nanos, i64::MAX),
+            _ => (i64::MIN, i64::MAX - self.nanos),
+        };
         // Under a null may be anything: it is judged all the same, and does not matter.
-        if times.values().iter().any(|t| t.unsigned_abs() > (i64::MAX - 2 * MARGIN).unsigned_abs()) {
-            return self.original.evaluate(batch);
-        }
-        let moved: PrimitiveArray<TimestampNanosecondType> = times.unary(|t| t.wrapping_add(self.nanos));
+        let fit = times.values().iter().all(|t| (least..=most).contains(t));
+        let moved: PrimitiveArray<TimestampNanosecondType> = match (fit, self.is_nullable) {
+            (true, _) => times.unary(|t| t.wrapping_add(self.nanos)),
+            (false, true) => times.unary_opt(|t| t.checked_add(self.nanos)),
+            (false, false) => times.unary(|t| t.saturating_add(self.nanos)),
+        };
         Ok(ColumnarValue::Array(Arc::new(moved)))
     }
 
@@ -112,7 +121,7 @@ impl PhysicalExpr for ShiftTime {
             *first = Arc::clone(time);
         }
         let original = Arc::clone(&self.original).with_new_children(parts)?;
-        Ok(Arc::new(Self { time: Arc::clone(time), nanos: self.nanos, original }))
+        Ok(Arc::new(Self { time: Arc::clone(time), nanos: self.nanos, is_nullable: self.is_nullable, original }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,46 +151,67 @@ impl Hash for ShiftTime {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, TimestampNanosecondArray};
+    use arrow::array::{ArrayRef, TimestampNanosecondArray};
     use arrow::datatypes::Field;
     use datafusion::physical_expr::expressions::{binary, col, lit};
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn evaluated(times: Vec<Option<i64>>, op: Operator, months: i32, days: i32, nanos: i64) -> (bool, bool) {
-        let schema = Schema::new(vec![Field::new("t", DataType::Timestamp(TimeUnit::Nanosecond, None), true)]);
+    /// What the plain expression gives, and what the quick one does; and whether there is a quick one.
+    fn evaluated(
+        times: &[Option<i64>],
+        nullable: bool,
+        op: Operator,
+        (months, days, nanos): (i32, i32, i64),
+    ) -> (Option<ArrayRef>, ArrayRef, bool) {
+        let schema = Schema::new(vec![Field::new("t", DataType::Timestamp(TimeUnit::Nanosecond, None), nullable)]);
         let interval = lit(ScalarValue::new_interval_mdn(months, days, nanos));
         let plain = binary(col("t", &schema).unwrap(), op, interval, &schema).unwrap();
         let quick = with_quick_times(Arc::clone(&plain), &schema).unwrap();
-        let batch = RecordBatch::try_new(schema.into(), vec![Arc::new(TimestampNanosecondArray::from(times))]).unwrap();
+        let times = TimestampNanosecondArray::from(times.to_vec());
+        let batch = RecordBatch::try_new(schema.into(), vec![Arc::new(times)]).unwrap();
         let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(&batch).and_then(|v| v.into_array(batch.num_rows()));
-        let same = match (array(&plain), array(&quick)) {
-            (Ok(plain), Ok(quick)) => plain.as_ref() == quick.as_ref() && plain.data_type() == quick.data_type(),
-            (Err(plain), Err(quick)) => plain.strip_backtrace() == quick.strip_backtrace(),
-            _ => false,
-        };
-        (quick.as_any().is::<ShiftTime>(), same)
+        (array(&plain).ok(), array(&quick).unwrap(), quick.as_any().is::<ShiftTime>())
     }
 
     #[test]
     fn a_moved_time_is_what_arrow_says() {
-        let times = vec![Some(1_795_410_000_123_456_789), None, Some(-1), Some(0)];
+        let times = [Some(1_795_410_000_123_456_789), None, Some(-1), Some(0)];
         for (op, days, nanos) in [
             (Operator::Minus, 0, 2_000_000_000),
             (Operator::Plus, 3, 1),
             (Operator::Minus, -2, 7),
             (Operator::Plus, 0, -60_000_000_000),
         ] {
-            assert_eq!(evaluated(times.clone(), op, 0, days, nanos), (true, true), "{op} {days} {nanos}");
+            let (plain, quick, is_quick) = evaluated(&times, true, op, (0, days, nanos));
+            assert_eq!((plain.unwrap().to_data(), is_quick), (quick.to_data(), true), "{op} {days} {nanos}");
         }
-        assert_eq!(evaluated(times, Operator::Minus, 1, 0, 0), (false, true), "months are left to the calendar");
+        let months = evaluated(&times, true, Operator::Minus, (1, 0, 0));
+        assert!(!months.2 && months.0.is_some_and(|plain| *plain == *months.1), "months are left to the calendar");
     }
 
-    #[test]
-    fn the_ends_of_the_calendar_are_left_to_arrow() {
-        for end in [i64::MAX, i64::MIN + 1, i64::MAX - 5] {
-            assert!(evaluated(vec![Some(end)], Operator::Plus, 0, 1, 0).1, "{end} forward");
-            assert!(evaluated(vec![Some(end)], Operator::Minus, 0, 1, 0).1, "{end} back");
+    proptest! {
+        #[test]
+        fn no_time_fails(
+            times in prop::collection::vec(prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0), any::<i64>()], 1..6),
+            nanos in prop_oneof![Just(i64::MIN + 1), Just(i64::MAX), -1_000_000_000i64..1_000_000_000, any::<i64>()],
+            minus in any::<bool>(),
+        ) {
+            prop_assume!(nanos != i64::MIN);
+            let op = if minus { Operator::Minus } else { Operator::Plus };
+            let by = if minus { -i128::from(nanos) } else { i128::from(nanos) };
+            let given: Vec<_> = times.iter().map(|t| Some(*t)).collect();
+            let exact: Vec<i128> = times.iter().map(|t| i128::from(*t) + by).collect();
+            let (_, quick, _) = evaluated(&given, true, op, (0, 0, nanos));
+            let wanted: Vec<Option<i64>> = exact.iter().map(|t| i64::try_from(*t).ok()).collect();
+            prop_assert_eq!(quick.as_primitive::<TimestampNanosecondType>().iter().collect::<Vec<_>>(), wanted);
+            let (_, quick, _) = evaluated(&given, false, op, (0, 0, nanos));
+            let wanted: Vec<i64> = exact
+                .iter()
+                .map(|t| i64::try_from(*t).unwrap_or(if *t < 0 { i64::MIN } else { i64::MAX }))
+                .collect();
+            prop_assert_eq!(quick.as_primitive::<TimestampNanosecondType>().values().to_vec(), wanted);
         }
     }
 }

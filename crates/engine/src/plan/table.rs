@@ -8,7 +8,7 @@ use datafusion::logical_expr::Expr;
 use super::options::Options;
 use crate::error::{Place, PlanError};
 use crate::formats::json::TimestampFormat;
-use crate::program::{BadData, Format, TableInfo, TableKind};
+use crate::program::{BadData, Format, FutureLimit, TableInfo, TableKind};
 
 /// A declared table with its expressions.
 #[derive(Debug, Clone)]
@@ -107,6 +107,7 @@ pub(crate) fn read_options(
     }
     let schema = Schema::new(fields.iter().map(|f| f.field().clone()).collect::<Vec<_>>()).into();
     Ok(TableInfo {
+        future_limit: FutureLimit::default(),
         name: name.to_owned(),
         kind,
         connector: connector.to_owned(),

@@ -16,16 +16,22 @@ pub(crate) struct AggregateSpec {
     pub(crate) function: Arc<AggregateFunctionExpr>,
     pub(crate) arguments: Vec<Arc<dyn PhysicalExpr>>,
     pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Whether its result may fail for what a record holds: a mean of decimals overflows, a user's function may panic.
+    pub(crate) may_fail: bool,
     /// Columns of its partial state.
     pub(crate) states: usize,
 }
 
 impl AggregateSpec {
-    pub(crate) fn new(function: Arc<AggregateFunctionExpr>, filter: Option<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+    pub(crate) fn new(
+        function: Arc<AggregateFunctionExpr>,
+        filter: Option<Arc<dyn PhysicalExpr>>,
+        may_fail: bool,
+    ) -> Result<Self> {
         let mut arguments = function.expressions();
         arguments.extend(function.order_bys().into_iter().flat_map(|o| o.iter().map(|s| Arc::clone(&s.expr))));
         let states = function.state_fields()?.len();
-        Ok(Self { function, arguments, filter, states })
+        Ok(Self { function, arguments, filter, may_fail, states })
     }
 }
 

@@ -10,12 +10,13 @@ mod window;
 
 use std::sync::Arc;
 
+use crate::error::PlanError;
 pub(crate) use aggregate::{AggregateSpec, WindowSpec};
 pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
 pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
 pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
-pub use table::{BadData, Format, TableInfo, TableKind};
+pub use table::{BadData, Format, FutureLimit, TableInfo, TableKind};
 pub(crate) use window::{Window, window_type};
 
 /// A planned program, ready to run any number of times.
@@ -27,6 +28,7 @@ pub struct Program {
     /// The statements that write, in the order of the program.
     pub(crate) rules: Vec<RuleInfo>,
     pub(crate) fingerprint: String,
+    pub(crate) warnings: Vec<PlanError>,
 }
 
 impl Program {
@@ -40,6 +42,27 @@ impl Program {
     #[must_use]
     pub fn sinks(&self) -> &[TableInfo] {
         &self.sinks
+    }
+
+    /// What the program does, as Arroyo does it, although its author most likely means something else.
+    #[must_use]
+    pub fn warnings(&self) -> &[PlanError] {
+        &self.warnings
+    }
+
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart
+    /// cannot meet, but for rows of a session that others connect.
+    #[must_use]
+    pub fn longest_window(&self) -> i64 {
+        let longest = |operator: &Operator| match &operator.kind {
+            OperatorKind::Window(spec) => match spec.window {
+                Window::Tumble { width } | Window::Hop { width, .. } => width,
+                Window::Session { gap } => gap,
+            },
+            OperatorKind::Join(spec) => spec.ttl,
+            _ => 0,
+        };
+        self.operators.iter().map(longest).max().unwrap_or(0)
     }
 
     /// Identifies the program's text: state of another program is refused.

@@ -13,6 +13,8 @@ use super::rows::Rows;
 #[derive(Debug)]
 pub(crate) struct Operator {
     pub(crate) schema: SchemaRef,
+    /// The column by whose text its rows are counted, each for its source.
+    pub(crate) count: Option<usize>,
     pub(crate) kind: OperatorKind,
 }
 

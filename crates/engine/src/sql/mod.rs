@@ -4,6 +4,7 @@
 mod cursor;
 mod ddl;
 mod limits;
+mod notes;
 mod types;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whi
 
 pub(crate) use cursor::Cursor;
 pub(crate) use ddl::{Column, ColumnKind, CreateTable, OptionEntry, Watermark};
+pub(crate) use notes::Notes;
 
 use crate::error::{Place, PlanError};
 
@@ -24,8 +26,8 @@ use crate::error::{Place, PlanError};
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     pub(crate) tokens: Vec<TokenWithSpan>,
-    /// What a comment `-- rule NAME` before the statement calls it.
-    pub(crate) rule: Option<String>,
+    /// What comments before the statement say of it.
+    pub(crate) notes: Notes,
 }
 
 /// What a statement does.
@@ -50,8 +52,8 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
         let tokens: Vec<TokenWithSpan> = part.iter().filter(|t| is_code(t)).cloned().collect();
         limits::check(&tokens)?;
         if !tokens.is_empty() {
-            let rule = part.iter().take_while(|t| !is_code(t)).filter_map(rule_name).last();
-            statements.push(Statement { kind: parse_statement(&tokens)?, tokens, rule });
+            let notes = notes::read(part.iter().take_while(|t| !is_code(t)))?;
+            statements.push(Statement { kind: parse_statement(&tokens)?, tokens, notes });
         }
     }
     if statements.is_empty() {
@@ -77,13 +79,6 @@ fn tokenize_all(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
 /// Whether a token is neither whitespace nor a comment.
 fn is_code(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_))
-}
-
-/// The name in a comment `-- rule NAME …`, as the compiler of rules writes it.
-fn rule_name(token: &TokenWithSpan) -> Option<String> {
-    let Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) = &token.token else { return None };
-    let name = comment.trim().strip_prefix("rule ")?.split_whitespace().next()?;
-    name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_').then(|| name.to_owned())
 }
 
 /// Parses an expression that ends where the tokens end.
@@ -236,7 +231,7 @@ mod tests {
              SELECT 3 FROM c; -- rule trailing",
         )
         .unwrap();
-        let names: Vec<_> = statements.iter().map(|s| s.rule.as_deref()).collect();
+        let names: Vec<_> = statements.iter().map(|s| s.notes.rule.as_deref()).collect();
         assert_eq!(names, [Some("of"), Some("zscore"), None]);
     }
 

@@ -43,6 +43,13 @@ pub(crate) struct SourceState {
     pub(crate) finished: bool,
 }
 
+impl SourceState {
+    /// Of a source that has read nothing.
+    pub(crate) fn at_start(table: String, position: Value) -> Self {
+        Self { table, position, watermark: Value::Null, finished: false }
+    }
+}
+
 /// What an operator held: named tables.
 #[derive(Debug)]
 pub(crate) struct OperatorState {

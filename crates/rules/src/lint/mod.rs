@@ -1,6 +1,7 @@
 //! Lints: what a rule's text shows to be wrong or costly, although it compiles. `docs/check.md` lists them for people.
 
 mod allow;
+mod guard;
 mod header;
 mod join;
 mod number;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::{Environment, Pack, Rule, RuleError};
 
+pub(crate) use number::integer_divisions;
 use text::Body;
 
 /// How much a finding matters.
@@ -58,8 +60,10 @@ pub struct LintOptions<'a> {
 }
 
 /// The codes that lints have; each may be allowed but `bad-allow`.
-pub const LINTS: [&str; 14] = [
+pub const LINTS: [&str; 16] = [
     allow::BAD_ALLOW,
+    guard::FAILS_ON_A_ROW,
+    guard::NULL_ON_ERROR,
     header::DUPLICATE_NAME,
     header::MISSING_OWNER,
     header::MISSING_RUNBOOK,
@@ -95,6 +99,7 @@ fn of_rule(rule: &Rule, earlier: &[Rule], environment: &Environment, options: &L
     // A rule that does not parse is no lint's business: compiling it says so.
     if let Some(body) = Body::read(rule, environment) {
         findings.extend(select::lint(&body));
+        findings.extend(guard::lint(&body));
         findings.extend(join::lint(&body));
         findings.extend(number::lint(&body));
         findings.extend(window::lint(&body, environment, options.keys));

@@ -1,15 +1,16 @@
 //! Divisions that may be by zero, and scores that leave [0, 1].
 //!
 //! Floats give infinity or NaN, which the compiler maps to a score or to null. A division of whole numbers by zero is an error,
-//! and an error ends the pipeline: it comes back with every restart. So only those count, and types are followed from the
-//! aggregates outward as far as the text shows them.
+//! which the compiler turns into NULL where it sees that it is one: types are followed from the aggregates outward as far as
+//! the text shows them.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Select, SelectItem,
-    SetExpr, TableFactor, UnaryOperator, Value, visit_expressions,
+    SetExpr, Spanned, TableFactor, UnaryOperator, Value, visit_expressions,
 };
+use sqlparser::tokenizer::Location;
 
 use super::{Finding, Level, select::name, text::Body};
 
@@ -21,6 +22,7 @@ pub(super) const SCORE_OUT_OF_RANGE: &str = "score-out-of-range";
 enum Kind {
     Unknown,
     Float,
+    /// A whole number or a decimal: a division by its zero is an error.
     Int,
     /// A whole number above zero.
     PositiveInt,
@@ -29,18 +31,30 @@ enum Kind {
 type Columns = BTreeMap<String, Kind>;
 
 pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
-    let mut walk = Walk { body, findings: Vec::new() };
-    walk.query(&body.query, &Columns::new());
-    walk.findings.extend(score(body));
-    walk.findings
+    let finding = |(start, divisor)| {
+        let message = format!(
+            "`{divisor}` may be zero, and whole numbers are divided by it: it is compiled to nullif({divisor}, 0)"
+        );
+        Finding::new(DIVISION_BY_ZERO, Level::Info, body.rule, body.place_of(start), message)
+            .hint("the result is NULL where it is zero; greatest(…, 1), or a double on one side (1.0 * …), say something else")
+    };
+    let mut findings: Vec<Finding> = integer_divisions(&body.query).into_iter().map(finding).collect();
+    findings.extend(score(body));
+    findings
 }
 
-struct Walk<'a> {
-    body: &'a Body<'a>,
-    findings: Vec<Finding>,
+/// Divisors of whole numbers that may be zero: where the first name or number of each stands, and its text.
+pub(crate) fn integer_divisions(query: &Query) -> Vec<(Location, String)> {
+    let mut walk = Walk { found: Vec::new() };
+    walk.query(query, &Columns::new());
+    walk.found
 }
 
-impl Walk<'_> {
+struct Walk {
+    found: Vec<(Location, String)>,
+}
+
+impl Walk {
     /// Looks through a query and says what its columns are. `named` are columns of queries named by `WITH`, as `name.column`.
     fn query(&mut self, query: &Query, named: &Columns) -> Columns {
         let mut named = named.clone();
@@ -116,11 +130,7 @@ impl Walk<'_> {
                 && is_int(kind(right, inputs))
                 && !guarded(right, inputs)
             {
-                let message = format!("`{right}` may be zero, and whole numbers are divided by it");
-                self.findings.push(
-                    Finding::new(DIVISION_BY_ZERO, Level::Warning, self.body.rule, self.body.place(right.as_ref()), message)
-                        .hint("an error here ends the pipeline: use nullif(…, 0) or greatest(…, 1), or make one side a double (1.0 * …)"),
-                );
+                self.found.push((right.span().start, right.to_string()));
             }
             ControlFlow::Continue(())
         });
@@ -169,9 +179,7 @@ fn kind(expr: &Expr, inputs: &Columns) -> Kind {
             let target = data_type.to_string().to_uppercase();
             match target.as_str() {
                 "DOUBLE" | "DOUBLE PRECISION" | "FLOAT" | "REAL" => Kind::Float,
-                text if text.starts_with("BIGINT") || text.starts_with("INT") || text.starts_with("SMALLINT") => {
-                    Kind::Int
-                }
+                text if EXACT.iter().any(|name| text.starts_with(name)) => Kind::Int,
                 _ => Kind::Unknown,
             }
         }
@@ -180,19 +188,28 @@ fn kind(expr: &Expr, inputs: &Columns) -> Kind {
             results.map(of).reduce(weakest).unwrap_or(Kind::Unknown)
         }
         Expr::Function(function) => function_kind(function, inputs),
+        Expr::Extract { field, .. } if !field.to_string().eq_ignore_ascii_case("epoch") => Kind::Int,
         _ => Kind::Unknown,
     }
 }
+
+/// How the names of types begin whose division by zero is an error.
+const EXACT: [&str; 6] = ["BIGINT", "DECIMAL", "INT", "NUMERIC", "SMALLINT", "TINYINT"];
 
 fn function_kind(function: &Function, inputs: &Columns) -> Kind {
     let arguments = || arguments(function).map(|argument| kind(argument, inputs));
     match name(function).as_str() {
         // A group holds at least one row, unless a filter takes it.
         "count" if function.filter.is_none() && function.args.to_string() == "(*)" => Kind::PositiveInt,
-        "count" | "octet_length" | "length" | "char_length" | "array_length" | "json_length" => Kind::Int,
+        "approx_distinct" | "array_length" | "ascii" | "bit_length" | "cardinality" | "char_length"
+        | "character_length" | "count" | "json_get_int" | "json_length" | "length" | "octet_length"
+        | "regexp_count" | "regr_count" | "strpos" => Kind::Int,
+        "date_part" if !function.args.to_string().to_lowercase().contains("epoch") => Kind::Int,
         "row_number" | "rank" | "dense_rank" => Kind::PositiveInt,
         "avg" | "mean" | "var" | "var_pop" | "var_samp" | "stddev" | "stddev_pop" | "stddev_samp" | "sqrt" | "corr"
-        | "covar_pop" | "covar_samp" | "ln" | "log" | "log10" | "log2" | "exp" | "power" | "pow" => Kind::Float,
+        | "covar_pop" | "covar_samp" | "json_get_float" | "ln" | "log" | "log10" | "log2" | "exp" | "power" | "pow" => {
+            Kind::Float
+        }
         "abs" | "sum" | "min" | "max" | "median" | "first_value" | "last_value" | "approx_percentile_cont" => {
             // Of no rows these are null, which divides nothing.
             arguments().next().unwrap_or(Kind::Unknown)

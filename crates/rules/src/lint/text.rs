@@ -4,6 +4,7 @@ use sqlparser::{
     ast::{Query, Spanned, Statement},
     dialect::PostgreSqlDialect,
     parser::Parser,
+    tokenizer::Location,
 };
 
 use crate::{Environment, Rule, compile::parameter_values, template::Output};
@@ -27,9 +28,18 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Its text, with the parameters filled.
+    pub(super) fn text(&self) -> &str {
+        &self.filled.text
+    }
+
     /// Where a part of it begins in the file.
     pub(super) fn place(&self, part: &impl Spanned) -> (usize, usize) {
-        let start = part.span().start;
+        self.place_of(part.span().start)
+    }
+
+    /// Where a place of it is in the file.
+    pub(super) fn place_of(&self, start: Location) -> (usize, usize) {
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
         self.filled
             .map

@@ -13,6 +13,11 @@ pub(super) const LARGE_STATE: &str = "large-state";
 /// What an information line about state goes by; it is no fault, so it cannot be allowed.
 const STATE: &str = "state";
 
+/// Likewise for where windows begin.
+const WINDOW_ORIGIN: &str = "window-origin";
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What Kinesis keeps by default, and so what Terraform sets.
 const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Groups of all keys together above which a rule is called large: at some 100 bytes each about 1 GB.
@@ -27,6 +32,8 @@ struct Window {
     shown: String,
     /// How much of the past it needs.
     width: Duration,
+    /// How far apart windows begin; `None` for a session.
+    starts: Option<Duration>,
     /// Bins that are kept for a key.
     bins: u64,
     /// Groups in a bin, beside the key.
@@ -38,6 +45,7 @@ pub(super) fn lint(body: &Body<'_>, environment: &Environment, keys: u64) -> Vec
     let _ = body.query.visit(&mut windows);
     let mut findings: Vec<Finding> = too_long(body, environment, &windows.found).into_iter().collect();
     findings.extend(state(body, &windows, keys));
+    findings.extend(windows.found.iter().filter_map(|window| origin(body, window)));
     findings
 }
 
@@ -59,6 +67,18 @@ fn too_long(body: &Body<'_>, environment: &Environment, windows: &[Window]) -> O
              or allow it",
         ),
     )
+}
+
+/// Windows are counted from the epoch, which was a Thursday.
+fn origin(body: &Body<'_>, window: &Window) -> Option<Finding> {
+    let weeks = window.starts.filter(|starts| *starts >= WEEK && starts.as_secs() % WEEK.as_secs() == 0);
+    weeks.map(|_| {
+        let message = format!("{} begins on Thursdays at 00:00 UTC", window.shown);
+        Finding::new(WINDOW_ORIGIN, Level::Info, body.rule, window.place, message).hint(
+            "windows are counted from 1970-01-01, a Thursday, and take no other origin; hop(INTERVAL '1 day', INTERVAL '7 days') \
+             ends on every day, and WHERE date_part('dow', window.end) = 1 keeps the one that ends on Monday at 00:00",
+        )
+    })
 }
 
 fn state(body: &Body<'_>, windows: &Windows<'_>, keys: u64) -> Option<Finding> {
@@ -137,7 +157,8 @@ impl Windows<'_> {
         let bins = if function == "hop" { whole(width, lengths.first().copied()?) } else { 1 };
         let shown: Vec<String> = lengths.iter().map(|length| Interval::from_duration(*length).to_string()).collect();
         let shown = format!("{function}({})", shown.join(", "));
-        Some(Window { place: self.body.place(call), shown, width, bins, groups: 1 })
+        let starts = if function == "session" { None } else { lengths.first().copied() };
+        Some(Window { place: self.body.place(call), shown, width, starts, bins, groups: 1 })
     }
 }
 

@@ -1,7 +1,12 @@
 //! The verdict on a record whose values were read.
 
+use weir_anomaly::{
+    Timestamp,
+    event::{END_OF_TIMES, LEAST_TIME, is_event_time},
+};
+
 use super::{
-    plan::{ColumnPlan, END_OF_TIMES, Kind, LEAST_TIME, Plan},
+    plan::{ColumnPlan, Kind, Plan},
     slot::Slot,
     state::State,
 };
@@ -118,7 +123,7 @@ fn bad_time(declaration: &Declaration, column: &ColumnPlan, slot: Slot, text: &s
             format!("`{path}` is {}, which {fault}", shown(span, text, scratch))
         }
         Slot::Timestamp(nanos) => {
-            let time = weir_anomaly::Timestamp::from_nanos(nanos);
+            let time = Timestamp::from_nanos(nanos);
             format!("`{path}` is {time}: an event's time lies from {LEAST_TIME} to {END_OF_TIMES}")
         }
         _ => format!("there is no time `{path}`"),
@@ -159,7 +164,7 @@ fn shown(span: Span, text: &str, scratch: &str) -> String {
 }
 
 fn can_be_event_time(nanos: i64) -> bool {
-    (LEAST_TIME.nanos()..END_OF_TIMES.nanos()).contains(&nanos)
+    is_event_time(Timestamp::from_nanos(nanos))
 }
 
 impl crate::row::Value {

@@ -1,7 +1,5 @@
 //! A declaration, compiled: where in a record each column stands.
 
-use weir_anomaly::Timestamp;
-
 use crate::{
     declaration::{Declaration, Field, FieldType, Scope},
     envelope::Framing,
@@ -10,12 +8,6 @@ use crate::{
     row::Value,
     time::{TimeFormat, TimeReader, Unit, Zone},
 };
-
-/// The least time that an event can have, 10^11 milliseconds: ARCHITECTURE.md, "Times".
-pub(crate) const LEAST_TIME: Timestamp = Timestamp::from_nanos(100_000_000_000_000_000);
-
-/// The end of the times that an event can have, itself none of them: 2200-01-01.
-pub(crate) const END_OF_TIMES: Timestamp = Timestamp::from_nanos(7_258_118_400_000_000_000);
 
 /// The root of a record.
 pub(super) const ROOT: usize = 0;

@@ -37,8 +37,12 @@ impl Reader<'_> {
         let end = cursor.position();
         if let Ok(next) = cursor.next_token() {
             let last = text.as_bytes().get(end.saturating_sub(1)).copied();
-            let several =
-                matches!((last, next), (Some(b'}'), b'{')) || (matches!((last, next), (Some(b']'), b'[')) && !contract);
+            let several = match (last, next) {
+                // The words of the contract's SQL: objects follow one another somewhere in the text.
+                _ if contract => matches!(last, Some(b'}' | b']')) && objects_follow(text),
+                (Some(b'}'), b'{') | (Some(b']'), b'[') => true,
+                _ => false,
+            };
             if several {
                 let hint = "several values stand in one record; hint: envelope = \"values\", or \"lines\"";
                 return Err(Poison::new(Reason::SeveralValues, hint));
@@ -155,4 +159,9 @@ impl Reader<'_> {
             self.put(*column, token);
         }
     }
+}
+
+/// Whether an object begins behind the end of another, with nothing but white space between them.
+fn objects_follow(text: &str) -> bool {
+    text.split('}').skip(1).any(|rest| rest.trim_start().starts_with('{'))
 }

@@ -5,7 +5,7 @@ mod text;
 
 use serde_json::{Map, Value, json};
 use weir_anomaly::{
-    Anomaly, Severity,
+    Anomaly, MAX_KEY_BYTES, Severity,
     store::{Alert, Storm},
 };
 
@@ -82,7 +82,10 @@ pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64, table: &
         lines.add("First", &format!("{} at {}", value(first), when(first.timestamp)));
         lines.contact(&first.rule_meta.owner, &first.rule_meta.runbook);
     }
-    lines.more(table, &format!("--key={}", shell(&alert.key)));
+    // A key that cannot be shown as it is cannot be copied, either.
+    let copied = one_line(&alert.key) == alert.key;
+    let by = if copied { format!("--key={}", shell(&alert.key)) } else { format!("--rule={}", alert.rule) };
+    lines.more(table, &by);
     lines.add("Id", &alert.first_id);
     lines.end("The period is over. The next anomaly of this rule and key alerts anew.");
     let subject = format!("[{}] {}: {} more of {}", alert.severity, alert.rule, suppressed, alert.key);
@@ -154,7 +157,8 @@ fn message(subject: &str, text: &str, json: Value, attributes: Vec<(&'static str
 }
 
 fn attributes(kind: &str, rule: &str, severity: Severity, key: &str) -> Vec<(&'static str, String)> {
-    let key = cut(&one_line(key), 256);
+    // Whole: a subscription's filter must tell two long keys apart.
+    let key = cut_bytes(&one_line(key), MAX_KEY_BYTES);
     vec![
         ("kind", kind.to_owned()),
         ("rule", rule.to_owned()),
@@ -231,7 +235,8 @@ impl Lines {
     /// The command that shows more, ready to be copied.
     fn more(&mut self, table: &str, what: &str) {
         let table = if table == DEFAULT_TABLE { String::new() } else { format!(" --table={table}") };
-        self.add("More", &format!("weir show {what}{table}"));
+        // Not cut: half a command is none.
+        self.0.push_str(&format!("{:<9}weir show {what}{table}\n", "More"));
     }
 
     fn contact(&mut self, owner: &str, runbook: &str) {

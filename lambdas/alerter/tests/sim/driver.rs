@@ -139,7 +139,7 @@ impl Driver {
             (from..to).map(|at| envelope(shard, at, self.shards[shard].records[at].as_slice())).collect();
         self.start(Some(shard), from, to, async move |alerter: Alerter, deadline| {
             let records: Vec<&RawValue> = payloads.iter().map(AsRef::as_ref).collect();
-            alerter.batch(&records, deadline, &mut Counters::default()).await.ok()
+            Some(alerter.batch(&records, deadline, &mut Counters::default()).await)
         });
     }
 

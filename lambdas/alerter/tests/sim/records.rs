@@ -43,6 +43,7 @@ pub(crate) fn poison(rng: &mut Rng, n: usize) -> (Vec<u8>, Vec<u8>) {
         record_id: format!("{n:064x}"),
         stream: "weir-events".to_owned(),
         reason: PoisonReason::NotJson,
+        error: Some("the record is not one whole JSON value".to_owned()),
         raw: STANDARD.encode(&raw),
         part: 1,
         parts: 1,

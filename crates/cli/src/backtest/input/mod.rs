@@ -1,14 +1,12 @@
 //! Where history comes from: files, folders, what lies in S3, and what a stream keeps.
 
+mod listing;
+mod notes;
 mod objects;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::Path, time::Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use weir_anomaly::Timestamp;
 use weir_cloud::stream;
 
@@ -17,9 +15,11 @@ use super::{
     replay::{PROGRESS_INTERVAL, grouped},
 };
 use crate::{
-    data::read::{self, BadLine, Columns},
+    data::read::{self, Columns, Found, Maker, Outcome},
     target::Target,
 };
+use listing::Listing;
+use notes::Files;
 
 /// Names a stream in place of a file.
 const KINESIS: &str = "kinesis://";
@@ -38,65 +38,114 @@ pub(super) async fn read(
     to: Option<Timestamp>,
 ) -> Result<History> {
     let begun = Instant::now();
-    let mut progress = Progress { begun, said: begun };
-    let mut history = Builder::new(to);
+    let mut reading = Reading {
+        history: Builder::new(to),
+        files: Files::default(),
+        progress: Progress { begun, said: begun },
+        columns,
+    };
     for input in inputs {
         if let Some(stream) = input.strip_prefix(KINESIS) {
-            read_stream(stream, target, &mut history, &mut progress).await?;
+            reading.stream(stream, target).await?;
         } else if let Some(place) = input.strip_prefix(S3) {
-            objects::read(place, columns, target, &mut history, &mut progress).await?;
+            objects::read(place, target, &mut reading).await?;
         } else if input.contains("://") {
             bail!("{input} cannot be read\n  hint: a file, a folder, s3://BUCKET/PREFIX, or kinesis://STREAM");
         } else {
-            for file in files(Path::new(input))? {
-                each_event(&file, &file.display().to_string(), columns, &mut history, &mut progress)?;
-            }
+            reading.path(Path::new(input))?;
         }
     }
-    let history = history.finish()?;
-    let skipped = &history.skipped;
-    if let Some(first) = &skipped.first {
-        let lines = if skipped.count == 1 { "line is no event and was" } else { "lines are no events and were" };
-        eprintln!("{} {lines} left out; the first: {first}", grouped(skipped.count));
-    }
+    let Reading { history, files, .. } = reading;
+    let mut notes = files.notes();
+    let history = match history.finish() {
+        Ok(history) => history,
+        Err(error) => {
+            // What was skipped is likely the reason.
+            notes.iter().for_each(|note| eprintln!("{note}"));
+            return Err(error);
+        }
+    };
+    notes.extend(notes::of(&history));
+    notes.iter().for_each(|note| eprintln!("{note}"));
     Ok(history)
 }
 
-/// Takes every event of a file; `name` is what a person knows it by.
-fn each_event(
-    file: &Path,
-    name: &str,
-    columns: &Columns,
-    history: &mut Builder,
-    progress: &mut Progress,
-) -> Result<()> {
-    read::each(file, columns, &mut |event| {
-        history.take(name, event)?;
-        progress.look(history);
-        Ok(())
-    })
+/// Inputs being read.
+struct Reading<'a> {
+    history: Builder,
+    files: Files,
+    progress: Progress,
+    columns: &'a Columns,
 }
 
-/// What the stream keeps, from its oldest record to its tip.
-async fn read_stream(stream: &str, target: &Target, history: &mut Builder, progress: &mut Progress) -> Result<()> {
-    let (clients, _) = target.connect().await?;
-    // The records are events as the stream carries them: their fields have their usual names.
-    let columns = Columns::default();
-    let mut line = 0;
-    stream::retained(&clients, stream, &mut |record| {
-        line += 1;
-        for data in records_in(record) {
-            let event = match read::from_json(data, "unknown", &columns) {
-                // Control records are no events; a backtest adds its own.
-                Err(_) if is_control(data) => continue,
-                event => event.map_err(|fault| BadLine { line, fault }),
-            };
-            history.take(stream, event)?;
-            progress.look(history);
+impl Reading<'_> {
+    /// A file, or every file below a folder.
+    fn path(&mut self, path: &Path) -> Result<()> {
+        let listing = listing::of(path)?;
+        let is_file = listing.is_file;
+        let Listing { files, skipped, .. } = listing;
+        for (name, why) in skipped {
+            self.files.skipped(name, why);
         }
-        Ok::<(), anyhow::Error>(())
-    })
-    .await
+        let mut read = 0;
+        for file in &files {
+            let name = file.display().to_string();
+            match self.file(file, &name)? {
+                Outcome::Read => read += 1,
+                // Where a file was asked for by name, somebody expects it to be read.
+                Outcome::Skipped(why) if is_file => return Err(read::unknown(file, &why)),
+                Outcome::Skipped(why) => self.files.skipped(name, why),
+            }
+        }
+        if read == 0 {
+            self.files.notes().iter().for_each(|note| eprintln!("{note}"));
+            bail!(
+                "{}: there are no events below this folder\n  hint: JSON, CSV with a header line and Parquet are read, whatever the files are called",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes every record of a file; `name` is what a person knows it by.
+    fn file(&mut self, file: &Path, name: &str) -> Result<Outcome> {
+        let Self { history, progress, files, columns } = self;
+        let before = history.events();
+        let outcome = read::each(file, columns, &mut |found| {
+            history.take(name, &found)?;
+            progress.look(history);
+            Ok(())
+        })?;
+        if outcome == Outcome::Read {
+            files.read(name, history.events() - before);
+        }
+        Ok(outcome)
+    }
+
+    /// What the stream keeps, from its oldest record to its tip.
+    async fn stream(&mut self, stream: &str, target: &Target) -> Result<()> {
+        let (clients, _) = target.connect().await?;
+        let Self { history, progress, columns, .. } = self;
+        let maker = (!columns.are_usual()).then(|| Maker::new(columns, stream));
+        let mut made = Vec::new();
+        let mut line = 0;
+        stream::retained(&clients, stream, &mut |record| {
+            line += 1;
+            for data in records_in(record) {
+                let record = match &maker {
+                    Some(maker) => {
+                        maker.from_json(data, &mut made);
+                        made.as_slice()
+                    }
+                    None => data,
+                };
+                history.take(stream, &Found { line, record, read: read::of_stream(record) })?;
+                progress.look(history);
+            }
+            Ok::<(), anyhow::Error>(())
+        })
+        .await
+    }
 }
 
 /// The records in one record: several where a producer aggregates them.
@@ -105,39 +154,6 @@ fn records_in(record: &[u8]) -> Vec<&[u8]> {
         Some(inner) => inner.into_iter().map(|user| user.data).collect(),
         None => vec![record],
     }
-}
-
-fn is_control(data: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(data).is_ok_and(|value| value.get("weir").is_some())
-}
-
-/// A file, or every file below a folder that can be read, in the order of their names.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let metadata = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    if !metadata.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let what = || format!("{} cannot be read", folder.display());
-        for entry in fs::read_dir(&folder).with_context(what)? {
-            let entry = entry.with_context(what)?;
-            if entry.file_type().with_context(what)?.is_dir() {
-                folders.push(entry.path());
-            } else if read::holds_events(&entry.path()) {
-                found.push(entry.path());
-            }
-        }
-    }
-    if found.is_empty() {
-        bail!(
-            "{}: there are no events below this folder\n  hint: files are .csv, .jsonl (either also .gz) or .parquet",
-            path.display()
-        );
-    }
-    found.sort();
-    Ok(found)
 }
 
 struct Progress {

@@ -1,38 +1,31 @@
 //! History in S3: each object goes through a temporary file, as what reads a file reads it.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
 use weir_cloud::object::{Bucket, Object};
 
-use super::{Progress, each_event};
-use crate::{
-    backtest::history::Builder,
-    data::read::{Columns, holds_events},
-    target::Target,
-};
+use super::{Reading, listing::skipped_object};
+use crate::{data::read::Outcome, target::Target};
 
 /// Reads an object, or every object below a prefix, in the order of their keys. `place` is `BUCKET/KEY`.
-pub(super) async fn read(
-    place: &str,
-    columns: &Columns,
-    target: &Target,
-    history: &mut Builder,
-    progress: &mut Progress,
-) -> Result<()> {
+pub(super) async fn read(place: &str, target: &Target, reading: &mut Reading<'_>) -> Result<()> {
     let (name, key) = place.split_once('/').unwrap_or((place, ""));
     let (clients, _) = target.connect().await?;
-    let mut bucket = Bucket::new(&clients, name)?;
+    let bucket = Bucket::open(&clients, name).await?;
     let mut objects = bucket.find(key).await?;
-    objects.retain(|object| holds_events(Path::new(&object.key)));
-    if objects.is_empty() {
-        bail!(
-            "s3://{place}: there are no events here\n  hint: objects are named .csv, .jsonl (either also .gz) or .parquet"
-        );
-    }
+    objects.retain(|object| {
+        // Below the prefix: whoever names a hidden folder wants it.
+        let below = object.key.strip_prefix(key).unwrap_or(&object.key);
+        let why = if object.key == key { None } else { skipped_object(below) };
+        if let Some(why) = why {
+            reading.files.skipped(format!("s3://{name}/{}", object.key), why.to_owned());
+        }
+        why.is_none()
+    });
     let folder = tempfile::tempdir().context("a folder for what is read from S3")?;
+    let mut read = 0;
     for (index, Object { key, size }) in objects.iter().enumerate() {
-        progress.object(&format!("s3://{name}/{key}"), *size, (index + 1, objects.len()));
+        let shown = format!("s3://{name}/{key}");
+        reading.progress.object(&shown, *size, (index + 1, objects.len()));
         // Under its own name: that says what it holds, and stands in for a source.
         let local = folder.path().join(key.rsplit('/').next().unwrap_or(key));
         let what = || format!("{} cannot be written", local.display());
@@ -45,9 +38,15 @@ pub(super) async fn read(
             .with_context(what)?;
         bucket.download(key, &mut file).await?;
         drop(file);
-        let shown = format!("s3://{name}/{key}");
-        each_event(&local, &shown, columns, history, progress).with_context(|| shown.clone())?;
+        match reading.file(&local, &shown).with_context(|| shown.clone())? {
+            Outcome::Read => read += 1,
+            Outcome::Skipped(why) => reading.files.skipped(shown, why),
+        }
         std::fs::remove_file(&local).with_context(what)?;
+    }
+    if read == 0 {
+        reading.files.notes().iter().for_each(|note| eprintln!("{note}"));
+        bail!("s3://{place}: there are no events here\n  hint: JSON, CSV with a header line and Parquet are read");
     }
     Ok(())
 }

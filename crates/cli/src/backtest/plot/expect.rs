@@ -65,7 +65,8 @@ pub(in crate::backtest) async fn expectations(rules: &Rules, history: &History) 
         return Ok(found);
     }
     let program = compile(&open, &rules.environment).map_err(joined)?;
-    let output = Planned::new(&program)?.run(&history.records, RunOptions::default()).await?;
+    let planned = Planned::new(&program)?;
+    let output = planned.run(&history.source(planned.longest_window()), RunOptions::default()).await?;
     for row in &output.anomalies {
         let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
         let (Some(expected), Some(_), false) = (a.expected, a.window_end, a.is_probe()) else { continue };

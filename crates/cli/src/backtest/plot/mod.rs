@@ -4,23 +4,25 @@ mod expect;
 mod scale;
 mod svg;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::{Context, Result, bail};
 use weir_anomaly::Anomaly;
 
 pub(super) use expect::{Expectation, expectations};
 
-use super::{
-    history::{History, Series},
-    replay::Replayed,
-};
+use super::{history::History, replay::Replayed};
 use crate::data::labels::Label;
 
 /// One series and all that is drawn with it.
 struct Panel<'a> {
     name: &'a str,
-    series: &'a Series,
+    /// The readings, strays left out.
+    points: &'a [(i64, f64)],
     anomalies: Vec<&'a Anomaly>,
     labels: Vec<&'a Label>,
     /// By rule.
@@ -54,7 +56,7 @@ pub(super) fn write(
             let fired = |rule: &str| anomalies.iter().filter(|a| a.rule == rule).count();
             Panel {
                 name,
-                series,
+                points: &[],
                 expectations: expectations.of(name, fired),
                 labels: labels
                     .iter()
@@ -68,6 +70,16 @@ pub(super) fn write(
     let left_out = panels.len().saturating_sub(most.max(1));
     panels.truncate(most.max(1));
     panels.sort_by_key(|panel| panel.name);
+    // Only what is drawn is brought into memory.
+    let drawn: BTreeSet<&str> = panels.iter().map(|panel| panel.name).collect();
+    let points = history.points(|name, _| drawn.contains(name))?;
+    let span = history.first.nanos()..=history.last.nanos();
+    for panel in &mut panels {
+        let all = points.get(panel.name).map(Vec::as_slice).unwrap_or_default();
+        let from = all.partition_point(|(nanos, _)| nanos < span.start());
+        let to = all.partition_point(|(nanos, _)| nanos <= span.end());
+        panel.points = all.get(from..to).unwrap_or_default();
+    }
     let picture = svg::draw(&panels, history, left_out, !labels.is_empty());
     let html = file.extension().is_some_and(|extension| extension == "html");
     let text = if html { page(&picture) } else { picture };

@@ -71,7 +71,7 @@ pub(super) fn times(from: i64, to: i64) -> Vec<(i64, String)> {
         182 * DAY,
         365 * DAY,
     ];
-    let rough = (to - from) / 9;
+    let rough = to.saturating_sub(from) / 9;
     let step = STEPS.into_iter().find(|step| *step >= rough).unwrap_or((rough / DAY + 1) * DAY);
     let mut times = Vec::new();
     let mut at = from.div_euclid(step).saturating_add(1).saturating_mul(step);
@@ -81,7 +81,7 @@ pub(super) fn times(from: i64, to: i64) -> Vec<(i64, String)> {
         let written = match step {
             ..DAY if at % DAY == 0 => date.get(5..).unwrap_or_default().to_owned(),
             ..DAY => clock.to_owned(),
-            _ if to - from < 300 * DAY => date.get(5..).unwrap_or_default().to_owned(),
+            _ if to.saturating_sub(from) < 300 * DAY => date.get(5..).unwrap_or_default().to_owned(),
             _ => date.to_owned(),
         };
         times.push((at, written));

@@ -7,6 +7,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Result;
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Stage};
 use weir_rules::Rule;
@@ -46,10 +47,16 @@ pub(super) struct Report {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct HistoryRow {
     events: usize,
-    /// Lines that were no events.
+    /// Records that were no events.
     skipped: usize,
-    /// Records that the rules' tables refused.
+    skipped_by_reason: BTreeMap<&'static str, usize>,
+    /// Records of Weir's own, in whose place the backtest puts heartbeats of its own.
+    control: usize,
+    /// Events far before or after all others; `first`, `last` and `days` are without them.
+    strays: usize,
+    /// Events that the rules' tables refused.
     poison: usize,
+    poison_by_reason: BTreeMap<String, usize>,
     /// Events that came after their window had closed.
     late: u64,
     /// Anomalies of windows that reach past the end of history.
@@ -87,7 +94,7 @@ struct KeyRow {
 }
 
 impl Report {
-    pub(super) fn new(of: &Rules, history: &History, replayed: &Replayed, labels: Option<&[Label]>) -> Self {
+    pub(super) fn new(of: &Rules, history: &History, replayed: &Replayed, labels: Option<&[Label]>) -> Result<Self> {
         let compiled = of.pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off);
         let row = |rule: &str, stage, of: &dyn Fn(&&Anomaly) -> bool| {
             rule_row((rule, stage), &replayed.anomalies.iter().filter(of).collect::<Vec<_>>(), labels, history.sampling)
@@ -100,7 +107,7 @@ impl Report {
             })
             .collect();
         let silent = |rule: &&Rule| !replayed.anomalies.iter().any(|anomaly| anomaly.rule == rule.header.name);
-        let starved = compiled.filter(silent).filter_map(|rule| starved(of, rule, history)).collect();
+        let starved = starved(of, compiled.filter(silent), history)?;
         // Where every rule is on trial, what they would send is what a person wants to know.
         let trial = !rules.is_empty() && rules.iter().all(|row| row.stage == Stage::Shadow);
         let stage = if trial { Stage::Shadow } else { Stage::Active };
@@ -113,11 +120,20 @@ impl Report {
             reason = "a rate"
         )]
         let events_per_second = (history.events as f64 / replayed.seconds.max(1e-6)) as u64;
-        Self {
+        Ok(Self {
             history: HistoryRow {
                 events: history.events,
-                skipped: history.skipped.count,
-                poison: replayed.poison,
+                skipped: history.refused.count(),
+                skipped_by_reason: history
+                    .refused
+                    .by_reason
+                    .iter()
+                    .map(|(reason, (count, _))| (*reason, *count))
+                    .collect(),
+                control: history.refused.control,
+                strays: history.strays.iter().map(|stray| stray.events).sum(),
+                poison: replayed.poison.values().sum(),
+                poison_by_reason: replayed.poison.clone(),
                 late: replayed.late,
                 incomplete: replayed.incomplete,
                 series: history.series.len(),
@@ -136,7 +152,7 @@ impl Report {
             prices: PRICES,
             replay_seconds: replayed.seconds,
             events_per_second,
-        }
+        })
     }
 }
 

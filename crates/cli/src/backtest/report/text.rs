@@ -66,8 +66,20 @@ impl fmt::Display for Report {
                 counted(h.incomplete, "anomaly", "anomalies")
             )?;
         }
-        if h.poison > 0 || h.late > 0 {
-            writeln!(f, "{} records were poison, {} late", h.poison, h.late)?;
+        if h.skipped > 0 {
+            let reasons = h.skipped_by_reason.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count)));
+            let reasons = reasons.collect::<Vec<_>>().join(", ");
+            writeln!(
+                f,
+                "left out: {} ({reasons})",
+                counted(h.skipped, "record that is no event", "records that are no events")
+            )?;
+        }
+        if h.poison > 0 {
+            writeln!(f, "the rules' tables refused {}", counted(h.poison, "event", "events"))?;
+        }
+        if h.late > 0 {
+            writeln!(f, "{} events were late", h.late)?;
         }
         write!(f, "{}", self.cost())
     }

@@ -33,6 +33,14 @@ pub(super) fn say(format: LogFormat, message: &str) {
     }
 }
 
+/// Says what is most likely wrong with the program that runs all the same.
+pub(super) fn warn(format: LogFormat, message: &str) {
+    match format {
+        LogFormat::Text => eprintln!("warning: {message}"),
+        LogFormat::Json => line("WARN", message, None),
+    }
+}
+
 /// Says why the run failed, as JSON: as text the command says it itself.
 pub(super) fn failed(error: &anyhow::Error) {
     line("ERROR", &format!("{error:#}"), None);

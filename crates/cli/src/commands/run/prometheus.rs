@@ -26,6 +26,10 @@ pub(super) fn text(report: &RunReport) -> String {
         page.count("weir_source_late_rows_total", "Rows that a window dropped as late.", &labels, s.late);
         page.count("weir_source_poison_records_total", "Records that cannot be decoded.", &labels, s.poison);
         page.count("weir_source_rows_without_time_total", "Rows without a usable time.", &labels, s.without_time);
+        for (kind, rows) in &s.kinds {
+            let labels = [("source", s.name.as_str()), ("kind", kind.as_str())];
+            page.count("weir_source_kind_rows_total", "Rows by what they are.", &labels, *rows);
+        }
         page.count("weir_source_future_rows_total", "Rows too far beyond their arrival.", &labels, s.future);
         if let Some(lag) = s.lag_millis {
             page.gauge("weir_source_lag_seconds", "How far behind the tip of the stream.", &labels, lag as f64 / 1e3);
@@ -48,6 +52,8 @@ pub(super) fn text(report: &RunReport) -> String {
         page.count("weir_rule_poison_records_total", "Records that the rule never saw.", &labels, r.poison);
         let help = "Rows that the rule's windows dropped for want of a time.";
         page.count("weir_rule_rows_without_time_total", help, &labels, r.without_time);
+        let help = "Rows left out because an expression failed on them.";
+        page.count("weir_rule_errors_total", help, &labels, r.rule_errors);
     }
     for s in &report.sinks {
         let labels = [("sink", s.name.as_str())];
@@ -132,6 +138,7 @@ mod tests {
         let source = |name: &str| SourceStats {
             name: name.into(),
             records: 3,
+            kinds: [("event".to_owned(), 2), ("bad_value".to_owned(), 1)].into(),
             lag_millis: Some(1500),
             watermark_nanos: Some(1_763_856_000_500_000_000),
             connector: Some(ConnectorStats { throttles: 2, ..ConnectorStats::default() }),

@@ -1,6 +1,6 @@
 //! What was counted, at the end of a run.
 
-use weir_engine::{ConnectorStats, RunReport};
+use weir_engine::{ConnectorStats, RuleStats, RunReport, SourceStats};
 
 use super::log::{self, LogFormat};
 
@@ -21,6 +21,7 @@ fn text(report: &RunReport) -> String {
             "read {}: {} records, {} late, {} poison, {} without a usable time, {} from the future",
             s.name, s.records, s.late, s.poison, s.without_time, s.future
         ));
+        lines.extend(kinds(s));
         lines.extend(s.connector.as_ref().and_then(faults));
     }
     for r in &report.rules {
@@ -28,6 +29,7 @@ fn text(report: &RunReport) -> String {
             "rule {}: {} rows, {} late, {} poison, {} without a usable time",
             r.name, r.rows, r.late, r.poison, r.without_time
         ));
+        lines.extend(rule_errors(r).map(|said| format!("  {said}")));
     }
     for s in &report.sinks {
         lines.push(format!("wrote {}: {} rows", s.name, s.rows));
@@ -37,6 +39,27 @@ fn text(report: &RunReport) -> String {
         lines.push(format!("checkpoints: {} written, {} failed", report.checkpoints, report.failed_checkpoints));
     }
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// How many rows a rule could not compute, and why the first; nothing where it could compute all.
+pub(crate) fn rule_errors(rule: &RuleStats) -> Option<String> {
+    let first = rule.rule_error.as_deref().unwrap_or("the error was not kept");
+    (rule.rule_errors > 0).then(|| {
+        format!(
+            "{} rule_errors: rows that could not be computed and were left out; the first: {first}",
+            rule.rule_errors
+        )
+    })
+}
+
+/// What a source's rows turned out to be, where the program has them counted: each is one of these.
+fn kinds(s: &SourceStats) -> Option<String> {
+    let lost = s.unaccounted()?;
+    let mut said: Vec<String> = s.kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
+    if lost > 0 {
+        said.push(format!("{lost} not accounted for"));
+    }
+    Some(format!("  of them {}", said.join(", ")))
 }
 
 /// What went wrong at a service; nothing when nothing did.
@@ -55,7 +78,7 @@ fn faults(c: &ConnectorStats) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use weir_engine::{RuleStats, SinkStats, SourceStats};
+    use weir_engine::SinkStats;
 
     use super::*;
 
@@ -66,6 +89,8 @@ mod tests {
             sources: vec![SourceStats {
                 name: "events".into(),
                 records: 10,
+                rows: 8,
+                kinds: [("event".to_owned(), 6), ("heartbeat".to_owned(), 1)].into(),
                 late: 1,
                 poison: 2,
                 without_time: 3,
@@ -73,14 +98,24 @@ mod tests {
                 connector: Some(ConnectorStats::default()),
                 ..SourceStats::default()
             }],
-            rules: vec![RuleStats { name: "zscore".into(), rows: 5, late: 1, poison: 2, ..RuleStats::default() }],
+            rules: vec![RuleStats {
+                name: "zscore".into(),
+                rows: 5,
+                late: 1,
+                poison: 2,
+                rule_errors: 7,
+                rule_error: Some("Cast error: Cannot cast string 'n/a'".into()),
+                ..RuleStats::default()
+            }],
             sinks: vec![SinkStats { name: "anomalies".into(), rows: 5, connector: Some(connector), bytes: 0 }],
             failed_checkpoints: 1,
             ..RunReport::default()
         };
         insta::assert_snapshot!(text(&report), @r"
         read events: 10 records, 1 late, 2 poison, 3 without a usable time, 4 from the future
+          of them 6 event, 1 heartbeat, 1 not accounted for
         rule zscore: 5 rows, 1 late, 2 poison, 0 without a usable time
+          7 rule_errors: rows that could not be computed and were left out; the first: Cast error: Cannot cast string 'n/a'
         wrote anomalies: 5 rows
           2 throttles, 3 retries, 1 rows set aside: too large for the stream
         checkpoints: 0 written, 1 failed

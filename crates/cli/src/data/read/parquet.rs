@@ -2,33 +2,39 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use parquet::{
-    basic::{LogicalType, TimeUnit},
+    basic::{Compression, LogicalType, TimeUnit},
     file::{
+        metadata::ColumnChunkMetaData,
         reader::{ChunkReader, FileReader},
         serialized_reader::SerializedFileReader,
     },
     record::{Field, Row},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use weir_anomaly::Timestamp;
 
-use super::{BadLine, Columns, Take, json::from_fields};
+use super::{HandOn, Maker};
 
 pub(super) fn each(
     input: impl ChunkReader + 'static,
     file: &Path,
-    stem: &str,
-    columns: &Columns,
-    take: &mut Take<'_>,
+    maker: &Maker,
+    hand_on: &mut HandOn<'_>,
 ) -> Result<()> {
     let what = || format!("{}: not Parquet that can be read", file.display());
-    let hint = || format!("{}\n  hint: uncompressed, Snappy and gzip pages are read", what());
     let reader = SerializedFileReader::new(input).with_context(what)?;
+    let metadata = reader.metadata();
+    let pages = metadata.row_groups().iter().flat_map(|group| group.columns()).map(ColumnChunkMetaData::compression);
+    if let Some(other) = pages.into_iter().find(|pages| !is_read(*pages)) {
+        bail!(
+            "{}: its pages are compressed with {other}, which is not read\n  hint: write it with Snappy, gzip or no compression",
+            file.display()
+        );
+    }
     // Nanoseconds have no row type of their own: they come as plain numbers.
-    let in_nanos: Vec<bool> = reader
-        .metadata()
+    let in_nanos: Vec<bool> = metadata
         .file_metadata()
         .schema()
         .get_fields()
@@ -38,20 +44,30 @@ pub(super) fn each(
             matches!(logical, Some(LogicalType::Timestamp { unit: TimeUnit::NANOS(_), .. }))
         })
         .collect();
-    for (index, row) in reader.get_row_iter(None).with_context(hint)?.enumerate() {
-        let row = row.with_context(hint)?;
+    let mut out = Vec::new();
+    for (index, row) in reader.get_row_iter(None).with_context(what)?.enumerate() {
+        let row = row.with_context(what)?;
         let line = u64::try_from(index).unwrap_or(0) + 1;
-        let mut fields = Map::new();
-        for ((name, field), nanos) in row.get_column_iter().zip(&in_nanos) {
-            let value = match field {
-                Field::Long(at) if *nanos => text(Timestamp::from_nanos(*at)),
-                other => json(other),
-            };
-            fields.insert(name.clone(), value);
-        }
-        take(from_fields(fields, stem, columns).map_err(|fault| BadLine { line, fault }))?;
+        let fields: Vec<(&str, String)> = row
+            .get_column_iter()
+            .zip(&in_nanos)
+            .map(|((name, field), nanos)| {
+                let value = match field {
+                    Field::Long(at) if *nanos => text(Timestamp::from_nanos(*at)),
+                    other => json(other),
+                };
+                (name.as_str(), value.to_string())
+            })
+            .filter(|(_, value)| value != "null")
+            .collect();
+        maker.from_members(fields.iter().map(|(name, value)| (*name, value.as_str())), &mut out);
+        hand_on(line, Ok(&out))?;
     }
     Ok(())
+}
+
+fn is_read(pages: Compression) -> bool {
+    matches!(pages, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_))
 }
 
 fn text(time: impl ToString) -> Value {
@@ -100,17 +116,16 @@ mod tests {
     use std::sync::Arc;
 
     use parquet::{
-        basic::Compression,
         data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
         file::{properties::WriterProperties, writer::SerializedFileWriter},
         schema::parser::parse_message_type,
     };
 
     use super::*;
-    use crate::data::TimedEvent;
+    use crate::data::read::{Columns, Read, Refusal, of_stream};
 
     /// Two rows, with times in this unit.
-    fn read(unit: &str, times: &[i64], compression: Compression) -> Vec<Result<TimedEvent, BadLine>> {
+    fn read(unit: &str, times: &[i64], compression: Compression) -> Vec<(u64, String, Read)> {
         let schema = format!(
             "message events {{ required int64 timestamp (TIMESTAMP({unit},true)); required double value; optional binary source (UTF8); required int64 batch; }}"
         );
@@ -135,8 +150,10 @@ mod tests {
         group.close().unwrap();
         writer.close().unwrap();
         let mut events = Vec::new();
-        each(file.reopen().unwrap(), Path::new("a.parquet"), "a", &Columns::default(), &mut |event| {
-            events.push(event);
+        let maker = Maker::new(&Columns::default(), "a");
+        each(file.reopen().unwrap(), Path::new("a.parquet"), &maker, &mut |line, record: Result<&[u8], Refusal>| {
+            let record = record.unwrap();
+            events.push((line, String::from_utf8_lossy(record).into_owned(), of_stream(record)));
             Ok(())
         })
         .unwrap();
@@ -149,10 +166,10 @@ mod tests {
         for (unit, each) in [("MILLIS", 1_000), ("MICROS", 1_000_000), ("NANOS", 1_000_000_000)] {
             for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default())] {
                 let events = read(unit, &[at * each, (at + 1) * each], compression);
-                let first = events[0].as_ref().unwrap();
+                let Read::Event(first) = &events[0].2 else { panic!("{events:?}") };
                 assert_eq!(first.time.to_string(), "2026-01-01T00:00:00Z", "{unit}");
-                assert_eq!((first.series().as_str(), first.event.value), ("pump-1/value", 1.5));
-                assert_eq!(first.event.rest.get("batch"), Some(&Value::from(7)));
+                assert_eq!((first.series().as_str(), first.value), ("pump-1/value", 1.5));
+                assert!(events[0].1.contains("\"batch\":7"), "{}", events[0].1);
                 assert_eq!(events.len(), 2);
             }
         }
@@ -160,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_row_without_a_number_is_named_by_its_place() {
-        let events = read("MILLIS", &[0, 1], Compression::UNCOMPRESSED);
-        assert_eq!(events[1].as_ref().unwrap_err().line, 2);
+        let at = 1_767_225_600_000;
+        let events = read("MILLIS", &[at, at + 1], Compression::UNCOMPRESSED);
+        assert!(matches!(&events[1], (2, _, Read::Refused(refusal)) if refusal.reason == "bad_value"), "{events:?}");
     }
 }

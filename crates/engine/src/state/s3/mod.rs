@@ -118,6 +118,11 @@ impl Object {
                                     return Ok(());
                                 }
                             }
+                            // Nothing is there, as known: a write of another run was refused, or is under way.
+                            None if self.known == Known::Absent => {
+                                let fault = Fault::Passing("another write is under way".to_owned());
+                                self.wait("write", fault, &mut attempt).await?;
+                            }
                             _ => return Err(StateError::Taken { place: self.place() }),
                         }
                     }

@@ -51,8 +51,11 @@ impl Drawing<'_> {
     /// The readings' range, and of the bands what lies near it: one wild band must not flatten the series.
     fn value_scale(&self) -> Scale {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for (_, value) in &self.panel.series.points {
+        for (_, value) in self.panel.points {
             (low, high) = (low.min(*value), high.max(*value));
+        }
+        if low > high {
+            (low, high) = (0.0, 0.0);
         }
         // A flat series has a height too.
         if high - low < 1e-9 * high.abs().max(1.0) {
@@ -92,7 +95,7 @@ impl Drawing<'_> {
         }
         let _ = writeln!(self.out, "<path d=\"M{LEFT} {bottom}H{RIGHT}\" stroke=\"#bbb\"/>");
         let panel = self.panel;
-        let mut said = format!("{} readings", grouped(panel.series.points.len()));
+        let mut said = format!("{} readings", grouped(panel.points.len()));
         let _ = write!(said, ", {} anomalies", grouped(panel.anomalies.len()));
         if !panel.labels.is_empty() {
             let sampling = self.history.sampling;
@@ -164,7 +167,7 @@ impl Drawing<'_> {
 
     /// The least and the greatest reading of each column of pixels, so that no spike is lost and the file stays small.
     fn line(&mut self, value: Scale) {
-        let points = &self.panel.series.points;
+        let points = self.panel.points;
         let gap = self.history.sampling.saturating_mul(4);
         let mut path = String::new();
         let mut before: Option<i64> = None;
@@ -183,7 +186,7 @@ impl Drawing<'_> {
                     high = (*n, *v);
                 }
             }
-            let broken = before.is_none_or(|before| gap > 0 && nanos - before > gap);
+            let broken = before.is_none_or(|before| gap > 0 && nanos.saturating_sub(before) > gap);
             let mut ends = [(*nanos, *first), low, high];
             ends.sort_by_key(|(n, _)| *n);
             for (nth, (n, v)) in ends.iter().enumerate() {
@@ -236,12 +239,12 @@ impl Drawing<'_> {
     /// Where on the series an anomaly lies: on the reading that it is about, the last in its window. One about silence lies
     /// where the silence was noticed.
     fn place(&self, anomaly: &Anomaly) -> (i64, f64) {
-        let points = &self.panel.series.points;
+        let points = self.panel.points;
         let at = anomaly.timestamp.nanos();
         let until =
             points.partition_point(|(nanos, _)| if anomaly.window_end.is_some() { *nanos < at } else { *nanos <= at });
         let Some((nanos, value)) = until.checked_sub(1).and_then(|index| points.get(index)) else { return (at, 0.0) };
-        let noticed = at - nanos > self.history.sampling.saturating_mul(3);
+        let noticed = at.saturating_sub(*nanos) > self.history.sampling.saturating_mul(3);
         (if noticed { at } else { *nanos }, *value)
     }
 
