@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::Value;
 use weir_anomaly::{Record, Stage};
 use weir_engine::RunOptions;
-use weir_rules::{Pack, ParameterValue, Rule, compile};
+use weir_rules::{Pack, ParameterValue, Policies, Rule, compile};
 
 use crate::{
     backtest::{Rules, history::History},
@@ -54,6 +54,7 @@ pub(in crate::backtest) async fn expectations(rules: &Rules, history: &History) 
         let Some(body) = without_filter(&rule.body) else { continue };
         let mut without = rule.clone();
         without.body = body.to_owned();
+        without.header.policies = Policies::default();
         let alone = Pack { rules: vec![without], ..open.clone() };
         // A rule that only its filter makes possible has no band; the rule itself was compiled and planned before.
         if compile(&alone, &rules.environment).is_ok_and(|program| Planned::new(&program).is_ok()) {
@@ -77,8 +78,16 @@ pub(in crate::backtest) async fn expectations(rules: &Rules, history: &History) 
             (_, _, Some(deviation), Some(times)) => Some((expected - times * deviation, expected + times * deviation)),
             _ => None,
         };
-        let rows = found.0.entry(a.key).or_default().entry(a.rule).or_default();
-        rows.push(Expectation { nanos: a.timestamp.nanos(), expected, band });
+        let nanos = a.timestamp.nanos();
+        let policy = rules.pack.rule(&a.rule).and_then(|rule| rule.header.policies.of(&a.key));
+        let allowed = policy.map_or(0.0, |policy| policy.deviation(expected));
+        let of_key = found.0.entry(a.key).or_default();
+        if allowed > 0.0 {
+            let band = Some((expected - allowed, expected + allowed));
+            let rows = of_key.entry(format!("{} (policy)", a.rule)).or_default();
+            rows.push(Expectation { nanos, expected, band });
+        }
+        of_key.entry(a.rule).or_default().push(Expectation { nanos, expected, band });
     }
     for rows in found.0.values_mut().flat_map(BTreeMap::values_mut) {
         rows.sort_by_key(|row| row.nanos);
