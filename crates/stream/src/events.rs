@@ -1,6 +1,6 @@
 //! Weir's own contract as the built-in stream `events`.
 //!
-//! ARCHITECTURE.md, "Event" and "Times", is the contract; this is how the decoder says it. Its reasons are the words that
+//! docs/contracts.md, "Event" and "Times", is the contract; this is how the decoder says it. Its reasons are the words that
 //! Weir has always used (`bad_timestamp`, `bad_value`), any name that stands twice at the top level makes a record poison,
 //! and control records are known by exactly the fields that Weir writes.
 

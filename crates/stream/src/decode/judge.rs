@@ -19,7 +19,7 @@ use crate::{
     time::TimeFault,
 };
 
-/// The control record that it is, if it is one: exactly the fields that Weir writes (ARCHITECTURE.md, "Event").
+/// The control record that it is, if it is one: exactly the fields that Weir writes (docs/contracts.md, "Event").
 pub(super) fn control(plan: &Plan, state: &State, text: &str) -> Option<Control> {
     let control = plan.control.as_ref()?;
     let Slot::Text(span) = state.slots[control.weir] else { return None };

@@ -1,4 +1,4 @@
-//! The contract, as ARCHITECTURE.md has it.
+//! The contract, as docs/contracts.md has it.
 
 use crate::{Decoded, Decoder, Record, Rows, Value};
 

@@ -1,7 +1,7 @@
 //! RFC 3339 with the liberties that SQL's `CAST(… AS TIMESTAMP)` takes, which are Weir's contract for `timestamp`.
 //!
 //! The forms are those of `arrow_cast::parse::string_to_datetime` (arrow 55), so that this reader and the SQL that Arroyo
-//! runs agree on every text: ARCHITECTURE.md, "Times".
+//! runs agree on every text: docs/contracts.md, "Times".
 
 use chrono::{DateTime, MappedLocalTime, Offset, TimeZone};
 use chrono_tz::Tz;
