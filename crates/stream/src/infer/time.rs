@@ -151,6 +151,8 @@ fn described(form: &str) -> String {
 pub(super) fn path_text(leaf: &Leaf) -> String {
     match leaf.path.steps.as_slice() {
         [Step::Element(index)] => (index + 1).to_string(),
+        // A bare number is the number of a column.
+        [Step::Member(name)] if name.bytes().all(|byte| byte.is_ascii_digit()) => format!("$[\"{name}\"]"),
         _ => leaf.path.to_string(),
     }
 }
