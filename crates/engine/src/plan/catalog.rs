@@ -11,10 +11,9 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::TableReference;
 use datafusion::sql::planner::ContextProvider;
 
-use super::functions::FUNCTIONS;
 use super::graph::Columns;
 use super::table::{ConnectorTable, time_type};
-use super::udf::Udfs;
+use crate::functions::{FUNCTIONS, Udfs};
 use crate::program::{NodeId, TIMESTAMP, TableKind};
 
 /// The tables and views that are defined.

@@ -3,8 +3,8 @@
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::functions::{FUNCTIONS, ICEBERG};
 use crate::error::{Place, PlanError};
+use crate::functions::{FUNCTIONS, ICEBERG};
 use crate::sql::{lower_first, place_of};
 
 /// A refusal on its way through DataFusion, which hands it on as it is.

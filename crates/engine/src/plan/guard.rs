@@ -6,7 +6,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 
-use super::{decimal_text, json_numbers, json_strict};
+use crate::functions::{decimal, json_numbers, json_strict};
 
 /// The same plan with guarded expressions; its columns keep their names.
 pub(super) fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -19,7 +19,7 @@ pub(super) fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = plan.map_expressions(|expression| {
             let name = names.save(&expression);
             let guarded = expression.transform_up(|e| {
-                let guarded = decimal_text::guard(e, &schema);
+                let guarded = decimal::guard(e, &schema);
                 let guarded = if guarded.transformed { guarded } else { json_numbers::guard(guarded.data, &schema) };
                 Ok(if guarded.transformed { guarded } else { json_strict::guard(guarded.data) })
             })?;

@@ -13,8 +13,8 @@ use datafusion::logical_expr::type_coercion::functions::{data_types_with_scalar_
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::json_functions::is_json_union;
 use crate::error::{Place, PlanError};
+use crate::functions::json::is_json_union;
 
 /// What a value is, as far as its author must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

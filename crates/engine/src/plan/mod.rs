@@ -4,18 +4,12 @@
 //! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
 //! pruned ([`prune`]) and made runnable ([`physical`]).
 
-mod bounded;
 mod catalog;
 mod columns;
-mod decimal_text;
 mod declare;
 mod diagnose;
-mod functions;
 mod graph;
 mod guard;
-mod json_functions;
-mod json_numbers;
-mod json_strict;
 mod lower;
 mod lower_aggregate;
 mod lower_join;
@@ -24,9 +18,7 @@ mod optimize;
 mod options;
 mod physical;
 mod prune;
-mod shift;
 mod table;
-mod udf;
 mod unnest;
 mod windows;
 
@@ -42,16 +34,15 @@ use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Place, PlanError};
+use crate::functions::{Udf, Udfs, json};
 use crate::program::{BadData, Format, NodeId, Program, ROW, RuleInfo, TIMESTAMP, TableInfo, TableKind};
 use crate::sql::{self, Statement, StatementKind};
-use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use columns::{project, qualified_fields, visible_columns};
 use diagnose::{explain, refusal};
 use graph::{Body, Graph};
 use lower::{Lowering, Stream};
 use table::time_type;
-use udf::Udfs;
 
 /// How to plan.
 #[derive(Debug, Clone, Default)]
@@ -301,21 +292,19 @@ impl Planner {
     fn add_sink(&mut self, mut table: TableInfo, stream: Stream, visible: usize) -> datafusion::common::Result<()> {
         let stream = self.lowering(false).row_by_row(stream)?;
         let columns = visible_columns(stream.plan.schema(), visible);
-        let serialize = json_functions::serialize_json_union().map(Arc::new);
+        let serialize = json::serialize_json_union().map(Arc::new);
         let mut output = Vec::with_capacity(columns.len());
         let mut fields = Vec::with_capacity(columns.len());
         for (nth, (column, data_type, name)) in columns.into_iter().enumerate() {
             let (column, data_type) = match &serialize {
-                Some(function) if json_functions::is_json_union(&data_type) => {
-                    (function.call(vec![column]), DataType::Utf8)
-                }
+                Some(function) if json::is_json_union(&data_type) => (function.call(vec![column]), DataType::Utf8),
                 _ => (column, data_type),
             };
             output.push(column.alias(format!("c{nth}")));
             fields.push(Field::new(name, data_type, true));
         }
         let plan = project(stream.plan, output)?;
-        let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json_functions::is_json_union(f.data_type()));
+        let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json::is_json_union(f.data_type()));
         if table.schema.fields().is_empty() || inferred(&table) {
             table.schema = arrow::datatypes::Schema::new(fields).into();
         }

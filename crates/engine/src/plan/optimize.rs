@@ -33,10 +33,10 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use super::catalog::Catalog;
-use super::functions::FUNCTIONS;
 use super::guard::guarded;
 use super::mismatch::mismatches;
 use crate::error::PlanError;
+use crate::functions::FUNCTIONS;
 
 /// Plans a statement as Arroyo's planner does. What it compares although it is of different kinds is handed to `mismatch`.
 pub(crate) fn optimized_plan(

@@ -17,12 +17,12 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
-use super::functions::FUNCTIONS;
 use super::graph::{ARRIVAL, Columns, Graph, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
 use super::prune::{Draft, Positions, Pruned, prune, scans};
 use super::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
 use crate::exec::check_partitions;
+use crate::functions::{FUNCTIONS, with_timestamp_offsets};
 use crate::program::{
     AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
     SourceWatermark, Step, Steps, TIMESTAMP, TableInfo, Window, WindowSpec,
@@ -214,7 +214,7 @@ impl Builder {
                     .map(|condition| create_physical_expr(condition, filter.input.schema(), &props))
                     .collect::<Result<Vec<_>>>()?;
                 let input = Arc::clone(&rows.schema);
-                rows.push(Step::Filter(conditions), &input)?;
+                push_step(&mut rows, Step::Filter(conditions), &input)?;
                 Ok(rows)
             }
             LogicalPlan::Projection(projection) => {
@@ -226,7 +226,7 @@ impl Builder {
                     .collect::<Result<Vec<_>>>()?;
                 let schema = physical_schema(&expressions, &projection.schema, rows.schema.as_ref())?;
                 let input = std::mem::replace(&mut rows.schema, Arc::clone(&schema));
-                rows.push(Step::Project { expressions, schema }, &input)?;
+                push_step(&mut rows, Step::Project { expressions, schema }, &input)?;
                 Ok(rows)
             }
             other => internal_err!("not a chain: {}", other.display()),
@@ -261,6 +261,21 @@ impl Builder {
         check_partitions(&plan)?;
         Ok(plan)
     }
+}
+
+/// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
+fn push_step(rows: &mut Rows, step: Step, input: &Schema) -> Result<()> {
+    let quick = |expressions: Vec<Arc<dyn PhysicalExpr>>| {
+        expressions.into_iter().map(|e| with_timestamp_offsets(e, input)).collect::<Result<Vec<_>>>()
+    };
+    let step = match step {
+        Step::Filter(conditions) => Step::Filter(quick(conditions)?),
+        Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
+    };
+    if let Steps::Chain(steps) = &mut rows.steps {
+        steps.push(step);
+    }
+    Ok(())
 }
 
 /// The output of expressions: names from the plan, types and nullability from the expressions themselves.

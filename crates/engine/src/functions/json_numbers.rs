@@ -25,7 +25,7 @@ static FITTING: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
 });
 
 /// A call of `json_get` on a text, which then only sees numbers that it can read.
-pub(super) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
+pub(crate) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let Expr::ScalarFunction(ScalarFunction { func, args }) = &expression else { return Transformed::no(expression) };
     let Some((text, path)) = args.split_first().filter(|_| func.name() == "json_get") else {
         return Transformed::no(expression);

@@ -27,7 +27,7 @@ static READABLE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
 });
 
 /// A cast of a text to a decimal, which then only sees texts that can be read.
-pub(super) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
+pub(crate) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let (Expr::Cast(Cast { expr, data_type }) | Expr::TryCast(TryCast { expr, data_type })) = &expression else {
         return Transformed::no(expression);
     };

@@ -19,12 +19,12 @@ static JSON_UNION: LazyLock<Option<DataType>> = LazyLock::new(|| {
 });
 
 /// Whether a type is what `->` returns.
-pub(super) fn is_json_union(data_type: &DataType) -> bool {
+pub(crate) fn is_json_union(data_type: &DataType) -> bool {
     JSON_UNION.as_ref() == Some(data_type)
 }
 
 /// The functions that Arroyo adds to DataFusion's.
-pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
+pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     let texts = || vec![DataType::Utf8, DataType::Utf8];
     let list = DataType::List(Field::new("item", DataType::Utf8, true).into());
     let mut functions = vec![
@@ -56,7 +56,7 @@ pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// Turns the union of `->` into JSON text, for sinks.
-pub(super) fn serialize_json_union() -> Option<ScalarUDF> {
+pub(crate) fn serialize_json_union() -> Option<ScalarUDF> {
     let union = JSON_UNION.clone()?;
     Some(create_udf(
         "serialize_json_union",

@@ -16,11 +16,11 @@ use datafusion::logical_expr::{
 };
 
 use super::bounded::bounded;
-use super::json_functions;
+use super::json;
 use crate::program::window_type;
 
 /// Functions that Arroyo's Iceberg sink registers, which the engine does not have.
-pub(super) const ICEBERG: [&str; 7] =
+pub(crate) const ICEBERG: [&str; 7] =
     ["ice_bucket", "ice_day", "ice_hour", "ice_identity", "ice_month", "ice_truncate", "ice_year"];
 
 /// Every function of the dialect. Built once: a process plans many programs.
@@ -41,10 +41,7 @@ impl Functions {
         let mut functions = Self::default();
         // Registration only fills maps: it cannot fail.
         let _ = datafusion_functions_json::register_all(&mut functions);
-        for udf in json_functions::all()
-            .into_iter()
-            .chain(placeholders())
-            .chain(SessionStateDefaults::default_scalar_functions())
+        for udf in json::all().into_iter().chain(placeholders()).chain(SessionStateDefaults::default_scalar_functions())
         {
             functions.scalar.insert(udf.name().to_owned(), bounded(udf));
         }

@@ -1,5 +1,5 @@
-//! A time moved by a fixed interval: Arrow goes by way of the calendar for each row, which costs more than reading the row, and
-//! fails for all rows where one leaves the calendar.
+//! A timestamp plus or minus a fixed interval. Arrow computes it by the calendar for each row, which costs more than reading the
+//! row, and fails for all rows where one leaves the calendar.
 
 use std::any::Any;
 use std::fmt;
@@ -14,41 +14,25 @@ use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 
-use crate::program::{Rows, Step, Steps};
-
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
-
-impl Rows {
-    /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
-    pub(super) fn push(&mut self, step: Step, input: &Schema) -> Result<()> {
-        let quick = |e: Vec<Arc<dyn PhysicalExpr>>| {
-            e.into_iter().map(|e| with_quick_times(e, input)).collect::<Result<Vec<_>>>()
-        };
-        let step = match step {
-            Step::Filter(conditions) => Step::Filter(quick(conditions)?),
-            Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
-        };
-        if let Steps::Chain(steps) = &mut self.steps {
-            steps.push(step);
-        }
-        Ok(())
-    }
-}
 
 /// Rewrites `time ± interval` throughout an expression where it is plain addition: nanoseconds without a zone, an interval
 /// without months.
-fn with_quick_times(expression: Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+pub(crate) fn with_timestamp_offsets(
+    expression: Arc<dyn PhysicalExpr>,
+    input: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>> {
     expression
         .transform_up(|e| {
-            Ok(match shift_of(&e, input) {
-                Some(shift) => Transformed::yes(Arc::new(shift) as Arc<dyn PhysicalExpr>),
+            Ok(match offset_of(&e, input) {
+                Some(offset) => Transformed::yes(Arc::new(offset) as Arc<dyn PhysicalExpr>),
                 None => Transformed::no(e),
             })
         })
         .data()
 }
 
-fn shift_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<ShiftTime> {
+fn offset_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<TimestampOffset> {
     let binary = expression.as_any().downcast_ref::<BinaryExpr>()?;
     let interval = binary.right().as_any().downcast_ref::<Literal>()?;
     let ScalarValue::IntervalMonthDayNano(Some(interval)) = interval.value() else { return None };
@@ -60,7 +44,7 @@ fn shift_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<ShiftT
     };
     let is_time = binary.left().data_type(input).ok()? == DataType::Timestamp(TimeUnit::Nanosecond, None);
     let is_nullable = binary.left().nullable(input).ok()?;
-    (is_time && interval.months == 0).then(|| ShiftTime {
+    (is_time && interval.months == 0).then(|| TimestampOffset {
         time: Arc::clone(binary.left()),
         nanos,
         is_nullable,
@@ -71,14 +55,14 @@ fn shift_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<ShiftT
 /// `time` moved by `nanos`. A time that would leave the calendar (years 1677 to 2262) is NULL, or stays at its end where the time
 /// cannot be NULL: a record's time ends no program.
 #[derive(Debug, Clone)]
-struct ShiftTime {
+struct TimestampOffset {
     time: Arc<dyn PhysicalExpr>,
     nanos: i64,
     is_nullable: bool,
     original: Arc<dyn PhysicalExpr>,
 }
 
-impl PhysicalExpr for ShiftTime {
+impl PhysicalExpr for TimestampOffset {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -115,7 +99,7 @@ impl PhysicalExpr for ShiftTime {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        let [time] = children.as_slice() else { return internal_err!("a shift has one child") };
+        let [time] = children.as_slice() else { return internal_err!("an offset has one child") };
         let mut parts: Vec<Arc<dyn PhysicalExpr>> = self.original.children().into_iter().map(Arc::clone).collect();
         if let Some(first) = parts.first_mut() {
             *first = Arc::clone(time);
@@ -129,21 +113,21 @@ impl PhysicalExpr for ShiftTime {
     }
 }
 
-impl fmt::Display for ShiftTime {
+impl fmt::Display for TimestampOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.original, f)
     }
 }
 
-impl PartialEq for ShiftTime {
+impl PartialEq for TimestampOffset {
     fn eq(&self, other: &Self) -> bool {
         self.original.eq(&other.original)
     }
 }
 
-impl Eq for ShiftTime {}
+impl Eq for TimestampOffset {}
 
-impl Hash for ShiftTime {
+impl Hash for TimestampOffset {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.original.hash(state);
     }
@@ -168,11 +152,11 @@ mod tests {
         let schema = Schema::new(vec![Field::new("t", DataType::Timestamp(TimeUnit::Nanosecond, None), nullable)]);
         let interval = lit(ScalarValue::new_interval_mdn(months, days, nanos));
         let plain = binary(col("t", &schema).unwrap(), op, interval, &schema).unwrap();
-        let quick = with_quick_times(Arc::clone(&plain), &schema).unwrap();
+        let quick = with_timestamp_offsets(Arc::clone(&plain), &schema).unwrap();
         let times = TimestampNanosecondArray::from(times.to_vec());
         let batch = RecordBatch::try_new(schema.into(), vec![Arc::new(times)]).unwrap();
         let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(&batch).and_then(|v| v.into_array(batch.num_rows()));
-        (array(&plain).ok(), array(&quick).unwrap(), quick.as_any().is::<ShiftTime>())
+        (array(&plain).ok(), array(&quick).unwrap(), quick.as_any().is::<TimestampOffset>())
     }
 
     #[test]

@@ -35,7 +35,7 @@ const NANOS_OF_A_DAY: i128 = 86_400_000_000_000;
 type Asks = fn(&[ArrayRef]) -> Result<Vec<Option<i128>>>;
 
 /// The function with its limit, where it needs one.
-pub(super) fn bounded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+pub(crate) fn bounded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
     let (asks, most, unit): (Asks, i128, &'static str) = match function.name() {
         "repeat" => (length_times_count, MOST_BYTES, "bytes"),
         "lpad" | "rpad" => (second, MOST_BYTES, "characters"),

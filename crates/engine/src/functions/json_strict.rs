@@ -22,7 +22,7 @@ static STRICT_LENGTH: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
 });
 
 /// A call of `json_length` on the whole of a text that is read strictly, in one pass.
-pub(super) fn guard(expression: Expr) -> Transformed<Expr> {
+pub(crate) fn guard(expression: Expr) -> Transformed<Expr> {
     let Expr::ScalarFunction(ScalarFunction { func, args }) = &expression else { return Transformed::no(expression) };
     let ("json_length", [Expr::ScalarFunction(ScalarFunction { func, args })]) = (func.name(), args.as_slice()) else {
         return Transformed::no(expression);

@@ -17,9 +17,9 @@ use datafusion::logical_expr::{
     Signature, Volatility,
 };
 
-use super::functions::FUNCTIONS;
+use super::registry::FUNCTIONS;
+use super::udf::{Udf, UdfKind};
 use crate::error::PlanError;
-use crate::udf::{Udf, UdfKind};
 
 /// The user-defined functions of one program.
 #[derive(Debug, Default)]
