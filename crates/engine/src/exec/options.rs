@@ -14,14 +14,14 @@ const SPREAD_FROM: Duration = Duration::from_nanos(400);
 
 /// The lanes of a window operator.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lanes {
-    pub(super) most: usize,
+pub(crate) struct Lanes {
+    pub(crate) most: usize,
     /// The time that a row must take.
-    pub(super) from: Duration,
+    pub(crate) from: Duration,
 }
 
 impl RunOptions {
-    pub(super) fn lanes(&self) -> Lanes {
+    pub(crate) fn lanes(&self) -> Lanes {
         Lanes { most: self.parallelism, from: self.spread_from }
     }
 }

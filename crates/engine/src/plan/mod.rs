@@ -1,26 +1,12 @@
 //! Plans a program: SQL text in, a graph of operators out, or a refusal with its place and a hint.
 //!
 //! The steps are Arroyo's: each statement is planned and optimized by DataFusion with Arroyo's functions and rules
-//! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
+//! ([`statements`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
 //! pruned ([`prune`]) and made runnable ([`physical`]).
 
-mod catalog;
-mod columns;
-mod declare;
-mod diagnose;
-mod graph;
-mod guard;
 mod lower;
-mod lower_aggregate;
-mod lower_join;
-mod mismatch;
-mod optimize;
-mod options;
 mod physical;
-mod prune;
-mod table;
-mod unnest;
-mod windows;
+mod statements;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,20 +15,20 @@ use std::time::{Duration, SystemTime};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{DmlStatement, Expr, LogicalPlan, WriteOp};
-use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Place, PlanError};
 use crate::functions::{Udf, Udfs, json};
-use crate::program::{BadData, Format, NodeId, Program, ROW, RuleInfo, TIMESTAMP, TableInfo, TableKind};
+use crate::program::{NodeId, Program, RuleInfo, TableInfo, TableKind};
 use crate::sql::{self, Statement, StatementKind};
-use catalog::{Catalog, Table};
-use columns::{project, qualified_fields, visible_columns};
-use diagnose::{explain, refusal};
-use graph::{Body, Graph};
+use lower::columns::{project, qualified_fields, visible_columns};
+use lower::graph::{Body, Graph};
 use lower::{Lowering, Stream};
-use table::time_type;
+use statements::catalog::{Catalog, Table};
+use statements::diagnose::{explain, refusal};
+use statements::table::{PREVIEW, preview_table};
+use statements::{declare, optimize};
 
 /// How to plan.
 #[derive(Debug, Clone, Default)]
@@ -106,9 +92,6 @@ fn read(sql: &str, mut planner: Planner) -> Result<Program, PlanError> {
 
 /// Arroyo keeps rows of un-windowed joins for a day.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The name of the sink of a bare `SELECT`.
-const PREVIEW: &str = "stdout";
 
 struct Planner {
     catalog: Catalog,
@@ -361,35 +344,4 @@ fn nullable_field(stream: &Stream, expr: &Expr, data_type: DataType, name: &str)
     use datafusion::logical_expr::ExprSchemable;
     let nullable = expr.nullable(stream.plan.schema().as_ref()).unwrap_or(true);
     Field::new(name, data_type, nullable).into()
-}
-
-fn preview_table() -> TableInfo {
-    TableInfo {
-        name: PREVIEW.to_owned(),
-        kind: TableKind::Sink,
-        connector: "stdout".to_owned(),
-        options: std::collections::BTreeMap::new(),
-        format: Some(Format::Json {
-            unstructured: false,
-            timestamps: crate::formats::json::TimestampFormat::default(),
-        }),
-        bad_data: BadData::Fail,
-        newline_framing: false,
-        max_line_bytes: None,
-        future_limit: crate::program::FutureLimit::default(),
-        schema: Arc::new(arrow::datatypes::Schema::empty()),
-    }
-}
-
-fn timestamp_field() -> (Option<TableReference>, FieldRef) {
-    (None, Field::new(TIMESTAMP, time_type(), false).into())
-}
-
-fn row_field() -> (Option<TableReference>, FieldRef) {
-    (None, Field::new(ROW, DataType::UInt32, false).into())
-}
-
-/// What every source row carries besides its columns.
-fn graph_system_fields() -> [(Option<TableReference>, FieldRef); 2] {
-    [timestamp_field(), row_field()]
 }

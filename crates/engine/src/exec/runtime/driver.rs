@@ -1,0 +1,380 @@
+//! Drives a run: starts a task for every operator, sink and source, hands on what the sources bring, moves the watermark,
+//! and cuts checkpoints between two batches.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::checkpoint::{finished, write_checkpoint};
+use super::edge::{Answer, Inputs, Message, Outputs, Turn};
+use super::operator_task::{Held, OperatorTask};
+use super::sink_task::{RowEncoder, SinkTask, Written};
+use super::source_task::{Reader, SourceMessage, SourceTask};
+use super::state::State;
+use crate::connectors::{open_sink, open_source};
+use crate::exec::RunOptions;
+use crate::exec::error::RunError;
+use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::rows::failures::Failures;
+use crate::exec::stats::{RunReport, Stats};
+use crate::program::{NodeId, Operator, OperatorKind, Program, Window};
+use crate::state::{Checkpoint, OperatorState, SourceState, StateError, Store};
+
+/// Batches that may wait between the sources and the driver.
+const QUEUE: usize = 4;
+
+/// Runs a program until its finite sources end or `shutdown` is ready. At the end of all sources every window is emitted;
+/// at a shutdown none is, and a last checkpoint is written.
+///
+/// # Errors
+/// A connector, a query or the state store failed; the last checkpoint stays usable.
+pub async fn run(
+    program: &Program,
+    options: RunOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<RunReport, RunError> {
+    let stats = options.stats.clone().unwrap_or_else(|| Arc::new(Stats::new(program)));
+    let store = match &options.state {
+        Some(location) => Some(Store::open(location, program.fingerprint()).await?),
+        None => None,
+    };
+    let checkpoint = match &store {
+        Some(store) => store.load().await?,
+        None => None,
+    };
+    let resume = checkpoint.is_some();
+    let mut shutdown = pin!(shutdown);
+    let opening = async {
+        let opened = Driver::start(program, options, Arc::clone(&stats), store, checkpoint.unwrap_or_default(), resume);
+        let mut driver = opened.await?;
+        let messages = driver.open_sources(program).await?;
+        Ok::<_, RunError>((driver, messages))
+    };
+    let (mut driver, messages) = tokio::select! {
+        biased;
+        // A service that is down is waited for; whoever stops the program is not.
+        () = &mut shutdown => return Ok(stats.report()),
+        opened = opening => opened?,
+    };
+    let ended = driver.pump(messages, shutdown).await;
+    let closed = driver.close(ended.is_ok()).await;
+    let report = driver.stats.report();
+    ended.and(closed)?;
+    for source in report.sources.iter().filter(|s| s.unaccounted().is_some_and(|rows| rows > 0)) {
+        tracing::error!(table = %source.name, rows = source.unaccounted(), "rows were lost: a fault of weir, please report it");
+    }
+    Ok(report)
+}
+
+/// The shortest bin of a program's windows.
+fn shortest_bin(program: &Program) -> Option<i64> {
+    let bin = |operator: &Operator| match &operator.kind {
+        OperatorKind::Window(spec) => match spec.window {
+            Window::Tumble { width } => Some(width),
+            Window::Hop { slide, .. } => Some(slide),
+            Window::Session { .. } => None,
+        },
+        _ => None,
+    };
+    program.operators.iter().filter_map(bin).min()
+}
+
+struct Driver {
+    options: RunOptions,
+    stats: Arc<Stats>,
+    store: Option<Store>,
+    /// Where the sources are.
+    sources: Vec<SourceState>,
+    /// Whether there was a checkpoint to go on from.
+    resumed: bool,
+    heads: Vec<Head>,
+    /// Operators and sinks.
+    tasks: JoinSet<Result<(), RunError>>,
+    /// How many of them there are: so many answer a barrier.
+    answering: usize,
+    readers: Vec<JoinHandle<()>>,
+    /// The checkpoint that is being written; its task says whether all have answered.
+    writing: Option<JoinHandle<Result<bool, RunError>>>,
+}
+
+/// Where a source's rows enter.
+struct Head {
+    node: NodeId,
+    watermark: i64,
+    outputs: Outputs,
+}
+
+impl Driver {
+    /// Starts operators and sinks; no row is under way yet.
+    async fn start(
+        program: &Program,
+        options: RunOptions,
+        stats: Arc<Stats>,
+        store: Option<Store>,
+        mut checkpoint: Checkpoint,
+        resume: bool,
+    ) -> Result<Self, RunError> {
+        let mut outputs: Vec<Outputs> = program.operators.iter().map(|_| Outputs::default()).collect();
+        let mut inputs: Vec<Inputs> = Vec::with_capacity(program.operators.len());
+        // One edge for each sink, of which an operator may have several statements.
+        let mut sinks: BTreeMap<usize, (Vec<Written>, Inputs)> = BTreeMap::new();
+        for (id, operator) in program.operators.iter().enumerate() {
+            let mut own = Inputs::default();
+            for input in operator.inputs() {
+                let Some(output) = outputs.get_mut(input) else { continue };
+                match &operator.kind {
+                    OperatorKind::Sink { rows, sink } => {
+                        let (written, inputs) = sinks.entry(*sink).or_default();
+                        let rule = program.rules.iter().position(|r| r.node == id);
+                        written.push(Written { rows: rows.clone(), rule });
+                        inputs.push(output.connect());
+                    }
+                    _ => own.push(output.connect()),
+                }
+            }
+            inputs.push(own);
+        }
+        let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
+        let held = Held::new(options.state_limit, Arc::clone(&stats));
+        for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
+            let failures = Failures::of_operator(&stats, program, id);
+            let mut state = State::new(&program.operators, operator, options.lanes(), &failures)?;
+            let mut watermark = i64::MIN;
+            if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
+                let stored = checkpoint.operators.swap_remove(at);
+                watermark = stored.watermark;
+                if let Some(state) = &mut state {
+                    state.restore(stored.tables)?;
+                }
+            }
+            match operator.kind {
+                OperatorKind::Unused | OperatorKind::Sink { .. } => {}
+                OperatorKind::Source(_) => heads.push(Head { node: id, watermark, outputs }),
+                _ => {
+                    let (operators, held) = (Arc::clone(&program.operators), held.clone());
+                    let late = Late::new(Arc::clone(&stats), program, id);
+                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, held };
+                    tasks.spawn(task.run());
+                }
+            }
+        }
+        for (index, (written, inputs)) in sinks {
+            let Some(table) = program.sinks().get(index) else { continue };
+            let sink = open_sink(table, options.sinks.get(&table.name), resume).await?;
+            stats.watch_sink(index, sink.counters());
+            let (encoder, stats) = (RowEncoder::new(table), Arc::clone(&stats));
+            tasks.spawn(SinkTask { index, written, inputs, sink, encoder, stats }.run());
+        }
+        Ok(Self {
+            options,
+            stats,
+            store,
+            sources: checkpoint.sources,
+            resumed: resume,
+            heads,
+            answering: tasks.len(),
+            tasks,
+            readers: Vec::new(),
+            writing: None,
+        })
+    }
+
+    async fn open_sources(
+        &mut self,
+        program: &Program,
+    ) -> Result<mpsc::Receiver<Result<SourceMessage, RunError>>, RunError> {
+        let budget = self.options.stop_after.map(|n| Arc::new(AtomicU64::new(n)));
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        for (node, operator) in program.operators.iter().enumerate() {
+            let OperatorKind::Source(spec) = &operator.kind else { continue };
+            let Some(table) = program.sources().get(spec.index) else { continue };
+            let stored = self.sources.iter().find(|s| s.table == table.name);
+            let position = stored.map(|s| &s.position);
+            let source = open_source(table, self.options.sources.get(&table.name), position).await?;
+            // A source that begins at `latest` begins there once: the first checkpoint keeps it, whether a record came or not.
+            let began = stored.is_none().then(|| SourceState::at_start(table.name.clone(), source.position()));
+            self.stats.watch_source(spec.index, source.counters());
+            let stats = Arc::clone(&self.stats);
+            let marks = stored.map(|s| &s.watermark);
+            let future = self.options.future_limit.unwrap_or(table.future_limit);
+            let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
+            let failures = Failures::of_operator(&stats, program, node);
+            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
+            let task = SourceTask {
+                node,
+                source,
+                reader,
+                batch_size: self.options.batch_size.max(1),
+                lanes: self.options.parallelism,
+                budget: budget.clone(),
+            };
+            self.readers.push(tokio::spawn(task.run(sender.clone())));
+            self.sources.extend(began);
+        }
+        Ok(receiver)
+    }
+
+    /// Works until the sources end or the shutdown comes.
+    async fn pump(
+        &mut self,
+        mut messages: mpsc::Receiver<Result<SourceMessage, RunError>>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        let mut shutdown = pin!(shutdown);
+        let interval = self.options.checkpoint_interval;
+        // The first one of all is written at once: it says where the sources began.
+        let mut next_checkpoint = if self.resumed { Instant::now() + interval } else { Instant::now() };
+        let mut dirty = !self.resumed;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(ended) = self.tasks.join_next() => return Err(self.fault(Some(ended)).await),
+                written = finished(&mut self.writing) => {
+                    self.writing = None;
+                    dirty |= !self.try_written(written).await?;
+                }
+                () = sleep_until(next_checkpoint), if self.store.is_some() && dirty && self.writing.is_none() => {
+                    self.checkpoint().await?;
+                    dirty = false;
+                    next_checkpoint = Instant::now() + interval;
+                }
+                message = messages.recv() => match message {
+                    None => break,
+                    Some(message) => {
+                        self.take(message?).await?;
+                        dirty = true;
+                    }
+                }
+            }
+        }
+        messages.close();
+        if self.store.is_none() {
+            return Ok(());
+        }
+        if self.writing.is_some() {
+            let written = finished(&mut self.writing).await;
+            self.try_written(written).await?;
+        }
+        self.checkpoint().await?;
+        let written = finished(&mut self.writing).await;
+        self.writing = None;
+        self.written(written).await
+    }
+
+    /// Hands on what a source sent.
+    async fn take(&mut self, message: SourceMessage) -> Result<(), RunError> {
+        let SourceMessage { node, mut parts, watermark, state } = message;
+        match self.sources.iter_mut().find(|s| s.table == state.table) {
+            Some(slot) => *slot = state,
+            None => self.sources.push(state),
+        }
+        let last = parts.pop();
+        for (chunk, watermark) in parts {
+            self.push(node, Some(chunk), watermark).await?;
+        }
+        self.push(node, last.map(|(chunk, _)| chunk), watermark).await
+    }
+
+    /// Hands on one batch, and moves the watermark: a turn of every source.
+    async fn push(&mut self, node: NodeId, chunk: Option<Chunk>, watermark: i64) -> Result<(), RunError> {
+        let mut chunk = chunk;
+        for head in &mut self.heads {
+            let mut turn = Turn { chunks: Vec::new(), watermark: head.watermark, last: true };
+            if head.node == node {
+                head.watermark = head.watermark.max(watermark);
+                turn.watermark = head.watermark;
+                turn.chunks.extend(chunk.take().filter(|c| c.batch.num_rows() > 0));
+            }
+            if !head.outputs.send(Message::Turn(turn)).await {
+                return Err(self.fault(None).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts a checkpoint here; it is written when all operators and sinks have answered, while the run goes on.
+    async fn checkpoint(&mut self) -> Result<(), RunError> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
+        let (sender, answers) = mpsc::unbounded_channel();
+        for head in &self.heads {
+            let state = OperatorState { operator: head.node, watermark: head.watermark, tables: Vec::new() };
+            // The receiver is in this very function.
+            let _ = sender.send(Answer::State(state));
+        }
+        for head in &self.heads {
+            if !head.outputs.send(Message::Barrier(sender.clone())).await {
+                return Err(self.fault(None).await);
+            }
+        }
+        let wanted = self.answering + self.heads.len();
+        let written = write_checkpoint(store, self.sources.clone(), answers, wanted, Arc::clone(&self.stats));
+        self.writing = Some(tokio::spawn(written));
+        Ok(())
+    }
+
+    /// What became of a checkpoint.
+    async fn written(&mut self, written: Result<Result<bool, RunError>, JoinError>) -> Result<(), RunError> {
+        match written {
+            Ok(Ok(true)) => Ok(()),
+            // A task has died before it could answer.
+            Ok(Ok(false)) => Err(self.fault(None).await),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(RunError::Task(error.to_string())),
+        }
+    }
+
+    /// Why a task ended early; `ended` is how the first one did, when that is known.
+    async fn fault(&mut self, ended: Option<Result<Result<(), RunError>, JoinError>>) -> RunError {
+        // Without rows to come, those end that wait.
+        self.heads.clear();
+        let mut ended = ended;
+        loop {
+            match ended {
+                Some(Ok(Err(error))) => return error,
+                Some(Err(error)) => return RunError::Task(error.to_string()),
+                Some(Ok(Ok(()))) | None => {}
+            }
+            ended = self.tasks.join_next().await;
+            if ended.is_none() {
+                return RunError::Task("an operator ended early".to_owned());
+            }
+        }
+    }
+
+    /// What became of a checkpoint, and whether it was written. A service that is down for a while does not end the run: the
+    /// last checkpoint stays usable, and the next interval tries again.
+    async fn try_written(&mut self, written: Result<Result<bool, RunError>, JoinError>) -> Result<bool, RunError> {
+        match self.written(written).await {
+            Err(RunError::State(error @ StateError::Unavailable { .. })) => {
+                self.stats.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "the checkpoint is put off; a restart now would repeat more than an interval");
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
+    /// Ends all tasks; sinks flush what they still hold when the run went well.
+    async fn close(&mut self, went_well: bool) -> Result<(), RunError> {
+        for reader in self.readers.drain(..) {
+            reader.abort();
+        }
+        self.heads.clear();
+        if !went_well {
+            self.tasks.abort_all();
+            return Ok(());
+        }
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            result = result.and(ended.unwrap_or_else(|e| Err(RunError::Task(e.to_string()))));
+        }
+        result
+    }
+}
