@@ -39,8 +39,10 @@ impl Udfs {
                 ))
                 .hint("give it another name"));
             }
-            let function =
-                Function { signature: Signature::exact(udf.arguments.clone(), Volatility::Volatile), udf: udf.clone() };
+            let function = UserFunction {
+                signature: Signature::exact(udf.arguments.clone(), Volatility::Volatile),
+                udf: udf.clone(),
+            };
             let known = match udf.kind {
                 UdfKind::Scalar => all.scalar.insert(name, Arc::new(ScalarUDF::new_from_impl(function))).is_some(),
                 UdfKind::Aggregate => {
@@ -56,7 +58,7 @@ impl Udfs {
 }
 
 #[derive(Debug)]
-struct Function {
+struct UserFunction {
     udf: Udf,
     signature: Signature,
 }
@@ -74,7 +76,7 @@ fn call(udf: &Udf, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     Ok(result)
 }
 
-impl ScalarUDFImpl for Function {
+impl ScalarUDFImpl for UserFunction {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -103,7 +105,7 @@ impl ScalarUDFImpl for Function {
     }
 }
 
-impl AggregateUDFImpl for Function {
+impl AggregateUDFImpl for UserFunction {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -135,7 +137,11 @@ impl AggregateUDFImpl for Function {
     }
 
     fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Collected { udf: self.udf.clone(), rows: 0, pieces: vec![Vec::new(); self.udf.arguments.len()] }))
+        Ok(Box::new(CollectedArguments {
+            udf: self.udf.clone(),
+            rows: 0,
+            pieces: vec![Vec::new(); self.udf.arguments.len()],
+        }))
     }
 }
 
@@ -145,14 +151,14 @@ fn item_field(item: &DataType) -> FieldRef {
 
 /// The arguments of one group so far, in pieces as they came.
 #[derive(Debug)]
-struct Collected {
+struct CollectedArguments {
     udf: Udf,
     rows: usize,
     /// By argument.
     pieces: Vec<Vec<ArrayRef>>,
 }
 
-impl Collected {
+impl CollectedArguments {
     fn add(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let Some(rows) = columns.first().map(|c| c.len()).filter(|rows| *rows > 0) else { return Ok(()) };
         if columns.len() < self.pieces.len() || columns.iter().any(|c| c.len() != rows) {
@@ -178,7 +184,7 @@ impl Collected {
     }
 }
 
-impl Accumulator for Collected {
+impl Accumulator for CollectedArguments {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.add(values)
     }

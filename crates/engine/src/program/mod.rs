@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use crate::error::PlanError;
 pub(crate) use aggregate::{AggregateSpec, WindowSpec};
-pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
-pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
-pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
+pub(crate) use input::{InputExec, NodeId, NodeTable, PlanInputs};
+pub(crate) use operator::{JoinSpec, Operator, OperatorKind, PerTimestampSpec, SourceSpec, SourceWatermark};
+pub(crate) use rows::{ROW, RowExpressions, RowStep, RowSteps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
 pub use table::{BadData, Format, FutureLimit, TableInfo, TableKind};
 pub(crate) use window::{Window, window_type};
@@ -50,7 +50,7 @@ impl Program {
         &self.warnings
     }
 
-    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. RowExpressions further apart
     /// cannot meet, but for rows of a session that others connect.
     #[must_use]
     pub fn longest_window(&self) -> i64 {

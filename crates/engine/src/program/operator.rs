@@ -7,7 +7,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::aggregate::WindowSpec;
 use super::input::NodeId;
-use super::rows::Rows;
+use super::rows::RowExpressions;
 
 /// A runnable operator; its state is made when a run starts.
 #[derive(Debug)]
@@ -25,13 +25,13 @@ pub(crate) enum OperatorKind {
     Unused,
     Source(SourceSpec),
     /// Row by row.
-    Rows(Rows),
-    Instant(InstantSpec),
+    Rows(RowExpressions),
+    PerTimestamp(PerTimestampSpec),
     Window(WindowSpec),
-    Union(Vec<Rows>),
+    Union(Vec<RowExpressions>),
     Join(JoinSpec),
     Sink {
-        rows: Rows,
+        rows: RowExpressions,
         sink: usize,
     },
 }
@@ -42,7 +42,7 @@ impl Operator {
         match &self.kind {
             OperatorKind::Unused | OperatorKind::Source(_) => Vec::new(),
             OperatorKind::Rows(rows) | OperatorKind::Sink { rows, .. } => vec![rows.input],
-            OperatorKind::Instant(spec) => spec.inputs.clone(),
+            OperatorKind::PerTimestamp(spec) => spec.inputs.clone(),
             OperatorKind::Window(spec) => vec![spec.rows.input],
             OperatorKind::Union(inputs) => inputs.iter().map(|r| r.input).collect(),
             OperatorKind::Join(spec) => vec![spec.left, spec.right],
@@ -58,7 +58,7 @@ pub(crate) struct SourceSpec {
     /// A record's columns, its arrival and its number.
     pub(crate) record: SchemaRef,
     /// Generated columns, time, and the watermark's column last.
-    pub(crate) rows: Rows,
+    pub(crate) rows: RowExpressions,
     /// Where the event time is.
     pub(crate) time: usize,
     pub(crate) watermark: SourceWatermark,
@@ -73,9 +73,9 @@ pub(crate) enum SourceWatermark {
     Column(usize),
 }
 
-/// A plan over all rows of an instant.
+/// A plan over all rows of a timestamp.
 #[derive(Debug)]
-pub(crate) struct InstantSpec {
+pub(crate) struct PerTimestampSpec {
     pub(crate) inputs: Vec<NodeId>,
     pub(crate) plan: Arc<dyn ExecutionPlan>,
 }

@@ -10,10 +10,10 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::GroupsAccumulatorAdapter;
 
-use super::arguments::Inputs;
-use super::covariance::Pairs;
-use super::keys::{GroupMap, Keys, Picked, renewed};
-use super::variance::Deviations;
+use super::arguments::EvaluatedBatch;
+use super::covariance::CovarianceGroupsAccumulator;
+use super::keys::{GroupMap, Keys, RowSelection, renewed};
+use super::variance::VarianceGroupsAccumulator;
 use crate::exec::rows::failures::{Failures, attempt};
 use crate::program::{AggregateSpec, Window, WindowSpec};
 
@@ -29,10 +29,10 @@ impl AggregateSpec {
     /// Arroyo runs the aggregates of a session one session at a time, those of other windows many groups at a time.
     fn accumulator(&self, in_session: bool) -> Result<Box<dyn GroupsAccumulator>> {
         if !self.function.is_distinct() {
-            if let Some(deviations) = Deviations::of(self.function.fun()) {
+            if let Some(deviations) = VarianceGroupsAccumulator::of(self.function.fun()) {
                 return Ok(Box::new(deviations));
             }
-            if let Some(pairs) = Pairs::of(self.function.fun()) {
+            if let Some(pairs) = CovarianceGroupsAccumulator::of(self.function.fun()) {
                 return Ok(Box::new(pairs));
             }
         }
@@ -62,10 +62,16 @@ impl Accumulators {
     }
 
     /// Adds the picked rows, each to its group of `total`.
-    pub(crate) fn update(&mut self, inputs: &Inputs, picked: Picked<'_>, groups: &[usize], total: usize) -> Result<()> {
+    pub(crate) fn update(
+        &mut self,
+        inputs: &EvaluatedBatch,
+        picked: RowSelection<'_>,
+        groups: &[usize],
+        total: usize,
+    ) -> Result<()> {
         let indices = match picked {
-            Picked::All => None,
-            Picked::Some(rows) => Some(UInt32Array::from(rows.to_vec())),
+            RowSelection::All => None,
+            RowSelection::Some(rows) => Some(UInt32Array::from(rows.to_vec())),
         };
         for (accumulator, arguments) in self.0.iter_mut().zip(&inputs.arguments) {
             match &indices {
@@ -146,14 +152,14 @@ impl Accumulators {
 pub(crate) struct Groups {
     map: GroupMap,
     accumulators: Accumulators,
-    /// Where the operator has several lanes: what came before what, group by group, in the order of all lanes.
+    /// Where the operator has several partitions: what came before what, group by group, in the order of all partitions.
     firsts: Option<Vec<u64>>,
-    /// No group of the lanes came later than this.
+    /// No group of the partitions came later than this.
     span: u64,
 }
 
 impl Groups {
-    /// None yet; `ordered` where other lanes have groups of the same bin.
+    /// None yet; `ordered` where other partitions have groups of the same bin.
     pub(crate) fn new(spec: &WindowSpec, ordered: bool) -> Result<Self> {
         let firsts = ordered.then(Vec::new);
         Ok(Self { map: GroupMap::default(), accumulators: Accumulators::new(spec)?, firsts, span: 0 })
@@ -165,8 +171,8 @@ impl Groups {
         &mut self,
         numbers: &[u32],
         known: usize,
-        inputs: &Inputs,
-        picked: Picked<'_>,
+        inputs: &EvaluatedBatch,
+        picked: RowSelection<'_>,
         base: u64,
         groups: &mut Vec<usize>,
     ) -> Result<()> {
@@ -180,7 +186,7 @@ impl Groups {
     pub(crate) fn merged<'a>(
         spec: &WindowSpec,
         ordered: bool,
-        parts: impl IntoIterator<Item = &'a Partial>,
+        parts: impl IntoIterator<Item = &'a PartialStates>,
         known: usize,
         groups: &mut Vec<usize>,
     ) -> Result<Self> {
@@ -210,20 +216,20 @@ impl Groups {
     }
 
     /// The groups' keys and results; groups whose results cannot be computed are left out and counted.
-    pub(crate) fn finish(self, spec: &WindowSpec, failures: &Failures) -> Finished {
+    pub(crate) fn finish(self, spec: &WindowSpec, failures: &Failures) -> GroupResults {
         let groups = self.map.len();
         attempt(|| self.results(spec, failures)).unwrap_or_else(|error| {
             failures.add(groups, &error);
-            Finished::default()
+            GroupResults::default()
         })
     }
 
-    fn results(self, spec: &WindowSpec, failures: &Failures) -> Result<Finished> {
+    fn results(self, spec: &WindowSpec, failures: &Failures) -> Result<GroupResults> {
         let mut numbers = self.map.into_numbers();
         let mut firsts = self.firsts.unwrap_or_default();
         // Some accumulators cannot give the results of no group.
         if numbers.is_empty() {
-            return Ok(Finished { numbers, values: Vec::new(), firsts });
+            return Ok(GroupResults { numbers, values: Vec::new(), firsts });
         }
         let (values, kept) = self.accumulators.finish_groups(spec, numbers.len(), failures)?;
         if let Some(kept) = kept {
@@ -232,21 +238,21 @@ impl Groups {
             let mut of_firsts = kept.values().iter();
             firsts.retain(|_| of_firsts.next().unwrap_or(false));
         }
-        Ok(Finished { numbers, values, firsts })
+        Ok(GroupResults { numbers, values, firsts })
     }
 
     /// The groups' keys and partial states.
-    pub(crate) fn into_partial(self) -> Result<Partial> {
+    pub(crate) fn into_partial(self) -> Result<PartialStates> {
         let mut numbers = self.map.into_numbers();
         let mut states = if numbers.is_empty() { Vec::new() } else { self.accumulators.into_states()? };
         // They may be held for long: room to grow is given back.
         numbers.shrink_to_fit();
         states.iter_mut().flatten().for_each(Array::shrink_to_fit);
         let firsts = self.firsts.map(|firsts| firsts.iter().map(|f| short(*f)).collect());
-        Ok(Partial { numbers, states, firsts, span: short(self.span) })
+        Ok(PartialStates { numbers, states, firsts, span: short(self.span) })
     }
 
-    /// When each group first came, in the order of all lanes.
+    /// When each group first came, in the order of all partitions.
     pub(crate) fn firsts(&self) -> &[u64] {
         self.firsts.as_deref().unwrap_or_default()
     }
@@ -277,26 +283,26 @@ fn short(place: u64) -> u32 {
 
 /// Keys, by number, and results of groups.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Finished {
+pub(crate) struct GroupResults {
     pub(crate) numbers: Vec<u32>,
     /// By aggregate; none where there are no groups.
     pub(crate) values: Vec<ArrayRef>,
-    /// Where there are several lanes: what came before what.
+    /// Where there are several partitions: what came before what.
     pub(crate) firsts: Vec<u64>,
 }
 
 /// Keys, by number, and partial states of groups.
 #[derive(Debug, Clone)]
-pub(crate) struct Partial {
+pub(crate) struct PartialStates {
     pub(crate) numbers: Vec<u32>,
     /// By aggregate; none where there are no groups.
     states: Vec<Vec<ArrayRef>>,
-    /// Where there are several lanes: each group's place among the groups of all, and how many places there are.
+    /// Where there are several partitions: each group's place among the groups of all, and how many places there are.
     firsts: Option<Vec<u32>>,
     span: u32,
 }
 
-impl Partial {
+impl PartialStates {
     /// Keys by number, with the columns of a checkpoint after the keys' own.
     pub(crate) fn new(spec: &WindowSpec, numbers: Vec<u32>, columns: Vec<ArrayRef>) -> Result<Self> {
         let mut columns = columns.into_iter();
@@ -310,12 +316,12 @@ impl Partial {
         Ok(Self { numbers, states, firsts: None, span: 0 })
     }
 
-    /// Sets each group's place among the groups of all lanes.
+    /// Sets each group's place among the groups of all partitions.
     pub(crate) fn set_order(&mut self, firsts: Vec<u32>, span: usize) {
         (self.firsts, self.span) = (Some(firsts), short(span as u64));
     }
 
-    /// Each group's place among the groups of all lanes; none where there is one lane.
+    /// Each group's place among the groups of all partitions; none where there is one partition.
     pub(crate) fn firsts(&self) -> Vec<u64> {
         self.firsts.iter().flatten().map(|f| u64::from(*f)).collect()
     }

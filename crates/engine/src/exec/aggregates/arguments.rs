@@ -28,7 +28,7 @@ impl WindowSpec {
     }
 
     /// Evaluates keys, arguments and filters over a batch.
-    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<Inputs> {
+    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<EvaluatedBatch> {
         let rows = batch.num_rows();
         let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(batch)?.into_array(rows);
         let keys = self.keys.iter().map(array).collect::<Result<_>>()?;
@@ -43,9 +43,9 @@ impl WindowSpec {
                 }
                 None => None,
             };
-            arguments.push(Arguments { values, filter });
+            arguments.push(AggregateArguments { values, filter });
         }
-        Ok(Inputs { rows, keys, arguments })
+        Ok(EvaluatedBatch { rows, keys, arguments })
     }
 
     /// The same for the rows for which it can be done, and which those are (`None`: all). Others are counted.
@@ -53,7 +53,7 @@ impl WindowSpec {
         &self,
         batch: &RecordBatch,
         failures: &Failures,
-    ) -> Result<(Inputs, Option<BooleanArray>)> {
+    ) -> Result<(EvaluatedBatch, Option<BooleanArray>)> {
         if let Ok(inputs) = attempt(|| self.evaluate(batch)) {
             return Ok((inputs, None));
         }
@@ -86,20 +86,20 @@ impl WindowSpec {
 
 /// A batch as a window operator needs it.
 #[derive(Debug)]
-pub(crate) struct Inputs {
+pub(crate) struct EvaluatedBatch {
     pub(crate) rows: usize,
     pub(crate) keys: Vec<ArrayRef>,
-    pub(crate) arguments: Vec<Arguments>,
+    pub(crate) arguments: Vec<AggregateArguments>,
 }
 
 /// One aggregate's inputs.
 #[derive(Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct AggregateArguments {
     pub(crate) values: Vec<ArrayRef>,
     pub(crate) filter: Option<BooleanArray>,
 }
 
-impl Arguments {
+impl AggregateArguments {
     pub(crate) fn take(&self, indices: &UInt32Array) -> Result<Self> {
         let values = self.values.iter().map(|v| Ok(take(v, indices, None)?)).collect::<Result<_>>()?;
         let filter = match &self.filter {

@@ -40,14 +40,14 @@ struct Group {
     c: f64,
 }
 
-/// Pairs of values by group; added one by one and joined by the formulas of Chan, Golub and LeVeque (1983).
+/// CovarianceGroupsAccumulator of values by group; added one by one and joined by the formulas of Chan, Golub and LeVeque (1983).
 #[derive(Debug)]
-pub(crate) struct Pairs {
+pub(crate) struct CovarianceGroupsAccumulator {
     kind: Kind,
     groups: Vec<Group>,
 }
 
-impl Pairs {
+impl CovarianceGroupsAccumulator {
     /// What computes this function, where it is one of those.
     pub(crate) fn of(function: &AggregateUDF) -> Option<Self> {
         let own = function.inner().as_any();
@@ -139,7 +139,7 @@ impl Group {
     }
 }
 
-impl GroupsAccumulator for Pairs {
+impl GroupsAccumulator for CovarianceGroupsAccumulator {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn whole(function: &AggregateUDF) -> ArrayRef {
-        let mut own = Pairs::of(function).unwrap();
+        let mut own = CovarianceGroupsAccumulator::of(function).unwrap();
         own.update_batch(&series(), &[0; 97], None, 1).unwrap();
         own.evaluate(EmitTo::All).unwrap()
     }
@@ -289,11 +289,11 @@ mod tests {
     #[test]
     fn a_state_that_was_written_down_goes_on_as_if_it_had_not_been() {
         for function in functions() {
-            let mut parts = Pairs::of(&function).unwrap();
+            let mut parts = CovarianceGroupsAccumulator::of(&function).unwrap();
             for row in 0..97 {
                 parts.update_batch(&series().map(|s| s.slice(row, 1)), &[0], None, 1).unwrap();
                 let state = parts.state(EmitTo::All).unwrap();
-                parts = Pairs::of(&function).unwrap();
+                parts = CovarianceGroupsAccumulator::of(&function).unwrap();
                 parts.merge_batch(&state, &[0], None, 1).unwrap();
             }
             assert_eq!(&parts.evaluate(EmitTo::All).unwrap(), &whole(&function), "{}", function.name());
@@ -304,7 +304,7 @@ mod tests {
     fn groups_of_too_few_pairs_have_no_result_and_filtered_rows_do_not_count() {
         let filter = BooleanArray::from(vec![Some(false); 97]);
         for function in functions() {
-            let mut own = Pairs::of(&function).unwrap();
+            let mut own = CovarianceGroupsAccumulator::of(&function).unwrap();
             own.update_batch(&series(), &[0; 97], Some(&filter), 1).unwrap();
             let result = own.evaluate(EmitTo::All).unwrap();
             assert_eq!(result.null_count(), usize::from(function.name() != "regr_count"), "{}", function.name());

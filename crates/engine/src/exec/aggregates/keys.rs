@@ -57,10 +57,10 @@ impl KeyEncoder {
 }
 
 impl EncodedKeys {
-    /// Which of so many lanes each row belongs to: all rows of a key to one.
-    pub(crate) fn lanes(&self, lanes: usize) -> impl Iterator<Item = usize> {
-        // Not the bits by which the tables of the lanes find their slots.
-        self.hashes.iter().map(move |hash| (hash >> 32) as u32 as usize % lanes.max(1))
+    /// Which of so many partitions each row belongs to: all rows of a key to one.
+    pub(crate) fn partitions(&self, partitions: usize) -> impl Iterator<Item = usize> {
+        // Not the bits by which the tables of the partitions find their slots.
+        self.hashes.iter().map(move |hash| (hash >> 32) as u32 as usize % partitions.max(1))
     }
 }
 
@@ -89,15 +89,17 @@ impl Keys {
     }
 
     /// Numbers the keys of the picked rows of a batch.
-    pub(crate) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: Picked<'_>, numbers: &mut Vec<u32>) {
+    pub(crate) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: RowSelection<'_>, numbers: &mut Vec<u32>) {
         numbers.clear();
         let (Some(own), Some(encoded)) = (&mut self.encoded, &keys.rows) else {
             numbers.resize(picked.count(rows), 0);
             return;
         };
         match picked {
-            Picked::All => numbers.extend(encoded.iter().zip(&keys.hashes).map(|(key, hash)| own.number(key, *hash))),
-            Picked::Some(rows) => numbers.extend(rows.iter().map(|row| {
+            RowSelection::All => {
+                numbers.extend(encoded.iter().zip(&keys.hashes).map(|(key, hash)| own.number(key, *hash)))
+            }
+            RowSelection::Some(rows) => numbers.extend(rows.iter().map(|row| {
                 let hash = keys.hashes.get(*row as usize).copied().unwrap_or_default();
                 own.number(encoded.row(*row as usize), hash)
             })),
@@ -283,12 +285,12 @@ pub(crate) fn renewed(number: u32, renumbered: &[u32]) -> u32 {
 
 /// Some or all rows of a batch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Picked<'a> {
+pub(crate) enum RowSelection<'a> {
     All,
     Some(&'a [u32]),
 }
 
-impl Picked<'_> {
+impl RowSelection<'_> {
     /// How many rows of a batch of `all` these are.
     pub(crate) fn count(self, all: usize) -> usize {
         match self {
@@ -322,7 +324,7 @@ mod tests {
 
     fn number((encoder, keys): &mut (KeyEncoder, Keys), columns: &[ArrayRef]) -> Vec<u32> {
         let mut numbers = Vec::new();
-        keys.number(&encoder.encode(columns).unwrap(), columns[0].len(), Picked::All, &mut numbers);
+        keys.number(&encoder.encode(columns).unwrap(), columns[0].len(), RowSelection::All, &mut numbers);
         numbers
     }
 
@@ -346,7 +348,7 @@ mod tests {
         let encoder = KeyEncoder::new(None);
         let mut keys = encoder.table();
         let mut numbers = Vec::new();
-        keys.number(&encoder.encode(&[]).unwrap(), 3, Picked::All, &mut numbers);
+        keys.number(&encoder.encode(&[]).unwrap(), 3, RowSelection::All, &mut numbers);
         assert_eq!((numbers.as_slice(), keys.len()), (&[0, 0, 0][..], 1));
         assert!(keys.columns(&numbers).unwrap().is_empty());
     }
@@ -388,8 +390,11 @@ mod tests {
         let encoder = of_text().0;
         let names: Vec<String> = (0..3000).map(|n| format!("k{}", n % 1000)).collect();
         let column = texts(&names.iter().map(|n| Some(n.as_str())).collect::<Vec<_>>());
-        let lanes: Vec<usize> = encoder.encode(&column).unwrap().lanes(3).collect();
-        assert_eq!(lanes[..1000], lanes[1000..2000]);
-        assert!((0..3).all(|lane| lanes.iter().filter(|l| **l == lane).count() > 600), "about a third each");
+        let partitions: Vec<usize> = encoder.encode(&column).unwrap().partitions(3).collect();
+        assert_eq!(partitions[..1000], partitions[1000..2000]);
+        assert!(
+            (0..3).all(|partition| partitions.iter().filter(|l| **l == partition).count() > 600),
+            "about a third each"
+        );
     }
 }

@@ -12,10 +12,10 @@ use datafusion::functions_aggregate::stddev::{Stddev, StddevPop};
 use datafusion::functions_aggregate::variance::{VariancePopulation, VarianceSample};
 use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
 
-/// Deviations of groups, by the method of Welford (1962, "Note on a method for calculating corrected sums of squares and
+/// VarianceGroupsAccumulator of groups, by the method of Welford (1962, "Note on a method for calculating corrected sums of squares and
 /// products", Technometrics 4) and, where two groups become one, of Chan, Golub and LeVeque (1983).
 #[derive(Debug)]
-pub(crate) struct Deviations {
+pub(crate) struct VarianceGroupsAccumulator {
     counts: Vec<u64>,
     means: Vec<f64>,
     /// Sums of squared distances from the mean.
@@ -25,7 +25,7 @@ pub(crate) struct Deviations {
     root: bool,
 }
 
-impl Deviations {
+impl VarianceGroupsAccumulator {
     /// What computes this function, where it is one of those.
     pub(crate) fn of(function: &AggregateUDF) -> Option<Self> {
         let function = function.inner().as_any();
@@ -81,7 +81,7 @@ impl Deviations {
     }
 }
 
-impl GroupsAccumulator for Deviations {
+impl GroupsAccumulator for VarianceGroupsAccumulator {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -161,7 +161,7 @@ mod tests {
         vec![Arc::new(Float64Array::from(values.to_vec()))]
     }
 
-    fn result(deviations: &mut Deviations) -> Vec<Option<f64>> {
+    fn result(deviations: &mut VarianceGroupsAccumulator) -> Vec<Option<f64>> {
         deviations.evaluate(EmitTo::All).unwrap().as_primitive::<Float64Type>().iter().collect()
     }
 
@@ -174,7 +174,7 @@ mod tests {
             (var_pop_udaf(), [Some(1.0), Some(0.0), None]),
             (stddev_udaf(), [Some(2f64.sqrt()), None, None]),
         ] {
-            let mut own = Deviations::of(&function).unwrap();
+            let mut own = VarianceGroupsAccumulator::of(&function).unwrap();
             own.update_batch(&rows, &[0, 0, 0, 1, 2], Some(&filter), 3).unwrap();
             assert_eq!(result(&mut own), expected, "{}", function.name());
         }
@@ -183,13 +183,13 @@ mod tests {
     #[test]
     fn a_state_that_was_written_down_goes_on_as_if_it_had_not_been() {
         let series: Vec<Option<f64>> = (0..97).map(|n| Some(f64::from(n * 31 % 17) / 7.0 + 0.1)).collect();
-        let mut whole = Deviations::of(&stddev_udaf()).unwrap();
+        let mut whole = VarianceGroupsAccumulator::of(&stddev_udaf()).unwrap();
         whole.update_batch(&values(&series), &vec![0; series.len()], None, 1).unwrap();
-        let mut parts = Deviations::of(&stddev_udaf()).unwrap();
+        let mut parts = VarianceGroupsAccumulator::of(&stddev_udaf()).unwrap();
         for value in &series {
             parts.update_batch(&values(&[*value]), &[0], None, 1).unwrap();
             let state = parts.state(EmitTo::All).unwrap();
-            parts = Deviations::of(&stddev_udaf()).unwrap();
+            parts = VarianceGroupsAccumulator::of(&stddev_udaf()).unwrap();
             parts.merge_batch(&state, &[0], None, 1).unwrap();
         }
         assert_eq!(result(&mut parts), result(&mut whole));
@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn two_groups_become_one() {
-        let mut joined = Deviations::of(&var_samp_udaf()).unwrap();
+        let mut joined = VarianceGroupsAccumulator::of(&var_samp_udaf()).unwrap();
         for part in [&[Some(2.0), Some(4.0)][..], &[], &[Some(9.0)]] {
-            let mut own = Deviations::of(&var_samp_udaf()).unwrap();
+            let mut own = VarianceGroupsAccumulator::of(&var_samp_udaf()).unwrap();
             own.update_batch(&values(part), &vec![0; part.len()], None, 1).unwrap();
             joined.merge_batch(&own.state(EmitTo::All).unwrap(), &[0], None, 1).unwrap();
         }

@@ -14,11 +14,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use hashbrown::DefaultHashBuilder;
 
 use super::keys::keys_of;
-use super::side::Side;
-use crate::exec::rows::batch::{Chunk, Late, Origin};
+use super::side::JoinSide;
+use crate::exec::rows::batch::{LateRowCounter, Provenance, TracedBatch};
 use crate::exec::rows::evaluate::evaluate;
 use crate::exec::rows::failures::{Failures, attempt};
-use crate::exec::rows::over_rows::{OfInputs, run_over_rows};
+use crate::exec::rows::over_rows::{NodeBatches, run_over_rows};
 use crate::exec::time::before as earlier;
 use crate::program::{JoinSpec, NodeId, ROW};
 
@@ -28,7 +28,7 @@ pub(crate) struct JoinOperator {
     /// Its last two columns are the numbers of the left and the right row of a pair.
     plan: Arc<dyn ExecutionPlan>,
     failures: Failures,
-    sides: [Side; 2],
+    sides: [JoinSide; 2],
     ttl: i64,
     /// Rows before this meet no row that is still to come.
     oldest: i64,
@@ -55,8 +55,8 @@ impl JoinOperator {
     ) -> Result<Self> {
         let mut keys = keys_of(&spec.plan)?;
         let sides = [
-            Side::new(spec.left, left, keys.remove(&spec.left))?,
-            Side::new(spec.right, right, keys.remove(&spec.right))?,
+            JoinSide::new(spec.left, left, keys.remove(&spec.left))?,
+            JoinSide::new(spec.right, right, keys.remove(&spec.right))?,
         ];
         Ok(Self {
             plan: Arc::clone(&spec.plan),
@@ -69,11 +69,16 @@ impl JoinOperator {
         })
     }
 
-    pub(crate) fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
+    pub(crate) fn push(
+        &mut self,
+        input: NodeId,
+        traced: &TracedBatch,
+        late: &mut LateRowCounter,
+    ) -> Result<Vec<TracedBatch>> {
         let [left, right] = &mut self.sides;
         let is_left = input == left.node;
         let (own, other) = if is_left { (left, right) } else { (right, left) };
-        let came = own.take(chunk, late)?;
+        let came = own.take(traced, late)?;
         if came.num_rows() == 0 {
             return Ok(Vec::new());
         }
@@ -90,20 +95,20 @@ impl JoinOperator {
         };
         let Some(met) = met.filter(|rows| rows.num_rows() > 0) else { return Ok(Vec::new()) };
         let (came, met) = (own.numbered(&came)?, other.numbered(&met)?);
-        let inputs: OfInputs = vec![(own.node, vec![came.clone()]), (other.node, vec![met.clone()])];
+        let inputs: NodeBatches = vec![(own.node, vec![came.clone()]), (other.node, vec![met.clone()])];
         let joined = run_over_rows(&inputs, &self.failures, &mut |inputs| evaluate(&self.plan, inputs));
         let (came, met) = (Times::of(own, &came), Times::of(other, &met));
         let (left, right) = if is_left { (came, met) } else { (met, came) };
         let all_meet = left.all_meet(right, self.ttl) && right.all_meet(left, self.ttl);
-        let mut chunks = Vec::with_capacity(joined.len());
+        let mut batches = Vec::with_capacity(joined.len());
         for pairs in joined {
-            chunks.push(self.output(&pairs, left, right, all_meet)?);
+            batches.push(self.output(&pairs, left, right, all_meet)?);
         }
-        Ok(chunks)
+        Ok(batches)
     }
 
     /// The pairs that meet, each judged late from here on by the later of its rows' watermarks.
-    fn output(&self, pairs: &RecordBatch, left: Times<'_>, right: Times<'_>, all_meet: bool) -> Result<Chunk> {
+    fn output(&self, pairs: &RecordBatch, left: Times<'_>, right: Times<'_>, all_meet: bool) -> Result<TracedBatch> {
         let [columns @ .., left_row, right_row] = pairs.columns() else { return internal_err!("a join without rows") };
         let numbers = left_row.as_primitive::<UInt32Type>().values();
         let numbers = numbers.iter().zip(right_row.as_primitive::<UInt32Type>().values());
@@ -124,13 +129,13 @@ impl JoinOperator {
             batch = filter_record_batch(&batch, &BooleanArray::from(meet))?;
         }
         // Nobody reads the numbers: nothing that follows looks at time.
-        let Ok(row) = self.schema.index_of(ROW) else { return Ok(Chunk { batch, origin: None }) };
+        let Ok(row) = self.schema.index_of(ROW) else { return Ok(TracedBatch { batch, provenance: None }) };
         let mut columns = batch.columns().to_vec();
         if let (Some(slot), Ok(rows)) = (columns.get_mut(row), u32::try_from(batch.num_rows())) {
             *slot = Arc::new(UInt32Array::from_iter_values(0..rows));
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        Ok(Chunk { batch, origin: Some(Arc::new(Origin::of_pairs(before))) })
+        Ok(TracedBatch { batch, provenance: Some(Arc::new(Provenance::of_pairs(before))) })
     }
 
     /// Forgets rows that are older than the watermark by more than the time to live: whatever still comes has a watermark
@@ -143,7 +148,7 @@ impl JoinOperator {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.sides.iter().map(Side::size).sum()
+        self.sides.iter().map(JoinSide::size).sum()
     }
 
     pub(crate) fn snapshot(&self) -> Result<Vec<(String, RecordBatch)>> {
@@ -167,7 +172,7 @@ impl JoinOperator {
 }
 
 impl<'a> Times<'a> {
-    fn of(side: &Side, rows: &'a RecordBatch) -> Self {
+    fn of(side: &JoinSide, rows: &'a RecordBatch) -> Self {
         Self {
             own: rows.column(side.time).as_primitive::<TimestampNanosecondType>().values(),
             before: rows.column(side.before()).as_primitive::<Int64Type>().values(),

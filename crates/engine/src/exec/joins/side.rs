@@ -13,7 +13,7 @@ use datafusion::common::{DataFusionError, Result};
 use hashbrown::DefaultHashBuilder;
 
 use super::keys::JoinKey;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::expressions::bytes_of;
 use crate::exec::rows::failures::Failures;
 use crate::exec::time::after;
@@ -27,7 +27,7 @@ const CLEAN_FROM: usize = 8192;
 const BEFORE: &str = "__weir_before";
 
 #[derive(Debug)]
-pub(crate) struct Side {
+pub(crate) struct JoinSide {
     pub(crate) node: NodeId,
     /// Where the input has the rows' times.
     pub(crate) time: usize,
@@ -38,10 +38,10 @@ pub(crate) struct Side {
     /// `None` where the plan does not tell: then every kept row is handed to it.
     key: Option<JoinKey>,
     /// By number, in the order in which they came.
-    batches: BTreeMap<u64, Kept>,
+    batches: BTreeMap<u64, KeptBatch>,
     next: u64,
     /// Where rows of a key are, by the key's hash. The plan compares the keys themselves.
-    index: HashMap<u64, Vec<Place>>,
+    index: HashMap<u64, Vec<RowLocation>>,
     rows: usize,
     /// Entries of the index whose rows are gone.
     stale: usize,
@@ -49,19 +49,19 @@ pub(crate) struct Side {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptBatch {
     batch: RecordBatch,
     first: i64,
     last: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct RowLocation {
     batch: u64,
     row: u32,
 }
 
-impl Side {
+impl JoinSide {
     pub(crate) fn new(node: NodeId, schema: &SchemaRef, key: Option<JoinKey>) -> Result<Self> {
         Ok(Self {
             node,
@@ -83,16 +83,16 @@ impl Side {
         self.columns
     }
 
-    /// The rows of a chunk that have a time, with the watermark before each. That of a window's result is its end, at
+    /// The rows of a batch that have a time, with the watermark before each. That of a window's result is its end, at
     /// which it could first be known.
-    pub(crate) fn take(&self, chunk: &Chunk, late: &mut Late) -> Result<RecordBatch> {
-        let batch = &chunk.batch;
+    pub(crate) fn take(&self, traced: &TracedBatch, late: &mut LateRowCounter) -> Result<RecordBatch> {
+        let batch = &traced.batch;
         let times = batch.column(self.time).as_primitive::<TimestampNanosecondType>();
         let numbers = batch.column(self.row).as_primitive::<UInt32Type>().values();
-        let before: Int64Array = match &chunk.origin {
+        let before: Int64Array = match &traced.provenance {
             Some(_) => {
-                let judge = chunk.judge(i64::MIN);
-                numbers.iter().map(|number| judge.watermark_at(*number)).collect()
+                let lateness = traced.lateness(i64::MIN);
+                numbers.iter().map(|number| lateness.watermark_at(*number)).collect()
             }
             None => times.values().iter().map(|time| after(*time, 1)).collect(),
         };
@@ -101,7 +101,7 @@ impl Side {
             return Ok(rows);
         }
         for (_, number) in numbers.iter().enumerate().filter(|(row, _)| times.is_null(*row)) {
-            late.add(chunk, *number);
+            late.add(traced, *number);
         }
         Ok(filter_record_batch(&rows, &is_not_null(times)?)?)
     }
@@ -141,18 +141,19 @@ impl Side {
         let times = batch.column(self.time).as_primitive::<TimestampNanosecondType>();
         let (Some(first), Some(last)) = (arrow::compute::min(times), arrow::compute::max(times)) else { return };
         for (row, hash) in (0u32..).zip(hashes.unwrap_or_default()) {
-            self.index.entry(*hash).or_default().push(Place { batch: self.next, row });
+            self.index.entry(*hash).or_default().push(RowLocation { batch: self.next, row });
         }
         self.rows += batch.num_rows();
         self.bytes += bytes_of(&batch);
-        self.batches.insert(self.next, Kept { batch, first, last });
+        self.batches.insert(self.next, KeptBatch { batch, first, last });
         self.next += 1;
     }
 
-    /// Kept rows that have one of these keys, in the order in which they came.
+    /// KeptBatch rows that have one of these keys, in the order in which they came.
     pub(crate) fn of_keys(&self, hashes: &[u64], oldest: i64) -> Result<Option<RecordBatch>> {
         let distinct: BTreeSet<u64> = hashes.iter().copied().collect();
-        let mut places: Vec<Place> = distinct.iter().filter_map(|h| self.index.get(h)).flatten().copied().collect();
+        let mut places: Vec<RowLocation> =
+            distinct.iter().filter_map(|h| self.index.get(h)).flatten().copied().collect();
         places.sort_unstable();
         let (mut batches, mut picked, mut current) = (Vec::new(), Vec::with_capacity(places.len()), None);
         for place in places {
@@ -172,14 +173,14 @@ impl Side {
         Ok(Some(interleave_record_batch(&batches, &picked)?))
     }
 
-    fn is_young(&self, kept: &Kept, row: u32, oldest: i64) -> bool {
+    fn is_young(&self, kept: &KeptBatch, row: u32, oldest: i64) -> bool {
         let times = kept.batch.column(self.time).as_primitive::<TimestampNanosecondType>();
         times.values().get(row as usize).is_some_and(|time| *time >= oldest)
     }
 
     /// All kept rows.
     pub(crate) fn all(&self, oldest: i64) -> Result<Option<RecordBatch>> {
-        let young = |kept: &Kept| {
+        let young = |kept: &KeptBatch| {
             if kept.first >= oldest {
                 return Ok(kept.batch.clone());
             }
@@ -232,8 +233,8 @@ impl Side {
     }
 
     pub(crate) fn size(&self) -> usize {
-        let entry = size_of::<u64>() + size_of::<Vec<Place>>();
-        self.bytes + (self.rows + self.stale) * size_of::<Place>() + self.index.len() * entry
+        let entry = size_of::<u64>() + size_of::<Vec<RowLocation>>();
+        self.bytes + (self.rows + self.stale) * size_of::<RowLocation>() + self.index.len() * entry
     }
 }
 

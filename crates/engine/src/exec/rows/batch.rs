@@ -11,15 +11,15 @@ use crate::program::{NodeId, Program};
 
 /// Rows on their way, with what their source knew of time when each of them came.
 #[derive(Debug, Clone)]
-pub(crate) struct Chunk {
+pub(crate) struct TracedBatch {
     pub(crate) batch: RecordBatch,
     /// `None` for results of windows and of their joins.
-    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) provenance: Option<Arc<Provenance>>,
 }
 
 /// What a source knew of time while it read one batch.
 #[derive(Debug)]
-pub(crate) struct Origin {
+pub(crate) struct Provenance {
     /// `None` for pairs of a join.
     pub(crate) source: Option<usize>,
     /// The watermark before each row of the batch; `None` when no row of the batch is behind it.
@@ -30,34 +30,34 @@ pub(crate) struct Origin {
     pub(crate) dropped: Mutex<HashSet<(u32, Option<usize>)>>,
 }
 
-impl Origin {
+impl Provenance {
     /// Of the pairs of a join, with the watermark before each.
     pub(crate) fn of_pairs(before: Vec<i64>) -> Self {
         Self { source: None, before: Some(before), without_time: Vec::new(), dropped: Mutex::default() }
     }
 }
 
-/// The watermarks by which a chunk's rows are judged late.
+/// The watermarks by which a batch's rows are judged late.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Judge<'a> {
+pub(crate) enum LatenessRule<'a> {
     AllOnTime,
     Rows(&'a [i64]),
     Fixed(i64),
 }
 
-impl Chunk {
+impl TracedBatch {
     /// Rows of a source are judged by what the source had said before them, whatever batch they came in; rows that have
     /// no such history by what the operator has emitted.
-    pub(crate) fn judge(&self, emitted: i64) -> Judge<'_> {
-        match self.origin.as_deref() {
-            Some(Origin { before: None, .. }) => Judge::AllOnTime,
-            Some(Origin { before: Some(before), .. }) => Judge::Rows(before),
-            None => Judge::Fixed(emitted),
+    pub(crate) fn lateness(&self, emitted: i64) -> LatenessRule<'_> {
+        match self.provenance.as_deref() {
+            Some(Provenance { before: None, .. }) => LatenessRule::AllOnTime,
+            Some(Provenance { before: Some(before), .. }) => LatenessRule::Rows(before),
+            None => LatenessRule::Fixed(emitted),
         }
     }
 }
 
-impl Judge<'_> {
+impl LatenessRule<'_> {
     pub(crate) fn all_on_time(self) -> bool {
         matches!(self, Self::AllOnTime | Self::Fixed(i64::MIN))
     }
@@ -74,25 +74,25 @@ impl Judge<'_> {
 /// Counts the source rows that an operator drops, each once for its source and once for every rule that misses it, however
 /// many windows drop it.
 #[derive(Debug, Clone)]
-pub(crate) struct Late {
+pub(crate) struct LateRowCounter {
     stats: Arc<Stats>,
     /// The rules that the operator's rows reach.
     rules: Vec<usize>,
 }
 
-impl Late {
+impl LateRowCounter {
     pub(crate) fn new(stats: Arc<Stats>, program: &Program, operator: NodeId) -> Self {
         let rules = program.rules.iter().enumerate().filter(|(_, rule)| rule.reads(operator)).map(|(n, _)| n).collect();
         Self { stats, rules }
     }
 
-    pub(crate) fn add(&mut self, chunk: &Chunk, row: u32) {
-        let Some(origin) = &chunk.origin else { return };
-        let without_time = origin.without_time.binary_search(&row).is_ok();
-        let mut dropped = origin.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn add(&mut self, traced: &TracedBatch, row: u32) {
+        let Some(provenance) = &traced.provenance else { return };
+        let without_time = provenance.without_time.binary_search(&row).is_ok();
+        let mut dropped = provenance.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         // The source itself has counted rows without time when it read them.
         if dropped.insert((row, None))
-            && let Some(counters) = origin.source.and_then(|s| self.stats.sources.get(s)).filter(|_| !without_time)
+            && let Some(counters) = provenance.source.and_then(|s| self.stats.sources.get(s)).filter(|_| !without_time)
         {
             counters.late.fetch_add(1, Ordering::Relaxed);
         }

@@ -13,7 +13,7 @@ use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::program::{InputExec, Inputs, NodeId};
+use crate::program::{InputExec, NodeId, PlanInputs};
 
 /// Where plans run. DataFusion gives parts of a plan (of a sort) to other tasks where the runtime has several threads; such
 /// a task may wait on the very thread that waits for it. On a runtime of one thread it does not.
@@ -32,7 +32,7 @@ const RUNS: usize = 256;
 
 /// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run. Nodes that
 /// bring partitions together are none of them: a plan has one ([`check_partitions`]).
-const WITHOUT_MEMORY: [&str; 10] = [
+const STATELESS_NODES: [&str; 10] = [
     "AggregateExec",
     "BoundedWindowAggExec",
     "CoalesceBatchesExec",
@@ -62,14 +62,14 @@ pub(crate) fn check_partitions(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
 #[derive(Debug)]
 pub(crate) struct Evaluator {
     plan: Arc<dyn ExecutionPlan>,
-    inputs: Inputs,
+    inputs: PlanInputs,
     runs: usize,
 }
 
 impl Evaluator {
     /// The plan may be shared; what is run is a copy.
     pub(crate) fn new(plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
-        let inputs = Inputs::default();
+        let inputs = PlanInputs::default();
         Ok(Self { plan: copy(plan, &inputs)?, inputs, runs: 0 })
     }
 
@@ -79,7 +79,7 @@ impl Evaluator {
             (self.plan, self.runs) = (copy(&self.plan, &self.inputs)?, 0);
         }
         self.runs += 1;
-        let plan = without_memory(&self.plan)?.unwrap_or_else(|| Arc::clone(&self.plan));
+        let plan = reset_stateful_nodes(&self.plan)?.unwrap_or_else(|| Arc::clone(&self.plan));
         self.inputs.set(inputs.iter().cloned().collect());
         let _guard = ONE_THREAD.as_ref().map(Runtime::enter);
         // The operator's task does not yield meanwhile: Tokio's budget of one poll must not starve the plan's own channels.
@@ -98,7 +98,7 @@ pub(crate) fn evaluate(
 }
 
 /// A copy of all nodes that reads these inputs.
-fn copy(plan: &Arc<dyn ExecutionPlan>, inputs: &Inputs) -> Result<Arc<dyn ExecutionPlan>> {
+fn copy(plan: &Arc<dyn ExecutionPlan>, inputs: &PlanInputs) -> Result<Arc<dyn ExecutionPlan>> {
     Arc::clone(plan)
         .transform_up(|node| {
             if let Some(input) = node.as_any().downcast_ref::<InputExec>() {
@@ -115,11 +115,11 @@ fn copy(plan: &Arc<dyn ExecutionPlan>, inputs: &Inputs) -> Result<Arc<dyn Execut
 }
 
 /// A copy of the nodes that keep what they read, and of what is above them; `None` where there are none.
-fn without_memory(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let mut renewed = !WITHOUT_MEMORY.contains(&plan.name());
+fn reset_stateful_nodes(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut renewed = !STATELESS_NODES.contains(&plan.name());
     let mut children = Vec::new();
     for child in plan.children() {
-        let copied = without_memory(child)?;
+        let copied = reset_stateful_nodes(child)?;
         renewed |= copied.is_some();
         children.push(copied.unwrap_or_else(|| Arc::clone(child)));
     }
@@ -164,7 +164,7 @@ mod tests {
         ] {
             names(&plan(sql).await, &mut found);
         }
-        let missing: Vec<_> = WITHOUT_MEMORY.iter().filter(|name| !found.contains(**name)).collect();
+        let missing: Vec<_> = STATELESS_NODES.iter().filter(|name| !found.contains(**name)).collect();
         assert!(missing.is_empty(), "{missing:?} of {found:?}");
     }
 

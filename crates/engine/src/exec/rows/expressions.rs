@@ -12,9 +12,9 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::evaluate::evaluate;
 use super::failures::{Failures, attempt, over};
-use crate::program::{Rows, Step, Steps};
+use crate::program::{RowExpressions, RowStep, RowSteps};
 
-impl Rows {
+impl RowExpressions {
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -22,11 +22,11 @@ impl Rows {
     /// Applies the operator to a batch of its input.
     pub(crate) fn apply(&self, input: &RecordBatch) -> Result<RecordBatch> {
         match &self.steps {
-            Steps::Plan(plan) => {
+            RowSteps::Plan(plan) => {
                 let batches = evaluate(plan, &[(self.input, vec![input.clone()])])?;
                 Ok(arrow::compute::concat_batches(&plan.schema(), &batches)?)
             }
-            Steps::Chain(steps) => {
+            RowSteps::Chain(steps) => {
                 let mut batch = input.project(&self.columns)?;
                 for step in steps {
                     if batch.num_rows() == 0 {
@@ -40,7 +40,7 @@ impl Rows {
     }
 }
 
-impl Rows {
+impl RowExpressions {
     /// Applies the operator; rows on which it fails are left out and counted.
     pub(crate) fn apply_to_rows(&self, input: &RecordBatch, failures: &Failures) -> RecordBatch {
         let mut apply = |rows: Range<usize>| self.apply(&part(input, rows));
@@ -81,10 +81,10 @@ impl Rows {
 
     /// One row, with nulls where an expression fails.
     fn nulled(&self, row: &RecordBatch) -> Result<RecordBatch> {
-        let Steps::Chain(steps) = &self.steps else { return self.apply(row) };
+        let RowSteps::Chain(steps) = &self.steps else { return self.apply(row) };
         let mut batch = row.project(&self.columns)?;
         for step in steps {
-            let Step::Project { expressions, schema } = step else {
+            let RowStep::Project { expressions, schema } = step else {
                 batch = step.apply(&batch)?;
                 continue;
             };
@@ -201,7 +201,7 @@ fn as_given(
     RecordBatch::try_new_with_options(Schema::new(fields).into(), columns, options)
 }
 
-impl Step {
+impl RowStep {
     fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         match self {

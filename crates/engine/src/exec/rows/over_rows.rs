@@ -10,13 +10,13 @@ use super::failures::{Failures, attempt, over};
 use crate::program::NodeId;
 
 /// One batch of each input.
-pub(crate) type OfInputs = Vec<(NodeId, Vec<RecordBatch>)>;
+pub(crate) type NodeBatches = Vec<(NodeId, Vec<RecordBatch>)>;
 
-/// Runs over all rows; where that fails, without the rows that it fails on. Rows that fail only together cost all of them.
+/// Runs over all rows; where that fails, without the rows that it fails on. RowExpressions that fail only together cost all of them.
 pub(crate) fn run_over_rows(
-    inputs: &OfInputs,
+    inputs: &NodeBatches,
     failures: &Failures,
-    run: &mut impl FnMut(&OfInputs) -> Result<Vec<RecordBatch>>,
+    run: &mut impl FnMut(&NodeBatches) -> Result<Vec<RecordBatch>>,
 ) -> Vec<RecordBatch> {
     if let Ok(done) = attempt(|| run(inputs)) {
         return done;
@@ -39,14 +39,14 @@ pub(crate) fn run_over_rows(
 
 /// Inputs without the rows of one of them on which a run fails, and what it said of each.
 struct Without {
-    inputs: OfInputs,
+    inputs: NodeBatches,
     failed: Vec<String>,
 }
 
 fn without_failing(
-    inputs: &OfInputs,
+    inputs: &NodeBatches,
     nth: usize,
-    run: &mut impl FnMut(&OfInputs) -> Result<Vec<RecordBatch>>,
+    run: &mut impl FnMut(&NodeBatches) -> Result<Vec<RecordBatch>>,
 ) -> Option<Without> {
     let (_, batches) = inputs.get(nth)?;
     let [batch] = batches.as_slice() else { return None };
@@ -68,6 +68,6 @@ fn without_failing(
     Some(Without { inputs: with(rest), failed })
 }
 
-fn rows_of(inputs: &OfInputs) -> usize {
+fn rows_of(inputs: &NodeBatches) -> usize {
     inputs.iter().flat_map(|(_, batches)| batches).map(RecordBatch::num_rows).sum()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::edge::Answer;
+use super::edge::BarrierAck;
 use crate::exec::error::RunError;
 use crate::exec::stats::Stats;
 use crate::state::{Checkpoint, SourceState, Store};
@@ -22,19 +22,19 @@ pub(crate) async fn finished(
     }
 }
 
-/// Gathers the answers to a barrier and writes them down. Sinks answer when they have flushed: what the positions have
+/// Gathers the acknowledgements of a barrier and writes them down. Sinks answer when they have flushed: what the positions have
 /// passed is durable. Whether all have answered; without, nothing is written.
 pub(crate) async fn write_checkpoint(
     store: Store,
     sources: Vec<SourceState>,
-    mut answers: mpsc::UnboundedReceiver<Answer>,
+    mut acks: mpsc::UnboundedReceiver<BarrierAck>,
     wanted: usize,
     stats: Arc<Stats>,
 ) -> Result<bool, RunError> {
     let (mut operators, mut count) = (Vec::new(), 0);
-    while let Some(answer) = answers.recv().await {
+    while let Some(answer) = acks.recv().await {
         count += 1;
-        if let Answer::State(state) = answer {
+        if let BarrierAck::State(state) = answer {
             operators.push(state);
         }
     }

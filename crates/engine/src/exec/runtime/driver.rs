@@ -12,15 +12,15 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::checkpoint::{finished, write_checkpoint};
-use super::edge::{Answer, Inputs, Message, Outputs, Turn};
-use super::operator_task::{Held, OperatorTask};
-use super::sink_task::{RowEncoder, SinkTask, Written};
-use super::source_task::{Reader, SourceMessage, SourceTask};
-use super::state::State;
+use super::edge::{BarrierAck, EdgeMessage, InputBatch, InputEdges, OutputEdges};
+use super::operator_task::{MemoryReservation, OperatorTask};
+use super::sink_task::{RowEncoder, SinkStatement, SinkTask};
+use super::source_task::{RowReader, SourceMessage, SourceTask};
+use super::state::StatefulOperator;
 use crate::connectors::{open_sink, open_source};
 use crate::exec::RunOptions;
 use crate::exec::error::RunError;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::{RunReport, Stats};
 use crate::program::{NodeId, Operator, OperatorKind, Program, Window};
@@ -93,7 +93,7 @@ struct Driver {
     sources: Vec<SourceState>,
     /// Whether there was a checkpoint to go on from.
     resumed: bool,
-    heads: Vec<Head>,
+    source_edges: Vec<SourceEdges>,
     /// Operators and sinks.
     tasks: JoinSet<Result<(), RunError>>,
     /// How many of them there are: so many answer a barrier.
@@ -104,10 +104,10 @@ struct Driver {
 }
 
 /// Where a source's rows enter.
-struct Head {
+struct SourceEdges {
     node: NodeId,
     watermark: i64,
-    outputs: Outputs,
+    outputs: OutputEdges,
 }
 
 impl Driver {
@@ -120,19 +120,19 @@ impl Driver {
         mut checkpoint: Checkpoint,
         resume: bool,
     ) -> Result<Self, RunError> {
-        let mut outputs: Vec<Outputs> = program.operators.iter().map(|_| Outputs::default()).collect();
-        let mut inputs: Vec<Inputs> = Vec::with_capacity(program.operators.len());
+        let mut outputs: Vec<OutputEdges> = program.operators.iter().map(|_| OutputEdges::default()).collect();
+        let mut inputs: Vec<InputEdges> = Vec::with_capacity(program.operators.len());
         // One edge for each sink, of which an operator may have several statements.
-        let mut sinks: BTreeMap<usize, (Vec<Written>, Inputs)> = BTreeMap::new();
+        let mut sinks: BTreeMap<usize, (Vec<SinkStatement>, InputEdges)> = BTreeMap::new();
         for (id, operator) in program.operators.iter().enumerate() {
-            let mut own = Inputs::default();
+            let mut own = InputEdges::default();
             for input in operator.inputs() {
                 let Some(output) = outputs.get_mut(input) else { continue };
                 match &operator.kind {
                     OperatorKind::Sink { rows, sink } => {
                         let (written, inputs) = sinks.entry(*sink).or_default();
                         let rule = program.rules.iter().position(|r| r.node == id);
-                        written.push(Written { rows: rows.clone(), rule });
+                        written.push(SinkStatement { rows: rows.clone(), rule });
                         inputs.push(output.connect());
                     }
                     _ => own.push(output.connect()),
@@ -140,11 +140,11 @@ impl Driver {
             }
             inputs.push(own);
         }
-        let (mut tasks, mut heads) = (JoinSet::new(), Vec::new());
-        let held = Held::new(options.state_limit, Arc::clone(&stats));
+        let (mut tasks, mut source_edges) = (JoinSet::new(), Vec::new());
+        let memory = MemoryReservation::new(options.state_limit, Arc::clone(&stats));
         for (id, ((operator, inputs), outputs)) in program.operators.iter().zip(inputs).zip(outputs).enumerate() {
             let failures = Failures::of_operator(&stats, program, id);
-            let mut state = State::new(&program.operators, operator, options.lanes(), &failures)?;
+            let mut state = StatefulOperator::new(&program.operators, operator, options.key_parallelism(), &failures)?;
             let mut watermark = i64::MIN;
             if let Some(at) = checkpoint.operators.iter().position(|s| s.operator == id) {
                 let stored = checkpoint.operators.swap_remove(at);
@@ -155,11 +155,12 @@ impl Driver {
             }
             match operator.kind {
                 OperatorKind::Unused | OperatorKind::Sink { .. } => {}
-                OperatorKind::Source(_) => heads.push(Head { node: id, watermark, outputs }),
+                OperatorKind::Source(_) => source_edges.push(SourceEdges { node: id, watermark, outputs }),
                 _ => {
-                    let (operators, held) = (Arc::clone(&program.operators), held.clone());
-                    let late = Late::new(Arc::clone(&stats), program, id);
-                    let task = OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, held };
+                    let (operators, memory) = (Arc::clone(&program.operators), memory.clone());
+                    let late = LateRowCounter::new(Arc::clone(&stats), program, id);
+                    let task =
+                        OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, memory };
                     tasks.spawn(task.run());
                 }
             }
@@ -177,7 +178,7 @@ impl Driver {
             store,
             sources: checkpoint.sources,
             resumed: resume,
-            heads,
+            source_edges,
             answering: tasks.len(),
             tasks,
             readers: Vec::new(),
@@ -205,13 +206,13 @@ impl Driver {
             let future = self.options.future_limit.unwrap_or(table.future_limit);
             let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
             let failures = Failures::of_operator(&stats, program, node);
-            let reader = Reader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
+            let reader = RowReader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
             let task = SourceTask {
                 node,
                 source,
                 reader,
                 batch_size: self.options.batch_size.max(1),
-                lanes: self.options.parallelism,
+                decode_parallelism: self.options.parallelism,
                 budget: budget.clone(),
             };
             self.readers.push(tokio::spawn(task.run(sender.clone())));
@@ -276,23 +277,23 @@ impl Driver {
             None => self.sources.push(state),
         }
         let last = parts.pop();
-        for (chunk, watermark) in parts {
-            self.push(node, Some(chunk), watermark).await?;
+        for (traced, watermark) in parts {
+            self.push(node, Some(traced), watermark).await?;
         }
-        self.push(node, last.map(|(chunk, _)| chunk), watermark).await
+        self.push(node, last.map(|(traced, _)| traced), watermark).await
     }
 
-    /// Hands on one batch, and moves the watermark: a turn of every source.
-    async fn push(&mut self, node: NodeId, chunk: Option<Chunk>, watermark: i64) -> Result<(), RunError> {
-        let mut chunk = chunk;
-        for head in &mut self.heads {
-            let mut turn = Turn { chunks: Vec::new(), watermark: head.watermark, last: true };
-            if head.node == node {
-                head.watermark = head.watermark.max(watermark);
-                turn.watermark = head.watermark;
-                turn.chunks.extend(chunk.take().filter(|c| c.batch.num_rows() > 0));
+    /// Hands on one batch, and moves the watermark: every source gives one.
+    async fn push(&mut self, node: NodeId, traced: Option<TracedBatch>, watermark: i64) -> Result<(), RunError> {
+        let mut traced = traced;
+        for edges in &mut self.source_edges {
+            let mut input_batch = InputBatch { batches: Vec::new(), watermark: edges.watermark, last: true };
+            if edges.node == node {
+                edges.watermark = edges.watermark.max(watermark);
+                input_batch.watermark = edges.watermark;
+                input_batch.batches.extend(traced.take().filter(|c| c.batch.num_rows() > 0));
             }
-            if !head.outputs.send(Message::Turn(turn)).await {
+            if !edges.outputs.send(EdgeMessage::Batch(input_batch)).await {
                 return Err(self.fault(None).await);
             }
         }
@@ -302,19 +303,19 @@ impl Driver {
     /// Cuts a checkpoint here; it is written when all operators and sinks have answered, while the run goes on.
     async fn checkpoint(&mut self) -> Result<(), RunError> {
         let Some(store) = self.store.clone() else { return Ok(()) };
-        let (sender, answers) = mpsc::unbounded_channel();
-        for head in &self.heads {
-            let state = OperatorState { operator: head.node, watermark: head.watermark, tables: Vec::new() };
+        let (sender, acks) = mpsc::unbounded_channel();
+        for edges in &self.source_edges {
+            let state = OperatorState { operator: edges.node, watermark: edges.watermark, tables: Vec::new() };
             // The receiver is in this very function.
-            let _ = sender.send(Answer::State(state));
+            let _ = sender.send(BarrierAck::State(state));
         }
-        for head in &self.heads {
-            if !head.outputs.send(Message::Barrier(sender.clone())).await {
+        for edges in &self.source_edges {
+            if !edges.outputs.send(EdgeMessage::Barrier(sender.clone())).await {
                 return Err(self.fault(None).await);
             }
         }
-        let wanted = self.answering + self.heads.len();
-        let written = write_checkpoint(store, self.sources.clone(), answers, wanted, Arc::clone(&self.stats));
+        let wanted = self.answering + self.source_edges.len();
+        let written = write_checkpoint(store, self.sources.clone(), acks, wanted, Arc::clone(&self.stats));
         self.writing = Some(tokio::spawn(written));
         Ok(())
     }
@@ -333,7 +334,7 @@ impl Driver {
     /// Why a task ended early; `ended` is how the first one did, when that is known.
     async fn fault(&mut self, ended: Option<Result<Result<(), RunError>, JoinError>>) -> RunError {
         // Without rows to come, those end that wait.
-        self.heads.clear();
+        self.source_edges.clear();
         let mut ended = ended;
         loop {
             match ended {
@@ -366,7 +367,7 @@ impl Driver {
         for reader in self.readers.drain(..) {
             reader.abort();
         }
-        self.heads.clear();
+        self.source_edges.clear();
         if !went_well {
             self.tasks.abort_all();
             return Ok(());

@@ -1,29 +1,29 @@
 //! How batches pass between the operators of a run, each of which is a task of its own.
 //!
-//! An operator takes one turn of each of its inputs at a time and gives one turn for it. What it sees, and in which order,
+//! An operator takes one batch of each of its inputs at a time and gives one batch for it. What it sees, and in which order,
 //! is then the same however many threads there are and whichever task is quicker; several operators work at the same time
-//! on different turns.
+//! on different batches.
 
 use tokio::sync::mpsc;
 
-use crate::exec::rows::batch::Chunk;
+use crate::exec::rows::batch::TracedBatch;
 use crate::state::OperatorState;
 
-/// Turns that may wait between two operators: enough to keep both at work, few enough to keep memory small.
+/// Batches that may wait between two operators: enough to keep both at work, few enough to keep memory small.
 const WAITING: usize = 1;
 
 /// What passes along an edge.
 #[derive(Debug, Clone)]
-pub(crate) enum Message {
-    Turn(Turn),
+pub(crate) enum EdgeMessage {
+    Batch(InputBatch),
     /// A checkpoint is cut here: what came before is in it, what comes after is not.
-    Barrier(Answers),
+    Barrier(BarrierAckSender),
 }
 
 /// What an operator gives for one batch of a source, or a part of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Turn {
-    pub(crate) chunks: Vec<Chunk>,
+pub(crate) struct InputBatch {
+    pub(crate) batches: Vec<TracedBatch>,
     /// After these rows.
     pub(crate) watermark: i64,
     /// Whether the operator has no more to give for that batch.
@@ -31,11 +31,11 @@ pub(crate) struct Turn {
 }
 
 /// Where operators and sinks answer a barrier.
-pub(crate) type Answers = mpsc::UnboundedSender<Answer>;
+pub(crate) type BarrierAckSender = mpsc::UnboundedSender<BarrierAck>;
 
 /// The answer to a barrier.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum BarrierAck {
     State(OperatorState),
     /// A sink has made everything durable that came before the barrier.
     Flushed,
@@ -43,11 +43,11 @@ pub(crate) enum Answer {
 
 /// The edges to those who read an operator.
 #[derive(Debug, Default)]
-pub(crate) struct Outputs(Vec<mpsc::Sender<Message>>);
+pub(crate) struct OutputEdges(Vec<mpsc::Sender<EdgeMessage>>);
 
-impl Outputs {
+impl OutputEdges {
     /// A new edge.
-    pub(crate) fn connect(&mut self) -> mpsc::Receiver<Message> {
+    pub(crate) fn connect(&mut self) -> mpsc::Receiver<EdgeMessage> {
         let (sender, receiver) = mpsc::channel(WAITING);
         self.0.push(sender);
         receiver
@@ -65,7 +65,7 @@ impl Outputs {
     }
 
     /// Sends to every reader; whether all are still there.
-    pub(crate) async fn send(&self, message: Message) -> bool {
+    pub(crate) async fn send(&self, message: EdgeMessage) -> bool {
         let Some((last, others)) = self.0.split_last() else { return true };
         for edge in others {
             if edge.send(message.clone()).await.is_err() {
@@ -78,64 +78,64 @@ impl Outputs {
 
 /// The edges from those that an operator reads, in its own order.
 #[derive(Debug, Default)]
-pub(crate) struct Inputs(Vec<Input>);
+pub(crate) struct InputEdges(Vec<InputEdge>);
 
 #[derive(Debug)]
-struct Input {
-    edge: mpsc::Receiver<Message>,
-    next: Option<Message>,
+struct InputEdge {
+    edge: mpsc::Receiver<EdgeMessage>,
+    next: Option<EdgeMessage>,
     watermark: i64,
-    /// It has given its last turn, and another input has not.
+    /// It has given its last batch, and another input has not.
     over: bool,
 }
 
 /// What all inputs give together.
 #[derive(Debug)]
 pub(crate) enum Received {
-    Turn {
+    Batch {
         /// By input.
-        chunks: Vec<Vec<Chunk>>,
+        batches: Vec<Vec<TracedBatch>>,
         /// The lowest of all inputs.
         watermark: i64,
         last: bool,
     },
-    Barrier(Answers),
+    Barrier(BarrierAckSender),
 }
 
-impl Inputs {
-    pub(crate) fn push(&mut self, edge: mpsc::Receiver<Message>) {
-        self.0.push(Input { edge, next: None, watermark: i64::MIN, over: false });
+impl InputEdges {
+    pub(crate) fn push(&mut self, edge: mpsc::Receiver<EdgeMessage>) {
+        self.0.push(InputEdge { edge, next: None, watermark: i64::MIN, over: false });
     }
 
-    /// Waits for the next turn of every input; `None` when one has gone. Nothing is lost when the wait is given up.
+    /// Waits for the next batch of every input; `None` when one has gone. Nothing is lost when the wait is given up.
     pub(crate) async fn next(&mut self) -> Option<Received> {
         for input in &mut self.0 {
             if !input.over && input.next.is_none() {
                 input.next = Some(input.edge.recv().await?);
             }
         }
-        let mut chunks = Vec::with_capacity(self.0.len());
+        let mut batches = Vec::with_capacity(self.0.len());
         let mut barrier = None;
         for input in &mut self.0 {
             match input.next.take() {
-                Some(Message::Turn(turn)) => {
-                    input.watermark = turn.watermark;
-                    input.over = turn.last;
-                    chunks.push(turn.chunks);
+                Some(EdgeMessage::Batch(input_batch)) => {
+                    input.watermark = input_batch.watermark;
+                    input.over = input_batch.last;
+                    batches.push(input_batch.batches);
                 }
-                Some(Message::Barrier(answers)) => barrier = Some(answers),
-                None => chunks.push(Vec::new()),
+                Some(EdgeMessage::Barrier(acks)) => barrier = Some(acks),
+                None => batches.push(Vec::new()),
             }
         }
-        if let Some(answers) = barrier {
-            return Some(Received::Barrier(answers));
+        if let Some(acks) = barrier {
+            return Some(Received::Barrier(acks));
         }
         let last = self.0.iter().all(|i| i.over);
         if last {
             self.0.iter_mut().for_each(|i| i.over = false);
         }
         let watermark = self.0.iter().map(|i| i.watermark).min().unwrap_or(i64::MIN);
-        Some(Received::Turn { chunks, watermark, last })
+        Some(Received::Batch { batches, watermark, last })
     }
 }
 
@@ -143,29 +143,31 @@ impl Inputs {
 mod tests {
     use super::*;
 
-    fn turn(watermark: i64, last: bool) -> Message {
-        Message::Turn(Turn { chunks: Vec::new(), watermark, last })
+    fn input_batch(watermark: i64, last: bool) -> EdgeMessage {
+        EdgeMessage::Batch(InputBatch { batches: Vec::new(), watermark, last })
     }
 
     #[tokio::test]
     async fn an_input_that_is_done_waits_for_the_others() {
-        let (mut left, mut right, mut inputs) = (Outputs::default(), Outputs::default(), Inputs::default());
+        let (mut left, mut right, mut inputs) = (OutputEdges::default(), OutputEdges::default(), InputEdges::default());
         inputs.push(left.connect());
         inputs.push(right.connect());
-        let (answers, _) = mpsc::unbounded_channel();
+        let (acks, _) = mpsc::unbounded_channel();
         let send = async {
-            for message in [turn(5, true), turn(9, true), Message::Barrier(answers.clone())] {
+            for message in [input_batch(5, true), input_batch(9, true), EdgeMessage::Barrier(acks.clone())] {
                 assert!(left.send(message).await);
             }
         };
         let also = async {
-            for message in [turn(1, false), turn(3, true), turn(7, true), Message::Barrier(answers.clone())] {
+            for message in
+                [input_batch(1, false), input_batch(3, true), input_batch(7, true), EdgeMessage::Barrier(acks.clone())]
+            {
                 assert!(right.send(message).await);
             }
         };
         let take = async {
             let mut seen = Vec::new();
-            while let Some(Received::Turn { watermark, last, .. }) = inputs.next().await {
+            while let Some(Received::Batch { watermark, last, .. }) = inputs.next().await {
                 seen.push((watermark, last));
             }
             seen
@@ -175,6 +177,6 @@ mod tests {
         drop(left);
         assert!(inputs.next().await.is_none(), "an input has gone");
         drop(inputs);
-        assert!(!right.send(turn(0, true)).await, "nobody reads it");
+        assert!(!right.send(input_batch(0, true)).await, "nobody reads it");
     }
 }

@@ -1,4 +1,4 @@
-//! One operator at work: takes the turns of its inputs, gives its own, and answers barriers with its state.
+//! One operator at work: takes the batches of its inputs, gives its own, and answers barriers with its state.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::task::Poll;
 
 use arrow::array::{AsArray, RecordBatch};
 
-use super::edge::{Answer, Inputs, Message, Outputs, Received, Turn};
-use super::state::State;
+use super::edge::{BarrierAck, EdgeMessage, InputBatch, InputEdges, OutputEdges, Received};
+use super::state::StatefulOperator;
 use crate::exec::error::RunError;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
 use crate::program::{NodeId, Operator, OperatorKind};
@@ -20,25 +20,25 @@ use crate::state::OperatorState;
 pub(crate) struct OperatorTask {
     pub(crate) id: NodeId,
     pub(crate) operators: Arc<[Operator]>,
-    pub(crate) inputs: Inputs,
-    pub(crate) outputs: Outputs,
-    pub(crate) state: Option<State>,
+    pub(crate) inputs: InputEdges,
+    pub(crate) outputs: OutputEdges,
+    pub(crate) state: Option<StatefulOperator>,
     pub(crate) watermark: i64,
-    pub(crate) late: Late,
+    pub(crate) late: LateRowCounter,
     pub(crate) failures: Failures,
-    pub(crate) held: Held,
+    pub(crate) memory: MemoryReservation,
 }
 
 /// What an operator holds, as part of what all hold.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct MemoryReservation {
     own: usize,
     all: Arc<AtomicUsize>,
     limit: usize,
     stats: Arc<Stats>,
 }
 
-impl Held {
+impl MemoryReservation {
     /// Nothing yet.
     pub(crate) fn new(limit: usize, stats: Arc<Stats>) -> Self {
         Self { own: 0, all: Arc::default(), limit, stats }
@@ -64,13 +64,13 @@ impl OperatorTask {
     async fn work(mut self) -> Result<(), RunError> {
         while let Some(received) = self.inputs.next().await {
             let heard = match received {
-                Received::Turn { chunks, watermark, last } => self.turns(&chunks, watermark, last).await?,
-                Received::Barrier(answers) => {
-                    let tables = self.state.as_mut().map_or_else(|| Ok(Vec::new()), State::snapshot)?;
+                Received::Batch { batches, watermark, last } => self.process(&batches, watermark, last).await?,
+                Received::Barrier(acks) => {
+                    let tables = self.state.as_mut().map_or_else(|| Ok(Vec::new()), StatefulOperator::snapshot)?;
                     let state = OperatorState { operator: self.id, watermark: self.watermark, tables };
                     // Nobody listens any more when the run is at its end.
-                    let _ = answers.send(Answer::State(state));
-                    self.outputs.send(Message::Barrier(answers)).await
+                    let _ = acks.send(BarrierAck::State(state));
+                    self.outputs.send(EdgeMessage::Barrier(acks)).await
                 }
             };
             if !heard {
@@ -80,14 +80,14 @@ impl OperatorTask {
         Ok(())
     }
 
-    /// Gives its turns for one of its inputs: one, or more where it has more to emit than fits one and its inputs are done.
-    async fn turns(&mut self, chunks: &[Vec<Chunk>], lowest: i64, last: bool) -> Result<bool, RunError> {
-        let mut chunks = chunks;
+    /// Gives its batches for one of its inputs: one, or more where it has more to emit than fits one and its inputs are done.
+    async fn process(&mut self, batches: &[Vec<TracedBatch>], lowest: i64, last: bool) -> Result<bool, RunError> {
+        let mut batches = batches;
         loop {
-            let (output, behind) = self.step(chunks, lowest).await?;
+            let (output, behind) = self.step(batches, lowest).await?;
             let over = last && !behind;
-            let turn = Turn { chunks: output, watermark: self.watermark, last: over };
-            if !self.outputs.send(Message::Turn(turn)).await {
+            let input_batch = InputBatch { batches: output, watermark: self.watermark, last: over };
+            if !self.outputs.send(EdgeMessage::Batch(input_batch)).await {
                 return Ok(false);
             }
             give_way().await;
@@ -98,12 +98,12 @@ impl OperatorTask {
             if !self.outputs.taken().await {
                 return Ok(false);
             }
-            chunks = &[];
+            batches = &[];
         }
     }
 
-    /// One turn. Also says whether the operator has more to emit.
-    async fn step(&mut self, chunks: &[Vec<Chunk>], lowest: i64) -> Result<(Vec<Chunk>, bool), RunError> {
+    /// One batch. Also says whether the operator has more to emit.
+    async fn step(&mut self, batches: &[Vec<TracedBatch>], lowest: i64) -> Result<(Vec<TracedBatch>, bool), RunError> {
         let Some(operator) = self.operators.get(self.id) else { return Ok((Vec::new(), false)) };
         let changed = lowest > self.watermark;
         self.watermark = self.watermark.max(lowest);
@@ -111,30 +111,30 @@ impl OperatorTask {
         let mut output = Vec::new();
         match (&operator.kind, &mut self.state) {
             (OperatorKind::Rows(rows), _) => {
-                for chunk in chunks.iter().flatten() {
-                    let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
+                for traced in batches.iter().flatten() {
+                    let batch = rows.apply_to_rows(&traced.batch, &self.failures);
                     if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
-                        self.held.stats.count_kinds(chunk.origin.as_ref().and_then(|o| o.source), kinds);
+                        self.memory.stats.count_kinds(traced.provenance.as_ref().and_then(|o| o.source), kinds);
                     }
-                    output.push(Chunk { batch, origin: chunk.origin.clone() });
+                    output.push(TracedBatch { batch, provenance: traced.provenance.clone() });
                 }
             }
             (OperatorKind::Union(inputs), _) => {
-                for (rows, chunks) in inputs.iter().zip(chunks) {
-                    for chunk in chunks {
-                        let batch = rows.apply_to_rows(&chunk.batch, &self.failures);
+                for (rows, batches) in inputs.iter().zip(batches) {
+                    for traced in batches {
+                        let batch = rows.apply_to_rows(&traced.batch, &self.failures);
                         let batch = RecordBatch::try_new(Arc::clone(&operator.schema), batch.columns().to_vec())?;
-                        output.push(Chunk { batch, origin: chunk.origin.clone() });
+                        output.push(TracedBatch { batch, provenance: traced.provenance.clone() });
                     }
                 }
             }
             (_, Some(state)) => {
-                for (id, chunks) in operator.inputs().into_iter().zip(chunks) {
-                    for chunk in chunks {
+                for (id, batches) in operator.inputs().into_iter().zip(batches) {
+                    for traced in batches {
                         // What fails here was not to be foreseen: it costs the batch.
-                        match state.push(id, chunk, &mut self.late).await {
-                            Ok(chunks) => output.extend(chunks),
-                            Err(error) => self.failures.add(chunk.batch.num_rows(), &error.to_string()),
+                        match state.push(id, traced, &mut self.late).await {
+                            Ok(batches) => output.extend(batches),
+                            Err(error) => self.failures.add(traced.batch.num_rows(), &error.to_string()),
                         }
                     }
                 }
@@ -143,16 +143,16 @@ impl OperatorTask {
                         Ok((emitted, reached)) => {
                             behind = reached < self.watermark;
                             self.watermark = reached;
-                            output.extend(emitted.into_iter().map(|batch| Chunk { batch, origin: None }));
+                            output.extend(emitted.into_iter().map(|batch| TracedBatch { batch, provenance: None }));
                         }
                         Err(error) => self.failures.add(1, &error.to_string()),
                     }
                 }
-                self.held.set(state.size())?;
+                self.memory.set(state.size())?;
             }
             _ => {}
         }
-        output.retain(|c: &Chunk| c.batch.num_rows() > 0);
+        output.retain(|c: &TracedBatch| c.batch.num_rows() > 0);
         Ok((output, behind))
     }
 }

@@ -9,20 +9,20 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 
-use super::edge::{Answer, Inputs, Received};
+use super::edge::{BarrierAck, InputEdges, Received};
 use crate::connectors::{Sink, SinkRow};
 use crate::exec::error::RunError;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
 use crate::formats::json::{EncodeOptions, JsonEncoder};
-use crate::program::{Format, Rows, TableInfo};
+use crate::program::{Format, RowExpressions, TableInfo};
 
 /// A sink that runs.
 pub(crate) struct SinkTask {
     pub(crate) index: usize,
     /// What is written, by input: several statements may write to one sink.
-    pub(crate) written: Vec<Written>,
-    pub(crate) inputs: Inputs,
+    pub(crate) written: Vec<SinkStatement>,
+    pub(crate) inputs: InputEdges,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) encoder: RowEncoder,
     pub(crate) stats: Arc<Stats>,
@@ -30,8 +30,8 @@ pub(crate) struct SinkTask {
 
 /// What one statement writes.
 #[derive(Debug, Clone)]
-pub(crate) struct Written {
-    pub(crate) rows: Rows,
+pub(crate) struct SinkStatement {
+    pub(crate) rows: RowExpressions,
     /// The rule that it is counted for.
     pub(crate) rule: Option<usize>,
 }
@@ -50,22 +50,22 @@ impl SinkTask {
                 }
             };
             match received {
-                Some(Received::Turn { chunks, .. }) => {
-                    for (nth, chunks) in chunks.iter().enumerate() {
-                        let Some(of) = self.written.get(nth).filter(|_| !chunks.is_empty()).cloned() else { continue };
-                        for chunk in chunks {
+                Some(Received::Batch { batches, .. }) => {
+                    for (nth, batches) in batches.iter().enumerate() {
+                        let Some(of) = self.written.get(nth).filter(|_| !batches.is_empty()).cloned() else { continue };
+                        for traced in batches {
                             let failures = Failures::of_rule(&self.stats, of.rule);
-                            let batch = of.rows.apply_to_rows(&chunk.batch, &failures);
+                            let batch = of.rows.apply_to_rows(&traced.batch, &failures);
                             let rows = self.encoded(&batch, &failures);
                             self.stats.count_rule(of.rule, rows.len());
                             self.write(rows).await?;
                         }
                     }
                 }
-                Some(Received::Barrier(answers)) => {
+                Some(Received::Barrier(acks)) => {
                     self.sink.flush().await?;
                     // Nobody listens any more when the run is at its end.
-                    let _ = answers.send(Answer::Flushed);
+                    let _ = acks.send(BarrierAck::Flushed);
                 }
                 None => return Ok(self.sink.flush().await?),
             }

@@ -16,13 +16,13 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::record::{Decoded, RecordDecoder};
-use super::watermark::{Times, Tracker};
+use super::watermark::{Times, WatermarkTracker};
 use crate::connectors::{PartitionStatus, Polled, Source};
 use crate::exec::error::RunError;
-use crate::exec::rows::batch::{Chunk, Origin};
+use crate::exec::rows::batch::{Provenance, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
-use crate::program::{FutureLimit, NodeId, Rows, SourceSpec, SourceWatermark, TableInfo};
+use crate::program::{FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo};
 use crate::state::SourceState;
 
 /// A source that sends from the future does so with every record: it is told of once a minute.
@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct SourceMessage {
     pub(crate) node: NodeId,
     /// New rows, each part with the watermark after it; none where only the watermark moved.
-    pub(crate) parts: Vec<(Chunk, i64)>,
+    pub(crate) parts: Vec<(TracedBatch, i64)>,
     /// After all of them.
     pub(crate) watermark: i64,
     /// Where the source is after these rows.
@@ -47,10 +47,10 @@ pub(crate) struct SourceMessage {
 pub(crate) struct SourceTask {
     pub(crate) node: NodeId,
     pub(crate) source: Box<dyn Source>,
-    pub(crate) reader: Reader,
+    pub(crate) reader: RowReader,
     pub(crate) batch_size: usize,
     /// Batches that are decoded at the same time.
-    pub(crate) lanes: usize,
+    pub(crate) decode_parallelism: usize,
     /// Records that may still be read, over all sources.
     pub(crate) budget: Option<Arc<AtomicU64>>,
 }
@@ -71,7 +71,7 @@ struct Computed {
 
 /// Turns polls into rows, several at a time; in this they depend on nothing but themselves.
 struct Decoding {
-    rows: Rows,
+    rows: RowExpressions,
     table: TableInfo,
     record: SchemaRef,
     failures: Failures,
@@ -80,12 +80,12 @@ struct Decoding {
 }
 
 /// Reads what rows say about time, in the order in which they came.
-pub(crate) struct Reader {
+pub(crate) struct RowReader {
     index: usize,
     decoding: Arc<Decoding>,
     time: usize,
     watermark: SourceWatermark,
-    tracker: Tracker,
+    tracker: WatermarkTracker,
     /// `None` is without end.
     future_limit: Option<i64>,
     /// When rows from the future were last told of.
@@ -118,7 +118,7 @@ impl Decoding {
     }
 }
 
-impl Reader {
+impl RowReader {
     pub(crate) fn new(
         spec: &SourceSpec,
         table: &TableInfo,
@@ -127,7 +127,7 @@ impl Reader {
         (bin, every): (Option<i64>, bool),
         (stats, failures): (Arc<Stats>, Failures),
     ) -> Result<Self, RunError> {
-        let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(Tracker::new);
+        let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(WatermarkTracker::new);
         let decoding = Decoding {
             rows: spec.rows.clone(),
             table: table.clone(),
@@ -150,11 +150,11 @@ impl Reader {
     }
 
     /// Takes rows; what they say about time moves the watermark. Gives each part with the watermark after it.
-    fn read(&mut self, rows: Computed) -> Vec<(Chunk, i64)> {
+    fn read(&mut self, rows: Computed) -> Vec<(TracedBatch, i64)> {
         let Computed { mut batch, decoded } = rows;
         let cuts = self.bin.map_or_else(Vec::new, |bin| cuts(batch.column(self.time).as_primitive(), bin));
-        let (origin, mut watermarks) = self.observe(&batch, &decoded, &cuts);
-        let origin = Arc::new(origin);
+        let (provenance, mut watermarks) = self.observe(&batch, &decoded, &cuts);
+        let provenance = Arc::new(provenance);
         if let SourceWatermark::Column(column) = self.watermark {
             batch.remove_column(column);
         }
@@ -168,14 +168,14 @@ impl Reader {
         watermarks.push(self.tracker.watermark());
         let starts = std::iter::once(0).chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([batch.num_rows()]);
-        let part = |(start, end): (usize, usize)| Chunk {
+        let part = |(start, end): (usize, usize)| TracedBatch {
             batch: if end - start == batch.num_rows() { batch.clone() } else { batch.slice(start, end - start) },
-            origin: Some(Arc::clone(&origin)),
+            provenance: Some(Arc::clone(&provenance)),
         };
         starts.zip(ends).map(part).zip(watermarks).collect()
     }
 
-    fn observe(&mut self, batch: &RecordBatch, decoded: &Decoded, cuts: &[usize]) -> (Origin, Vec<i64>) {
+    fn observe(&mut self, batch: &RecordBatch, decoded: &Decoded, cuts: &[usize]) -> (Provenance, Vec<i64>) {
         let (marks, lateness) = match self.watermark {
             SourceWatermark::Lateness(lateness) => (None, lateness),
             SourceWatermark::Column(column) => {
@@ -205,13 +205,13 @@ impl Reader {
                 "events lie in the future: a clock is wrong; their windows are emitted when time comes there"
             );
         }
-        let origin = Origin {
+        let provenance = Provenance {
             source: Some(self.index),
             before: observed.before,
             without_time: observed.without_time,
             dropped: Mutex::default(),
         };
-        (origin, observed.at_cuts)
+        (provenance, observed.at_cuts)
     }
 
     /// What a poll says to the driver; nothing when it brought no rows and time stands still.
@@ -254,8 +254,8 @@ fn cuts(times: &TimestampNanosecondArray, bin: i64) -> Vec<usize> {
 impl SourceTask {
     /// Reads until the source ends, the budget is spent, or nobody listens any more.
     pub(crate) async fn run(self, out: mpsc::Sender<Result<SourceMessage, RunError>>) {
-        let Self { node, source, mut reader, batch_size, lanes, budget } = self;
-        let (sender, mut receiver) = mpsc::channel::<Result<Pending, RunError>>(lanes.max(1));
+        let Self { node, source, mut reader, batch_size, decode_parallelism, budget } = self;
+        let (sender, mut receiver) = mpsc::channel::<Result<Pending, RunError>>(decode_parallelism.max(1));
         let mut polling = Polling {
             source,
             batch_size,

@@ -7,29 +7,29 @@ use arrow::datatypes::Schema;
 use datafusion::common::Result;
 
 use crate::exec::joins::join::JoinOperator;
-use crate::exec::options::Lanes;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::options::Parallelism;
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::windows::bins::BinOperator;
-use crate::exec::windows::per_timestamp::InstantOperator;
+use crate::exec::windows::per_timestamp::PerTimestampOperator;
 use crate::exec::windows::session::SessionOperator;
 use crate::program::{NodeId, Operator, OperatorKind, TIMESTAMP, Window};
 
 /// The state of an operator that has one.
 #[derive(Debug)]
-pub(crate) enum State {
+pub(crate) enum StatefulOperator {
     Bins(Box<BinOperator>),
     Session(Box<SessionOperator>),
-    Instant(InstantOperator),
+    PerTimestamp(PerTimestampOperator),
     Join(Box<JoinOperator>),
 }
 
-impl State {
+impl StatefulOperator {
     /// The state that an operator starts with.
     pub(crate) fn new(
         operators: &[Operator],
         operator: &Operator,
-        lanes: Lanes,
+        partitions: Parallelism,
         failures: &Failures,
     ) -> Result<Option<Self>> {
         let failures = failures.clone();
@@ -39,14 +39,16 @@ impl State {
         Ok(match &operator.kind {
             OperatorKind::Window(spec) => Some(match spec.window {
                 Window::Tumble { width } => {
-                    Self::Bins(Box::new(BinOperator::new(spec, width, width, lanes, failures)?))
+                    Self::Bins(Box::new(BinOperator::new(spec, width, width, partitions, failures)?))
                 }
                 Window::Hop { slide, width } => {
-                    Self::Bins(Box::new(BinOperator::new(spec, slide, width, lanes, failures)?))
+                    Self::Bins(Box::new(BinOperator::new(spec, slide, width, partitions, failures)?))
                 }
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap, failures)?)),
             }),
-            OperatorKind::Instant(spec) => Some(Self::Instant(InstantOperator::new(spec, time_column, failures)?)),
+            OperatorKind::PerTimestamp(spec) => {
+                Some(Self::PerTimestamp(PerTimestampOperator::new(spec, time_column, failures)?))
+            }
             OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
                 &schema(spec.left),
@@ -59,12 +61,17 @@ impl State {
     }
 
     /// Takes rows of an input; a join answers at once.
-    pub(crate) async fn push(&mut self, input: NodeId, chunk: &Chunk, late: &mut Late) -> Result<Vec<Chunk>> {
+    pub(crate) async fn push(
+        &mut self,
+        input: NodeId,
+        traced: &TracedBatch,
+        late: &mut LateRowCounter,
+    ) -> Result<Vec<TracedBatch>> {
         match self {
-            Self::Bins(bins) => bins.push(chunk, late).await?,
-            Self::Session(session) => session.push(chunk, late)?,
-            Self::Instant(instant) => instant.push(input, chunk.batch.clone()),
-            Self::Join(join) => return join.push(input, chunk, late),
+            Self::Bins(bins) => bins.push(traced, late).await?,
+            Self::Session(session) => session.push(traced, late)?,
+            Self::PerTimestamp(per_timestamp) => per_timestamp.push(input, traced.batch.clone()),
+            Self::Join(join) => return join.push(input, traced, late),
         }
         Ok(Vec::new())
     }
@@ -74,7 +81,7 @@ impl State {
         let output = match self {
             Self::Bins(bins) => return bins.advance(watermark).await,
             Self::Session(session) => session.advance(watermark)?,
-            Self::Instant(instant) => instant.advance(watermark)?,
+            Self::PerTimestamp(per_timestamp) => per_timestamp.advance(watermark)?,
             Self::Join(join) => {
                 join.advance(watermark);
                 Vec::new()
@@ -88,7 +95,7 @@ impl State {
         match self {
             Self::Bins(bins) => bins.size(),
             Self::Session(session) => session.size(),
-            Self::Instant(instant) => instant.size(),
+            Self::PerTimestamp(per_timestamp) => per_timestamp.size(),
             Self::Join(join) => join.size(),
         }
     }
@@ -98,7 +105,7 @@ impl State {
         match self {
             Self::Bins(bins) => bins.snapshot(),
             Self::Session(session) => session.snapshot(),
-            Self::Instant(instant) => instant.snapshot(),
+            Self::PerTimestamp(per_timestamp) => per_timestamp.snapshot(),
             Self::Join(join) => join.snapshot(),
         }
     }
@@ -108,8 +115,8 @@ impl State {
         match self {
             Self::Bins(bins) => bins.restore(tables),
             Self::Session(session) => session.restore(tables),
-            Self::Instant(instant) => {
-                instant.restore(tables);
+            Self::PerTimestamp(per_timestamp) => {
+                per_timestamp.restore(tables);
                 Ok(())
             }
             Self::Join(join) => join.restore(tables),

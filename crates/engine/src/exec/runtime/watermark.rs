@@ -14,7 +14,7 @@ use crate::exec::time::{after, before};
 
 /// The watermark of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tracker {
+pub(crate) struct WatermarkTracker {
     current: i64,
     partitions: BTreeMap<u32, i64>,
     /// When the newest row of each shard arrived that told time, or the first that lay in the future while none did.
@@ -43,12 +43,12 @@ const MOST_AHEAD: i64 = 3_600_000_000_000;
 /// What a batch said about time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// The watermark before each row; `None` when no row is behind it. Rows that are not behind it may show less, unless
+    /// The watermark before each row; `None` when no row is behind it. RowExpressions that are not behind it may show less, unless
     /// it was asked for of every row.
     pub(crate) before: Option<Vec<i64>>,
-    /// Rows that say nothing usable about time, in ascending order.
+    /// RowExpressions that say nothing usable about time, in ascending order.
     pub(crate) without_time: Vec<u32>,
-    /// Rows whose time lies too far beyond their arrival.
+    /// RowExpressions whose time lies too far beyond their arrival.
     pub(crate) future: u64,
     /// How far the furthest of them does.
     pub(crate) furthest: i64,
@@ -67,13 +67,13 @@ pub(crate) struct Times<'a> {
     pub(crate) arrival: Option<&'a TimestampNanosecondArray>,
     /// Each row's shard; all 0 when empty.
     pub(crate) partitions: &'a [u32],
-    /// Rows before which the watermark is asked for, in ascending order.
+    /// RowExpressions before which the watermark is asked for, in ascending order.
     pub(crate) cuts: &'a [usize],
     /// Whether the watermark before every row is asked for, behind it or not.
     pub(crate) every: bool,
 }
 
-impl Tracker {
+impl WatermarkTracker {
     pub(crate) fn new() -> Self {
         Self {
             current: i64::MIN,
@@ -232,7 +232,7 @@ impl Tracker {
 mod tests {
     use super::*;
 
-    fn observe(tracker: &mut Tracker, times: &[i64], partitions: &[u32]) -> Observed {
+    fn observe(tracker: &mut WatermarkTracker, times: &[i64], partitions: &[u32]) -> Observed {
         let event = TimestampNanosecondArray::from(times.to_vec());
         tracker.observe(
             Times { event: &event, marks: None, lateness: 0, arrival: None, partitions, cuts: &[], every: false },
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn never_moves_back_and_tells_what_it_was_before_each_row() {
-        let mut tracker = Tracker::new();
+        let mut tracker = WatermarkTracker::new();
         let observed = observe(&mut tracker, &[5, 3, 9, 8], &[]);
         assert_eq!(observed.before, Some(vec![i64::MIN, 5, i64::MIN, 9]));
         assert_eq!(tracker.watermark(), 9);
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn is_the_lowest_of_the_shards_that_are_not_idle() {
         let status = |partition, idle| PartitionStatus { partition, idle };
-        let mut tracker = Tracker::new();
+        let mut tracker = WatermarkTracker::new();
         tracker.set_partitions(vec![status(0, false), status(1, false)]);
         observe(&mut tracker, &[5, 6], &[0, 0]);
         assert_eq!(tracker.watermark(), i64::MIN, "shard 1 has not spoken");
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn times_beyond_their_arrival_do_not_count() {
-        let mut tracker = Tracker::new();
+        let mut tracker = WatermarkTracker::new();
         let event = TimestampNanosecondArray::from(vec![5000, 10]);
         let arrival = TimestampNanosecondArray::from(vec![10, 10]);
         let times = Times {
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn rows_without_time_are_passed_over() {
-        let mut tracker = Tracker::new();
+        let mut tracker = WatermarkTracker::new();
         let event = TimestampNanosecondArray::from(vec![Some(1), None, Some(7)]);
         let marks = TimestampNanosecondArray::from(vec![Some(4_000_000_000_000), Some(3), Some(6)]);
         let times = Times {
@@ -316,15 +316,15 @@ mod tests {
             cuts: &[1, 2, 4],
             every: false,
         };
-        assert_eq!(Tracker::new().observe(times, Some(1000)).at_cuts, [4, 4, 8]);
+        assert_eq!(WatermarkTracker::new().observe(times, Some(1000)).at_cuts, [4, 4, 8]);
     }
 
     #[test]
     fn batches_of_any_size_end_at_the_same_watermark() {
         let times = [5, 3, 9, 8, 20, 1, 19];
-        let mut whole = Tracker::new();
+        let mut whole = WatermarkTracker::new();
         let all = observe(&mut whole, &times, &[]).before.unwrap();
-        let mut single = Tracker::new();
+        let mut single = WatermarkTracker::new();
         for (row, time) in times.iter().enumerate() {
             let before = observe(&mut single, &[*time], &[]).before.map_or(i64::MIN, |b| b[0]);
             assert_eq!(before, all[row]);

@@ -1,8 +1,8 @@
 //! Tumbling and hopping windows: rows are collected in bins of the slide's width; a bin closes when the watermark passes
 //! its end, and a window is the merge of its closed bins.
 //!
-//! The work may be spread over lanes, each of which has the bins of some of the keys: what comes out, and in which order, is
-//! the same for every number of lanes.
+//! The work may be spread over partitions, each of which has the bins of some of the keys: what comes out, and in which order, is
+//! the same for every number of partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::common::{Result, exec_datafusion_err};
 
-use super::emitted::Emitted;
-use super::key_partition::{Lane, Step};
+use super::emitted::WindowOutput;
+use super::key_partition::{KeyPartition, PartitionStep};
 use super::partition_order::ranks;
 use super::workers::Workers;
-use crate::exec::aggregates::accumulate::Finished;
-use crate::exec::aggregates::keys::{EncodedKeys, KeyEncoder, Picked};
-use crate::exec::options::Lanes;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::aggregates::accumulate::GroupResults;
+use crate::exec::aggregates::keys::{EncodedKeys, KeyEncoder, RowSelection};
+use crate::exec::options::Parallelism;
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::time::Bins;
 use crate::program::WindowSpec;
 
-/// With fewer rows, or keys, lanes take their turns on one thread: to hand work to others would cost more.
+/// With fewer rows, or keys, partitions work one after the other on one thread: to hand work to others would cost more.
 const ROWS_TO_SHARE: usize = 2048;
-/// Batches after which it is judged whether an operator's work is worth spreading, and the least rows of one that counts.
-const BATCHES_TO_JUDGE: usize = 16;
-const ROWS_TO_JUDGE: usize = 1024;
+/// Batches after which it is measured whether an operator's work is worth spreading, and the least rows of one that counts.
+const BATCHES_TO_MEASURE: usize = 16;
+const ROWS_TO_MEASURE: usize = 1024;
 
 /// The state of a tumbling or hopping window operator.
 #[derive(Debug)]
@@ -39,59 +39,68 @@ pub(crate) struct BinOperator {
     pub(crate) grid: Bins,
     /// How many bins make a window: one of a tumbling window.
     length: i128,
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) partitions: Vec<KeyPartition>,
     /// A thread for each, where there are several.
     workers: Workers,
-    spread: Lanes,
+    spread: Parallelism,
     /// The watermark up to which windows were emitted.
     pub(crate) watermark: i64,
     /// Rows taken so far: what came before what.
     pub(crate) rows: u64,
-    /// Batches that one lane took since the last judgement, and the least time that a row of one of them took.
-    judged: (usize, Duration),
+    /// Batches that one partition took since the last measurement, and the least time that a row of one of them took.
+    measured: (usize, Duration),
 }
 
 impl BinOperator {
-    pub(crate) fn new(spec: &WindowSpec, slide: i64, width: i64, spread: Lanes, failures: Failures) -> Result<Self> {
+    pub(crate) fn new(
+        spec: &WindowSpec,
+        slide: i64,
+        width: i64,
+        spread: Parallelism,
+        failures: Failures,
+    ) -> Result<Self> {
         let encoder = spec.key_encoder()?;
-        let spread = Lanes { most: if encoder.has_columns() { spread.most.max(1) } else { 1 }, ..spread };
+        let spread = Parallelism {
+            most_partitions: if encoder.has_columns() { spread.most_partitions.max(1) } else { 1 },
+            ..spread
+        };
         let mut operator = Self {
             spec: Arc::new(spec.clone()),
             failures,
             encoder,
             grid: Bins::of_width(slide),
             length: i128::from(width / slide.max(1)),
-            lanes: Vec::new(),
+            partitions: Vec::new(),
             workers: Workers::default(),
             spread,
             watermark: i64::MIN,
             rows: 0,
-            judged: (0, Duration::MAX),
+            measured: (0, Duration::MAX),
         };
-        operator.set_lanes(if spread.from.is_zero() { spread.most } else { 1 })?;
+        operator.set_partitions(if spread.spread_from.is_zero() { spread.most_partitions } else { 1 })?;
         Ok(operator)
     }
 
-    fn set_lanes(&mut self, lanes: usize) -> Result<()> {
-        let lane = |_| {
+    fn set_partitions(&mut self, partitions: usize) -> Result<()> {
+        let partition = |_| {
             let keys = self.encoder.table();
-            Lane::new(&self.spec, &self.failures, keys, (self.grid, self.length), lanes > 1)
+            KeyPartition::new(&self.spec, &self.failures, keys, (self.grid, self.length), partitions > 1)
         };
-        self.lanes = (0..lanes).map(lane).collect();
-        if lanes > 1 {
-            self.workers = Workers::start(lanes)?;
+        self.partitions = (0..partitions).map(partition).collect();
+        if partitions > 1 {
+            self.workers = Workers::start(partitions)?;
         }
         Ok(())
     }
 
     /// Takes rows; those whose bin had closed before them are late.
-    pub(crate) async fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
+    pub(crate) async fn push(&mut self, traced: &TracedBatch, late: &mut LateRowCounter) -> Result<()> {
         let begun = Instant::now();
-        let batch = self.spec.rows.apply_to_rows(&chunk.batch, &self.failures);
+        let batch = self.spec.rows.apply_to_rows(&traced.batch, &self.failures);
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let (batch, mut bins) = self.on_time(chunk, batch, late)?;
+        let (batch, mut bins) = self.on_time(traced, batch, late)?;
         let (inputs, kept) = self.spec.evaluate_rows(&batch, &self.failures)?;
         if let Some(kept) = kept {
             let mut kept = kept.values().iter();
@@ -103,21 +112,21 @@ impl BinOperator {
         let keys = self.encoder.encode(&inputs.keys)?;
         let base = self.rows;
         self.rows += bins.len() as u64;
-        if let [lane] = self.lanes.as_mut_slice() {
+        if let [partition] = self.partitions.as_mut_slice() {
             if bins.iter().all(|bin| Some(bin) == bins.first()) {
-                lane.add(bins.first().copied().unwrap_or_default(), &inputs, &keys, Picked::All, base)?;
+                partition.add(bins.first().copied().unwrap_or_default(), &inputs, &keys, RowSelection::All, base)?;
             } else {
                 for (bin, rows) in rows_by_bin(&bins) {
-                    lane.add(bin, &inputs, &keys, Picked::Some(&rows), base)?;
+                    partition.add(bin, &inputs, &keys, RowSelection::Some(&rows), base)?;
                 }
             }
-            return self.judge(bins.len(), begun);
+            return self.consider_spreading(bins.len(), begun);
         }
-        let rows = Arc::new(rows_by_lane(&bins, &keys, self.lanes.len()));
+        let rows = Arc::new(rows_by_partition(&bins, &keys, self.partitions.len()));
         let (inputs, keys) = (Arc::new(inputs), Arc::new(keys));
-        self.each(bins.len() >= ROWS_TO_SHARE, move |nth, lane| {
+        self.each(bins.len() >= ROWS_TO_SHARE, move |nth, partition| {
             for (bin, rows) in rows.get(nth).into_iter().flatten() {
-                lane.add(*bin, &inputs, &keys, Picked::Some(rows), base)?;
+                partition.add(*bin, &inputs, &keys, RowSelection::Some(rows), base)?;
             }
             Ok(())
         })
@@ -125,61 +134,67 @@ impl BinOperator {
         Ok(())
     }
 
-    /// Spreads the work of one lane over several where a row costs so much that it pays: in every one of many batches, since
+    /// Spreads the work of one partition over several where a row costs so much that it pays: in every one of many batches, since
     /// a busy machine makes any batch take long.
-    fn judge(&mut self, rows: usize, begun: Instant) -> Result<()> {
-        if self.spread.most == 1 || rows < ROWS_TO_JUDGE {
+    fn consider_spreading(&mut self, rows: usize, begun: Instant) -> Result<()> {
+        if self.spread.most_partitions == 1 || rows < ROWS_TO_MEASURE {
             return Ok(());
         }
         let of_a_row = begun.elapsed() / u32::try_from(rows).unwrap_or(u32::MAX);
-        self.judged = (self.judged.0 + 1, self.judged.1.min(of_a_row));
-        if self.judged.0 < BATCHES_TO_JUDGE {
+        self.measured = (self.measured.0 + 1, self.measured.1.min(of_a_row));
+        if self.measured.0 < BATCHES_TO_MEASURE {
             return Ok(());
         }
-        let (_, least) = std::mem::replace(&mut self.judged, (0, Duration::MAX));
-        if least < self.spread.from {
+        let (_, least) = std::mem::replace(&mut self.measured, (0, Duration::MAX));
+        if least < self.spread.spread_from {
             return Ok(());
         }
-        tracing::debug!(lanes = self.spread.most, ?least, "the work of a window is spread");
+        tracing::debug!(partitions = self.spread.most_partitions, ?least, "the work of a window is spread");
         let tables = self.snapshot()?;
-        self.set_lanes(self.spread.most)?;
+        self.set_partitions(self.spread.most_partitions)?;
         self.restore(tables)
     }
 
-    /// Lets every lane work, at the same time where that is wanted.
+    /// Lets every partition work, at the same time where that is wanted.
     async fn each<T: Send + 'static>(
         &mut self,
         at_once: bool,
-        work: impl Fn(usize, &mut Lane) -> Result<T> + Clone + Send + 'static,
+        work: impl Fn(usize, &mut KeyPartition) -> Result<T> + Clone + Send + 'static,
     ) -> Result<Vec<T>> {
-        if !at_once || self.lanes.len() == 1 {
-            return self.lanes.iter_mut().enumerate().map(|(nth, lane)| work(nth, lane)).collect();
+        if !at_once || self.partitions.len() == 1 {
+            return self.partitions.iter_mut().enumerate().map(|(nth, partition)| work(nth, partition)).collect();
         }
-        let begin = |(nth, mut lane): (usize, Lane)| {
+        let begin = |(nth, mut partition): (usize, KeyPartition)| {
             let work = work.clone();
             self.workers.run(nth, move || {
-                let done = work(nth, &mut lane);
-                (lane, done)
+                let done = work(nth, &mut partition);
+                (partition, done)
             })
         };
-        let tasks: Vec<_> = std::mem::take(&mut self.lanes).into_iter().enumerate().map(begin).collect();
+        let tasks: Vec<_> = std::mem::take(&mut self.partitions).into_iter().enumerate().map(begin).collect();
         let mut all = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let (lane, done) = task.await.map_err(|e| exec_datafusion_err!("a lane of a window ended early: {e}"))?;
-            self.lanes.push(lane);
+            let (partition, done) =
+                task.await.map_err(|e| exec_datafusion_err!("a partition of a window ended early: {e}"))?;
+            self.partitions.push(partition);
             all.push(done?);
         }
         Ok(all)
     }
 
     /// Drops late rows; the rest with their bins.
-    fn on_time(&self, chunk: &Chunk, batch: RecordBatch, late: &mut Late) -> Result<(RecordBatch, Vec<i64>)> {
+    fn on_time(
+        &self,
+        traced: &TracedBatch,
+        batch: RecordBatch,
+        late: &mut LateRowCounter,
+    ) -> Result<(RecordBatch, Vec<i64>)> {
         let rows = batch.num_rows();
         let times = self.spec.time.evaluate(&batch)?.into_array(rows)?;
         let times = times.as_primitive::<TimestampNanosecondType>();
         let bins: Vec<i64> = times.values().iter().map(|t| self.grid.number(*t)).collect();
-        let judge = chunk.judge(self.watermark);
-        if judge.all_on_time() && times.null_count() == 0 {
+        let lateness = traced.lateness(self.watermark);
+        if lateness.all_on_time() && times.null_count() == 0 {
             return Ok((batch, bins));
         }
         let numbers = self.spec.row.evaluate(&batch)?.into_array(rows)?;
@@ -187,9 +202,9 @@ impl BinOperator {
         let mut kept = Vec::with_capacity(rows);
         for (row, bin) in bins.iter().enumerate() {
             let number = numbers.value(row);
-            let is_late = times.is_null(row) || *bin < self.grid.number(judge.watermark_at(number));
+            let is_late = times.is_null(row) || *bin < self.grid.number(lateness.watermark_at(number));
             if is_late {
-                late.add(chunk, number);
+                late.add(traced, number);
             }
             kept.push(!is_late);
         }
@@ -206,38 +221,38 @@ impl BinOperator {
         if watermark <= self.watermark {
             return Ok((Vec::new(), watermark));
         }
-        let (mut emitted, mut reached) = (Emitted::new(self.grid, self.length), watermark);
+        let (mut emitted, mut reached) = (WindowOutput::new(self.grid, self.length), watermark);
         while let Some((end, finished)) = self.next(watermark).await? {
-            if !emitted.push(end, finished, &self.spec, &mut self.lanes)? {
+            if !emitted.push(end, finished, &self.spec, &mut self.partitions)? {
                 reached = self.grid.start(end);
                 break;
             }
         }
         self.watermark = reached.max(self.watermark);
-        let output = emitted.into_batches(&self.spec, &mut self.lanes)?;
+        let output = emitted.into_batches(&self.spec, &mut self.partitions)?;
         if !output.is_empty() {
-            self.lanes.iter_mut().for_each(Lane::collect_keys);
+            self.partitions.iter_mut().for_each(KeyPartition::collect_keys);
         }
         Ok((output, self.watermark))
     }
 
-    /// The next window that ends at or before the watermark: the number of the bin behind it, and the groups of each lane.
-    async fn next(&mut self, watermark: i64) -> Result<Option<(i128, Vec<Finished>)>> {
+    /// The next window that ends at or before the watermark: the number of the bin behind it, and the groups of each partition.
+    async fn next(&mut self, watermark: i64) -> Result<Option<(i128, Vec<GroupResults>)>> {
         loop {
-            let at_once =
-                self.lanes.len() > 1 && self.lanes.iter().map(|l| l.keys.len()).sum::<usize>() >= ROWS_TO_SHARE;
-            let steps = self.each(at_once, move |_, lane| lane.step(watermark)).await?;
+            let at_once = self.partitions.len() > 1
+                && self.partitions.iter().map(|l| l.keys.len()).sum::<usize>() >= ROWS_TO_SHARE;
+            let steps = self.each(at_once, move |_, partition| partition.step(watermark)).await?;
             let (mut window, mut closed) = (None, None);
             let (mut finished, mut firsts) = (Vec::new(), Vec::new());
-            // All lanes have the same bins, and so take the same step.
+            // All partitions have the same bins, and so take the same step.
             for step in steps {
                 match step {
-                    Step::Nothing => return Ok(None),
-                    Step::Window(end, groups) => {
+                    PartitionStep::Nothing => return Ok(None),
+                    PartitionStep::Window(end, groups) => {
                         window = Some(end);
                         finished.push(groups);
                     }
-                    Step::Closed(number, first) => {
+                    PartitionStep::Closed(number, first) => {
                         closed = Some(number);
                         firsts.push(first);
                     }
@@ -246,18 +261,18 @@ impl BinOperator {
             if let Some(end) = window {
                 return Ok(Some((end, finished)));
             }
-            if let Some(number) = closed.filter(|_| self.lanes.len() > 1) {
+            if let Some(number) = closed.filter(|_| self.partitions.len() > 1) {
                 let firsts: Vec<&[u64]> = firsts.iter().map(Vec::as_slice).collect();
                 let (ranks, span) = ranks(&firsts);
-                for (lane, ranks) in self.lanes.iter_mut().zip(ranks) {
-                    lane.closed.set_order(number, ranks, span);
+                for (partition, ranks) in self.partitions.iter_mut().zip(ranks) {
+                    partition.closed.set_order(number, ranks, span);
                 }
             }
         }
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.lanes.iter().map(Lane::size).sum()
+        self.partitions.iter().map(KeyPartition::size).sum()
     }
 }
 
@@ -270,14 +285,14 @@ fn rows_by_bin(bins: &[i64]) -> BTreeMap<i64, Vec<u32>> {
     by_bin
 }
 
-/// The rows of a batch in each bin of each lane: every lane has every bin.
-fn rows_by_lane(bins: &[i64], keys: &EncodedKeys, lanes: usize) -> Vec<BTreeMap<i64, Vec<u32>>> {
+/// The rows of a batch in each bin of each partition: every partition has every bin.
+fn rows_by_partition(bins: &[i64], keys: &EncodedKeys, partitions: usize) -> Vec<BTreeMap<i64, Vec<u32>>> {
     let none: BTreeMap<i64, Vec<u32>> = bins.iter().map(|bin| (*bin, Vec::new())).collect();
-    let mut by_lane = vec![none; lanes];
-    for (row, (bin, lane)) in (0u32..).zip(bins.iter().zip(keys.lanes(lanes))) {
-        if let Some(rows) = by_lane.get_mut(lane).and_then(|bins| bins.get_mut(bin)) {
+    let mut by_partition = vec![none; partitions];
+    for (row, (bin, partition)) in (0u32..).zip(bins.iter().zip(keys.partitions(partitions))) {
+        if let Some(rows) = by_partition.get_mut(partition).and_then(|bins| bins.get_mut(bin)) {
             rows.push(row);
         }
     }
-    by_lane
+    by_partition
 }

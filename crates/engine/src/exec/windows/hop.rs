@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use datafusion::common::Result;
 
-use crate::exec::aggregates::accumulate::{Finished, Groups, Partial};
+use crate::exec::aggregates::accumulate::{GroupResults, Groups, PartialStates};
 use crate::exec::rows::failures::{Failures, attempt};
 use crate::exec::time::Bins;
 use crate::program::WindowSpec;
@@ -21,12 +21,12 @@ pub(crate) struct ClosedBins {
     grid: Bins,
     /// How many bins make a window.
     length: i128,
-    /// Whether other lanes hold groups of the same bins.
+    /// Whether other partitions hold groups of the same bins.
     ordered: bool,
     /// By the bin's number.
-    bins: BTreeMap<i64, Arc<Partial>>,
+    bins: BTreeMap<i64, Arc<PartialStates>>,
     /// By level and number; `None` where a block has no rows.
-    blocks: HashMap<(u32, i64), Option<Arc<Partial>>>,
+    blocks: HashMap<(u32, i64), Option<Arc<PartialStates>>>,
     /// The number of the bin behind the next window: all windows that end earlier were emitted.
     next_end: i128,
     /// The newest window, if it is small.
@@ -36,8 +36,8 @@ pub(crate) struct ClosedBins {
 /// What a window was made of, and what came of it. Where bins are few, windows that follow each other hold the same.
 #[derive(Debug)]
 struct Window {
-    parts: Vec<Weak<Partial>>,
-    finished: Finished,
+    parts: Vec<Weak<PartialStates>>,
+    finished: GroupResults,
 }
 
 /// A window of more rows is not kept: it is dear to hold, and the next one seldom has the same bins.
@@ -49,11 +49,11 @@ impl ClosedBins {
         Self { grid, length, ordered, bins: BTreeMap::new(), blocks: HashMap::new(), next_end, newest: None }
     }
 
-    pub(crate) fn insert(&mut self, number: i64, partial: Partial) {
+    pub(crate) fn insert(&mut self, number: i64, partial: PartialStates) {
         self.bins.insert(number, Arc::new(partial));
     }
 
-    /// Sets the order of a bin's groups among those of all lanes.
+    /// Sets the order of a bin's groups among those of all partitions.
     pub(crate) fn set_order(&mut self, number: i64, firsts: Vec<u32>, span: usize) {
         if let Some(partial) = self.bins.get_mut(&number) {
             Arc::make_mut(partial).set_order(firsts, span);
@@ -65,7 +65,7 @@ impl ClosedBins {
         self.partials().map(|p| p.numbers.len()).sum()
     }
 
-    pub(crate) fn partials(&self) -> impl Iterator<Item = &Partial> {
+    pub(crate) fn partials(&self) -> impl Iterator<Item = &PartialStates> {
         self.bins.values().chain(self.blocks.values().flatten()).map(AsRef::as_ref)
     }
 
@@ -81,7 +81,7 @@ impl ClosedBins {
     }
 
     /// The bin of a number.
-    pub(crate) fn bin(&self, number: i64) -> Option<&Partial> {
+    pub(crate) fn bin(&self, number: i64) -> Option<&PartialStates> {
         self.bins.get(&number).map(AsRef::as_ref)
     }
 
@@ -100,7 +100,7 @@ impl ClosedBins {
         (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Option<(i128, Finished)> {
+    ) -> Option<(i128, GroupResults)> {
         let first = self.bins.first_key_value().map(|(first, _)| i128::from(*first))?;
         let end = self.next_end.max(first + 1);
         if self.grid.start(end) > watermark {
@@ -110,7 +110,7 @@ impl ClosedBins {
         let window = attempt(|| self.window(start, end, (spec, failures), known, groups));
         let finished = window.unwrap_or_else(|error| {
             failures.add(1, &error);
-            Finished::default()
+            GroupResults::default()
         });
         self.next_end = end + 1;
         self.forget_before(self.next_end - self.length);
@@ -125,7 +125,7 @@ impl ClosedBins {
         (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Finished> {
+    ) -> Result<GroupResults> {
         let mut parts = Vec::new();
         let mut at = start;
         while at < end {
@@ -145,11 +145,11 @@ impl ClosedBins {
     /// The results of merged parts; those of the window before where it had the same parts.
     fn finished(
         &mut self,
-        parts: &[Arc<Partial>],
+        parts: &[Arc<PartialStates>],
         (spec, failures): (&WindowSpec, &Failures),
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Finished> {
+    ) -> Result<GroupResults> {
         let same = |newest: &&Window| {
             let pairs = newest.parts.iter().zip(parts);
             newest.parts.len() == parts.len()
@@ -172,7 +172,7 @@ impl ClosedBins {
         spec: &WindowSpec,
         known: usize,
         groups: &mut Vec<usize>,
-    ) -> Result<Option<Arc<Partial>>> {
+    ) -> Result<Option<Arc<PartialStates>>> {
         if level == 0 {
             return Ok(self.bins.get(&number).cloned());
         }
@@ -208,6 +208,6 @@ impl ClosedBins {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.partials().map(Partial::size).sum()
+        self.partials().map(PartialStates::size).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! One lane of a window operator: the bins of some of its keys, or of all.
+//! One partition of a window operator: the bins of some of its keys, or of all.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 use datafusion::common::Result;
 
 use super::hop::ClosedBins;
-use crate::exec::aggregates::accumulate::{Finished, Groups, Partial};
-use crate::exec::aggregates::arguments::Inputs;
-use crate::exec::aggregates::keys::{EncodedKeys, Keys, Picked};
+use crate::exec::aggregates::accumulate::{GroupResults, Groups, PartialStates};
+use crate::exec::aggregates::arguments::EvaluatedBatch;
+use crate::exec::aggregates::keys::{EncodedKeys, Keys, RowSelection};
 use crate::exec::rows::failures::{Failures, attempt};
 use crate::exec::time::{Bins, before};
 use crate::program::WindowSpec;
 
-/// The bins of a lane. All lanes of an operator have the same bins, also where one has no group in a bin: what they do
-/// next is then the same for all, and each key's states are merged as they would be with one lane.
+/// The bins of a partition. All partitions of an operator have the same bins, also where one has no group in a bin: what they do
+/// next is then the same for all, and each key's states are merged as they would be with one partition.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct KeyPartition {
     spec: Arc<WindowSpec>,
     failures: Failures,
     pub(crate) keys: Keys,
     grid: Bins,
     /// How many bins make a window: one of a tumbling window.
     length: i128,
-    /// Whether there are other lanes.
+    /// Whether there are other partitions.
     ordered: bool,
     /// By the bin's number.
     pub(crate) open: BTreeMap<i64, Groups>,
@@ -34,18 +34,18 @@ pub(crate) struct Lane {
     groups: Vec<usize>,
 }
 
-/// What a lane did.
+/// What a partition did.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum PartitionStep {
     /// It ended a window; with the number of the bin behind it.
-    Window(i128, Finished),
+    Window(i128, GroupResults),
     /// It closed the bin of a number; with what came before what.
     Closed(i64, Vec<u64>),
     /// There is no more to do.
     Nothing,
 }
 
-impl Lane {
+impl KeyPartition {
     pub(crate) fn new(
         spec: &Arc<WindowSpec>,
         failures: &Failures,
@@ -71,16 +71,16 @@ impl Lane {
     pub(crate) fn add(
         &mut self,
         bin: i64,
-        inputs: &Inputs,
+        inputs: &EvaluatedBatch,
         keys: &EncodedKeys,
-        picked: Picked<'_>,
+        picked: RowSelection<'_>,
         base: u64,
     ) -> Result<()> {
         let bin = match self.open.entry(bin) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Groups::new(&self.spec, self.ordered)?),
         };
-        if matches!(picked, Picked::Some([])) {
+        if matches!(picked, RowSelection::Some([])) {
             return Ok(());
         }
         self.keys.number(keys, inputs.rows, picked, &mut self.numbers);
@@ -95,7 +95,7 @@ impl Lane {
     }
 
     /// Closes the next bin that ends at or before the watermark, or ends the next window, whichever is first.
-    pub(crate) fn step(&mut self, watermark: i64) -> Result<Step> {
+    pub(crate) fn step(&mut self, watermark: i64) -> Result<PartitionStep> {
         let grid = self.grid;
         let over = |number: &i64| grid.end(*number) <= watermark;
         let next = self.open.first_key_value().map(|(number, _)| *number).filter(over);
@@ -105,25 +105,25 @@ impl Lane {
             let (spec, known) = (Arc::clone(&self.spec), self.keys.len());
             let window = self.closed.next_window(bound, (&spec, &self.failures), known, &mut self.groups);
             if let Some((end, finished)) = window {
-                return Ok(Step::Window(end, finished));
+                return Ok(PartitionStep::Window(end, finished));
             }
         }
         let Some((number, groups)) = next.and_then(|number| self.open.remove_entry(&number)) else {
-            return Ok(Step::Nothing);
+            return Ok(PartitionStep::Nothing);
         };
         if self.length == 1 {
-            return Ok(Step::Window(i128::from(number) + 1, groups.finish(&self.spec, &self.failures)));
+            return Ok(PartitionStep::Window(i128::from(number) + 1, groups.finish(&self.spec, &self.failures)));
         }
         let (firsts, rows) = (groups.firsts().to_vec(), groups.numbers().len());
         match attempt(|| groups.into_partial()) {
             Ok(partial) => {
                 self.closed.insert(number, partial);
-                Ok(Step::Closed(number, firsts))
+                Ok(PartitionStep::Closed(number, firsts))
             }
             Err(error) => {
                 self.failures.add(rows, &error);
                 self.closed.insert(number, Groups::new(&self.spec, self.ordered)?.into_partial()?);
-                Ok(Step::Closed(number, Vec::new()))
+                Ok(PartitionStep::Closed(number, Vec::new()))
             }
         }
     }
@@ -149,7 +149,7 @@ impl Lane {
 
     /// An open bin's states, and what came before what. Accumulators give their state only by giving it up, so the bin is
     /// built anew from it.
-    pub(crate) fn state_of_open(&mut self, number: i64) -> Result<Option<(Partial, Vec<u64>)>> {
+    pub(crate) fn state_of_open(&mut self, number: i64) -> Result<Option<(PartialStates, Vec<u64>)>> {
         let Some(groups) = self.open.remove(&number) else { return Ok(None) };
         let firsts = groups.firsts().to_vec();
         let partial = groups.into_partial()?;
@@ -161,14 +161,14 @@ impl Lane {
     }
 
     /// Builds an open bin from states.
-    pub(crate) fn reopen(&mut self, number: i64, partial: &Partial) -> Result<()> {
+    pub(crate) fn reopen(&mut self, number: i64, partial: &PartialStates) -> Result<()> {
         let groups = Groups::merged(&self.spec, self.ordered, [partial], self.keys.len(), &mut self.groups)?;
         self.open.insert(number, groups);
         Ok(())
     }
 
     /// Numbers the keys of some rows, for states that are handed in.
-    pub(crate) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: Picked<'_>) -> Vec<u32> {
+    pub(crate) fn number(&mut self, keys: &EncodedKeys, rows: usize, picked: RowSelection<'_>) -> Vec<u32> {
         self.keys.number(keys, rows, picked, &mut self.numbers);
         self.numbers.clone()
     }

@@ -1,7 +1,7 @@
-//! Work over whole instants: a DataFusion plan over all rows of an instant.
+//! Work over whole timestamps: a DataFusion plan over all rows of an timestamp.
 //!
-//! Rows of windowed streams carry their instant in `_timestamp`. Groups, partitions and joins of such rows hold the window
-//! or the instant, so all instants that are complete are evaluated in one go.
+//! Rows of windowed streams carry their timestamp in `_timestamp`. Groups, partitions and joins of such rows hold the window
+//! or the timestamp, so all timestamps that are complete are evaluated in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ use datafusion::common::Result;
 use crate::exec::rows::evaluate::Evaluator;
 use crate::exec::rows::expressions::bytes_of;
 use crate::exec::rows::failures::{Failures, attempt};
-use crate::exec::rows::over_rows::{OfInputs, run_over_rows};
-use crate::program::{InstantSpec, NodeId};
+use crate::exec::rows::over_rows::{NodeBatches, run_over_rows};
+use crate::program::{NodeId, PerTimestampSpec};
 
-/// Rows that wait until the watermark has passed their instant.
+/// Rows that wait until the watermark has passed their timestamp.
 #[derive(Debug)]
-pub(crate) struct InstantOperator {
+pub(crate) struct PerTimestampOperator {
     plan: Evaluator,
     failures: Failures,
     /// Per input: the place of `_timestamp`, and the rows that wait.
@@ -27,8 +27,12 @@ pub(crate) struct InstantOperator {
     bytes: usize,
 }
 
-impl InstantOperator {
-    pub(crate) fn new(spec: &InstantSpec, time_columns: impl Fn(NodeId) -> usize, failures: Failures) -> Result<Self> {
+impl PerTimestampOperator {
+    pub(crate) fn new(
+        spec: &PerTimestampSpec,
+        time_columns: impl Fn(NodeId) -> usize,
+        failures: Failures,
+    ) -> Result<Self> {
         let waiting = spec.inputs.iter().map(|id| (*id, (time_columns(*id), Vec::new()))).collect();
         Ok(Self { plan: Evaluator::new(&spec.plan)?, failures, waiting, bytes: 0 })
     }
@@ -40,7 +44,7 @@ impl InstantOperator {
         }
     }
 
-    /// Evaluates the instants before the watermark.
+    /// Evaluates the timestamps before the watermark.
     pub(crate) fn advance(&mut self, watermark: i64) -> Result<Vec<RecordBatch>> {
         let mut complete = Vec::with_capacity(self.waiting.len());
         let mut any = false;
@@ -79,27 +83,27 @@ impl InstantOperator {
         Ok(output.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
 
-    /// Evaluates instant by instant, so that one that fails costs no other; within it the rows that fail are left out.
-    fn one_by_one(&mut self, complete: &OfInputs) -> Result<Vec<RecordBatch>> {
+    /// Evaluates timestamp by timestamp, so that one that fails costs no other; within it the rows that fail are left out.
+    fn one_by_one(&mut self, complete: &NodeBatches) -> Result<Vec<RecordBatch>> {
         let Self { plan, failures, waiting, .. } = self;
         let times = |node: &NodeId, batch: &RecordBatch| {
             let time = waiting.get(node).map_or(0, |(time, _)| *time);
             batch.column(time).as_primitive::<TimestampNanosecondType>().clone()
         };
-        let mut instants = BTreeSet::new();
+        let mut timestamps = BTreeSet::new();
         for (node, batches) in complete {
-            batches.iter().for_each(|batch| instants.extend(times(node, batch).iter()));
+            batches.iter().for_each(|batch| timestamps.extend(times(node, batch).iter()));
         }
         let mut output = Vec::new();
-        for instant in instants {
-            let mut inputs = OfInputs::with_capacity(complete.len());
+        for timestamp in timestamps {
+            let mut inputs = NodeBatches::with_capacity(complete.len());
             for (node, batches) in complete {
-                let mut of_instant = Vec::new();
+                let mut of_timestamp = Vec::new();
                 for batch in batches {
-                    let here = BooleanArray::from_iter(times(node, batch).iter().map(|t| Some(t == instant)));
-                    of_instant.push(filter_record_batch(batch, &here)?);
+                    let here = BooleanArray::from_iter(times(node, batch).iter().map(|t| Some(t == timestamp)));
+                    of_timestamp.push(filter_record_batch(batch, &here)?);
                 }
-                inputs.push((*node, of_instant));
+                inputs.push((*node, of_timestamp));
             }
             output.extend(run_over_rows(&inputs, failures, &mut |inputs| plan.run(inputs)));
         }

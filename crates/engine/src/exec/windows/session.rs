@@ -15,9 +15,9 @@ use datafusion::common::{Result, internal_err};
 
 use super::window_column::window_array;
 use crate::exec::aggregates::accumulate::Accumulators;
-use crate::exec::aggregates::arguments::{Arguments, Inputs};
-use crate::exec::aggregates::keys::Picked;
-use crate::exec::rows::batch::{Chunk, Late};
+use crate::exec::aggregates::arguments::{AggregateArguments, EvaluatedBatch};
+use crate::exec::aggregates::keys::RowSelection;
+use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::expressions::bytes_of;
 use crate::exec::rows::failures::Failures;
 use crate::exec::time::{after, are_closer, before};
@@ -49,11 +49,11 @@ struct Session {
     first: i64,
     last: i64,
     /// In the order in which aggregates see them.
-    rows: Vec<Place>,
+    rows: Vec<RowLocation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct RowLocation {
     time: i64,
     batch: u32,
     row: u32,
@@ -77,8 +77,8 @@ impl SessionOperator {
     }
 
     /// Takes rows; those behind the watermark are late.
-    pub(crate) fn push(&mut self, chunk: &Chunk, late: &mut Late) -> Result<()> {
-        let batch = self.spec.rows.apply_to_rows(&chunk.batch, &self.failures);
+    pub(crate) fn push(&mut self, traced: &TracedBatch, late: &mut LateRowCounter) -> Result<()> {
+        let batch = self.spec.rows.apply_to_rows(&traced.batch, &self.failures);
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
@@ -87,14 +87,14 @@ impl SessionOperator {
         let times = times.as_primitive::<TimestampNanosecondType>();
         let numbers = self.spec.row.evaluate(&batch)?.into_array(rows)?;
         let numbers = numbers.as_primitive::<UInt32Type>();
-        let judge = chunk.judge(self.watermark);
+        let lateness = traced.lateness(self.watermark);
         let (inputs, computed) = self.spec.evaluate_rows(&batch, &self.failures)?;
         let mut kept = Vec::with_capacity(rows);
         for row in 0..rows {
             let number = numbers.value(row);
-            let is_late = times.is_null(row) || times.value(row) < judge.watermark_at(number);
+            let is_late = times.is_null(row) || times.value(row) < lateness.watermark_at(number);
             if is_late {
-                late.add(chunk, number);
+                late.add(traced, number);
             }
             if computed.as_ref().is_none_or(|computed| computed.value(row)) {
                 kept.push((!is_late).then(|| times.value(row)));
@@ -103,7 +103,7 @@ impl SessionOperator {
         self.add(&inputs, &kept)
     }
 
-    fn add(&mut self, inputs: &Inputs, times: &[Option<i64>]) -> Result<()> {
+    fn add(&mut self, inputs: &EvaluatedBatch, times: &[Option<i64>]) -> Result<()> {
         let encoded = self.encoder.as_ref().map(|e| e.convert_columns(&inputs.keys)).transpose()?;
         let batch = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         let rows = stored(inputs)?;
@@ -113,7 +113,7 @@ impl SessionOperator {
         for (row, time) in (0u32..).zip(times) {
             let Some(time) = *time else { continue };
             let key = encoded.as_ref().map_or(&[][..], |e| e.row(row as usize).data());
-            let place = Place { time, batch, row };
+            let place = RowLocation { time, batch, row };
             self.live += 1;
             self.next_end = self.next_end.min(after(time, self.gap));
             match self.keys.get_mut(key) {
@@ -159,7 +159,7 @@ impl SessionOperator {
     }
 
     /// The results of sessions that are over.
-    fn close(&self, closed: &[(i64, i64, Vec<Place>)]) -> Result<Option<RecordBatch>> {
+    fn close(&self, closed: &[(i64, i64, Vec<RowLocation>)]) -> Result<Option<RecordBatch>> {
         if closed.is_empty() {
             return Ok(None);
         }
@@ -174,7 +174,7 @@ impl SessionOperator {
         let inputs = self.unstored(&gather(&self.rows, picked)?)?;
         // Every session is a group of its own, also where one key has several.
         let mut accumulators = Accumulators::new(&self.spec)?;
-        accumulators.update(&inputs, Picked::All, &sessions, starts.len())?;
+        accumulators.update(&inputs, RowSelection::All, &sessions, starts.len())?;
         let values = accumulators.finish()?;
         let firsts: arrow::array::UInt32Array = first_rows(&sessions);
         let keys =
@@ -194,11 +194,12 @@ impl SessionOperator {
             (self.bytes, self.stored) = (0, 0);
             return Ok(());
         }
-        let mut places: Vec<&mut Place> = self.keys.values_mut().flatten().flat_map(|s| s.rows.iter_mut()).collect();
+        let mut places: Vec<&mut RowLocation> =
+            self.keys.values_mut().flatten().flat_map(|s| s.rows.iter_mut()).collect();
         places.sort_unstable_by_key(|p| (p.batch, p.row));
         let picked: Vec<(usize, usize)> = places.iter().map(|p| (p.batch as usize, p.row as usize)).collect();
         for (row, place) in (0u32..).zip(places) {
-            *place = Place { time: place.time, batch: 0, row };
+            *place = RowLocation { time: place.time, batch: 0, row };
         }
         let batches: Vec<&RecordBatch> = self.rows.iter().collect();
         let rows = interleave_record_batch(&batches, &picked)?;
@@ -208,12 +209,12 @@ impl SessionOperator {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.bytes + self.live * size_of::<Place>() + self.keys.len() * size_of::<Session>()
+        self.bytes + self.live * size_of::<RowLocation>() + self.keys.len() * size_of::<Session>()
     }
 
     /// The rows of open sessions with their times.
     pub(crate) fn snapshot(&self) -> Result<Vec<(String, RecordBatch)>> {
-        let mut places: Vec<Place> = self.keys.values().flatten().flat_map(|s| s.rows.iter().copied()).collect();
+        let mut places: Vec<RowLocation> = self.keys.values().flatten().flat_map(|s| s.rows.iter().copied()).collect();
         places.sort_unstable_by_key(|p| (p.batch, p.row));
         let progress = (format!("progress-{}", self.watermark), RecordBatch::new_empty(Arc::new(Schema::empty())));
         if places.is_empty() {
@@ -242,7 +243,7 @@ impl SessionOperator {
         Ok(())
     }
 
-    fn unstored(&self, batch: &RecordBatch) -> Result<Inputs> {
+    fn unstored(&self, batch: &RecordBatch) -> Result<EvaluatedBatch> {
         let mut columns = batch.columns().iter().cloned();
         let keys = columns.by_ref().take(self.spec.keys.len()).collect();
         let mut arguments = Vec::with_capacity(self.spec.aggregates.len());
@@ -250,17 +251,17 @@ impl SessionOperator {
             let values = columns.by_ref().take(aggregate.argument_count()).collect();
             let filter =
                 if aggregate.has_filter() { columns.next().and_then(|c| c.as_boolean_opt().cloned()) } else { None };
-            arguments.push(Arguments { values, filter });
+            arguments.push(AggregateArguments { values, filter });
         }
         // The row numbers close the batch: it has rows even where it has neither keys nor arguments.
-        Ok(Inputs { rows: batch.num_rows(), keys, arguments })
+        Ok(EvaluatedBatch { rows: batch.num_rows(), keys, arguments })
     }
 }
 
 /// Puts a row into the session that it belongs to, joining those that it bridges: at most two, one before it and one after.
 /// Rows stay in the order in which Arroyo feeds them to its aggregates: as they came, but those of a session that is joined
 /// to an earlier one behind the row that joined them.
-fn join_session(sessions: &mut Vec<Session>, place: Place, gap: i64) {
+fn join_session(sessions: &mut Vec<Session>, place: RowLocation, gap: i64) {
     let time = place.time;
     let touches = |s: &Session| {
         (time <= s.last || are_closer(time, s.last, gap)) && (time >= s.first || are_closer(time, s.first, gap))
@@ -298,7 +299,7 @@ fn gather(batches: &[RecordBatch], mut picked: Vec<(usize, usize)>) -> Result<Re
 }
 
 /// Keys, arguments, filters and a row number as one batch.
-fn stored(inputs: &Inputs) -> Result<RecordBatch> {
+fn stored(inputs: &EvaluatedBatch) -> Result<RecordBatch> {
     let mut columns = inputs.keys.clone();
     for argument in &inputs.arguments {
         columns.extend(argument.values.iter().cloned());

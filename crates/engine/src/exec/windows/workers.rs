@@ -1,4 +1,4 @@
-//! Threads for the lanes of a window operator. A lane always works on the same one: what it holds was allocated there, and
+//! Threads for the partitions of a window operator. A partition always works on the same one: what it holds was allocated there, and
 //! allocators make threads that free each other's memory wait for each other.
 
 use std::sync::mpsc;
@@ -19,11 +19,11 @@ impl Workers {
     pub(crate) fn start(count: usize) -> Result<Self> {
         let start = |nth| {
             let (sender, jobs) = mpsc::channel::<Job>();
-            let thread = Builder::new().name(format!("weir-lane-{nth}"));
+            let thread = Builder::new().name(format!("weir-partition-{nth}"));
             // It is not waited for: it holds nothing but the job at hand.
             thread
                 .spawn(move || jobs.iter().for_each(|job| job()))
-                .map_err(|e| exec_datafusion_err!("a lane of a window: {e}"))?;
+                .map_err(|e| exec_datafusion_err!("a partition of a window: {e}"))?;
             Ok(sender)
         };
         (0..count).map(start).collect::<Result<_>>().map(Self)

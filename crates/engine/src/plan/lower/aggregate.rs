@@ -134,7 +134,7 @@ fn regroup(input: Stream, groups: Vec<Expr>, aggregate: &Aggregate) -> Result<St
     Ok(Stream { plan, window, window_columns, node: None })
 }
 
-/// The same fixed window called again over windowed rows: they are grouped by their instant, which names the window.
+/// The same fixed window called again over windowed rows: they are grouped by their timestamp, which names the window.
 fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggregate) -> Result<Stream> {
     let Some(width) = window.width() else { return plan_err!("session windows cannot be nested") };
     let time = system_column(input.plan.schema(), TIMESTAMP)?;
@@ -144,10 +144,14 @@ fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggreg
     let keys = groups.len();
     groups.push(time);
     let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input.plan), groups, aggregate.aggr_expr.clone())?);
-    let instant = Expr::Column(Column::from(plan.schema().qualified_field(keys)));
+    let timestamp = Expr::Column(Column::from(plan.schema().qualified_field(keys)));
     let nanos = |n: i64| lit(ScalarValue::new_interval_mdn(0, 0, n));
-    let bounds =
-        named_struct(vec![lit("start"), instant.clone() - nanos(width - 1), lit("end"), instant.clone() + nanos(1)]);
+    let bounds = named_struct(vec![
+        lit("start"),
+        timestamp.clone() - nanos(width - 1),
+        lit("end"),
+        timestamp.clone() + nanos(1),
+    ]);
     let mut output = Vec::with_capacity(aggregate.schema.fields().len() + 1);
     for index in 0..aggregate.schema.fields().len() {
         if index == window_index {
@@ -155,7 +159,7 @@ fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggreg
             output.push(bounds.clone().alias_qualified(qualifier.cloned(), field.name()));
             continue;
         }
-        // Keys after the window moved one to the left; aggregates sit behind the instant, which takes the window's place.
+        // Keys after the window moved one to the left; aggregates sit behind the timestamp, which takes the window's place.
         let from = if index < window_index {
             index
         } else if index <= keys {
@@ -165,7 +169,7 @@ fn nested(input: Stream, window_index: usize, window: Window, aggregate: &Aggreg
         };
         output.push(renamed(&plan, from, aggregate, index));
     }
-    output.push(instant);
+    output.push(timestamp);
     let plan = project(plan, output)?;
     let window_columns = [column_key(plan.schema(), window_index)].into();
     Ok(Stream { plan, window: Some(window), window_columns, node: None })

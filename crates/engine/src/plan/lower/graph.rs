@@ -54,7 +54,7 @@ pub(crate) enum Body {
     Source(Arc<ConnectorTable>),
     /// Row by row.
     Stateless(LogicalPlan),
-    /// Over all rows of an instant, when the watermark has passed it.
+    /// Over all rows of an timestamp, when the watermark has passed it.
     Instant(LogicalPlan),
     /// An aggregate in time windows: the plan is the aggregate over its input; its last two groups are time and row number.
     Window {

@@ -1,4 +1,4 @@
-//! Joins: of equally windowed inputs instant by instant, of un-windowed streams with rows kept for a while.
+//! Joins: of equally windowed inputs timestamp by timestamp, of un-windowed streams with rows kept for a while.
 
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Both sides hold results of the same window: rows meet within their instant.
+/// Both sides hold results of the same window: rows meet within their timestamp.
 fn windowed(left: Stream, right: Stream, join: Join, window: Window) -> Result<Stream> {
     if matches!(
         join.join_type,
@@ -105,7 +105,7 @@ fn windowed(left: Stream, right: Stream, join: Join, window: Window) -> Result<S
     }
     let left_time = system_column(left.plan.schema(), TIMESTAMP)?;
     let right_time = system_column(right.plan.schema(), TIMESTAMP)?;
-    // Equal windows are equal instants, and those are quicker to compare.
+    // Equal windows are equal timestamps, and those are quicker to compare.
     let mut on: Vec<(Expr, Expr)> =
         join.on.into_iter().filter(|(l, r)| !(is_window_column(l, &left) && is_window_column(r, &right))).collect();
     on.push((left_time.clone(), right_time.clone()));

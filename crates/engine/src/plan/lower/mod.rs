@@ -125,14 +125,17 @@ impl Lowering<'_> {
         let fields = qualified_fields(&schema);
         let window_columns =
             (0..fields.len()).filter(|i| stream.window_columns.contains(&column_key(&schema, *i))).collect();
-        let body =
-            if needs_whole_instants(&stream.plan) { Body::Instant(stream.plan) } else { Body::Stateless(stream.plan) };
+        let body = if needs_whole_timestamps(&stream.plan) {
+            Body::Instant(stream.plan)
+        } else {
+            Body::Stateless(stream.plan)
+        };
         self.graph.add(fields, stream.window, window_columns, body)
     }
 
-    /// A stream that is computed row by row: what needs whole instants becomes an operator of its own.
+    /// A stream that is computed row by row: what needs whole timestamps becomes an operator of its own.
     pub(crate) fn row_by_row(&mut self, stream: Stream) -> Result<Stream> {
-        if stream.node.is_some() || !needs_whole_instants(&stream.plan) {
+        if stream.node.is_some() || !needs_whole_timestamps(&stream.plan) {
             return Ok(stream);
         }
         let node = self.materialise(stream);
@@ -154,7 +157,7 @@ impl Lowering<'_> {
         if windows.count() != 1 {
             return plan_err!("Window function requires exactly one window expression in partition_by");
         }
-        // The partition holds the window, so all instants can be evaluated at once.
+        // The partition holds the window, so all timestamps can be evaluated at once.
         input.with_plan(|plan| Ok(LogicalPlan::Window(WindowPlan::try_new(window.window_expr, Arc::new(plan))?)))
     }
 
@@ -204,8 +207,8 @@ impl Stream {
     }
 }
 
-/// Whether the plan compares or combines rows, so that it may only see instants that are complete.
-fn needs_whole_instants(plan: &LogicalPlan) -> bool {
+/// Whether the plan compares or combines rows, so that it may only see timestamps that are complete.
+fn needs_whole_timestamps(plan: &LogicalPlan) -> bool {
     plan.exists(|p| Ok(matches!(p, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Join(_))))
         .unwrap_or(true)
 }

@@ -26,8 +26,8 @@ use crate::plan::statements::catalog::Columns;
 use crate::plan::statements::optimize::optimize_operator;
 use crate::plan::statements::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
 use crate::program::{
-    AggregateSpec, InstantSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, ROW, Rows, SourceSpec,
-    SourceWatermark, Step, Steps, TIMESTAMP, TableInfo, Window, WindowSpec,
+    AggregateSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, PerTimestampSpec, ROW, RowExpressions, RowStep,
+    RowSteps, SourceSpec, SourceWatermark, TIMESTAMP, TableInfo, Window, WindowSpec,
 };
 use prune::{Draft, Positions, Pruned, prune, scans};
 
@@ -90,7 +90,7 @@ impl Builder {
             Draft::Union(plans) => OperatorKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
             Draft::Instant(plan) => {
                 let inputs = scans(&plan)?;
-                OperatorKind::Instant(InstantSpec { inputs, plan: self.physical(plan)? })
+                OperatorKind::PerTimestamp(PerTimestampSpec { inputs, plan: self.physical(plan)? })
             }
             Draft::Join { plan, left, right, ttl } => {
                 OperatorKind::Join(JoinSpec { left, right, ttl, plan: self.physical(plan)? })
@@ -177,7 +177,7 @@ impl Builder {
     }
 
     /// A plan over rows of one node.
-    fn rows(&self, plan: LogicalPlan) -> Result<Rows> {
+    fn rows(&self, plan: LogicalPlan) -> Result<RowExpressions> {
         let inputs = scans(&plan)?;
         let [input] = inputs.as_slice() else {
             return internal_err!("a stateless operator reads {} inputs", inputs.len());
@@ -188,16 +188,16 @@ impl Builder {
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
         let plan = self.physical(plan)?;
         let input_schema = self.outputs.get(*input).cloned().unwrap_or_else(|| Schema::empty().into());
-        Ok(Rows {
+        Ok(RowExpressions {
             input: *input,
             columns: (0..input_schema.fields().len()).collect(),
-            steps: Steps::Plan(plan),
+            steps: RowSteps::Plan(plan),
             schema,
         })
     }
 
     /// A plan of projections and filters, as expressions.
-    fn chain(&self, plan: &LogicalPlan, input: NodeId) -> Result<Rows> {
+    fn chain(&self, plan: &LogicalPlan, input: NodeId) -> Result<RowExpressions> {
         let props = ExecutionProps::new();
         match plan {
             LogicalPlan::TableScan(scan) => {
@@ -207,7 +207,12 @@ impl Builder {
                     Some(id) => self.positions_of(id, &read)?,
                     None => read,
                 };
-                Ok(Rows { input, columns, steps: Steps::Chain(Vec::new()), schema: Arc::clone(plan.schema().inner()) })
+                Ok(RowExpressions {
+                    input,
+                    columns,
+                    steps: RowSteps::Chain(Vec::new()),
+                    schema: Arc::clone(plan.schema().inner()),
+                })
             }
             LogicalPlan::SubqueryAlias(alias) => self.chain(&alias.input, input),
             LogicalPlan::Filter(filter) => {
@@ -217,7 +222,7 @@ impl Builder {
                     .map(|condition| create_physical_expr(condition, filter.input.schema(), &props))
                     .collect::<Result<Vec<_>>>()?;
                 let input = Arc::clone(&rows.schema);
-                push_step(&mut rows, Step::Filter(conditions), &input)?;
+                push_step(&mut rows, RowStep::Filter(conditions), &input)?;
                 Ok(rows)
             }
             LogicalPlan::Projection(projection) => {
@@ -229,7 +234,7 @@ impl Builder {
                     .collect::<Result<Vec<_>>>()?;
                 let schema = physical_schema(&expressions, &projection.schema, rows.schema.as_ref())?;
                 let input = std::mem::replace(&mut rows.schema, Arc::clone(&schema));
-                push_step(&mut rows, Step::Project { expressions, schema }, &input)?;
+                push_step(&mut rows, RowStep::Project { expressions, schema }, &input)?;
                 Ok(rows)
             }
             other => internal_err!("not a chain: {}", other.display()),
@@ -267,15 +272,15 @@ impl Builder {
 }
 
 /// Adds a step, in the form that is quickest to evaluate; `input` is what the step reads.
-fn push_step(rows: &mut Rows, step: Step, input: &Schema) -> Result<()> {
+fn push_step(rows: &mut RowExpressions, step: RowStep, input: &Schema) -> Result<()> {
     let quick = |expressions: Vec<Arc<dyn PhysicalExpr>>| {
         expressions.into_iter().map(|e| with_timestamp_offsets(e, input)).collect::<Result<Vec<_>>>()
     };
     let step = match step {
-        Step::Filter(conditions) => Step::Filter(quick(conditions)?),
-        Step::Project { expressions, schema } => Step::Project { expressions: quick(expressions)?, schema },
+        RowStep::Filter(conditions) => RowStep::Filter(quick(conditions)?),
+        RowStep::Project { expressions, schema } => RowStep::Project { expressions: quick(expressions)?, schema },
     };
-    if let Steps::Chain(steps) = &mut rows.steps {
+    if let RowSteps::Chain(steps) = &mut rows.steps {
         steps.push(step);
     }
     Ok(())

@@ -14,14 +14,14 @@ use crate::connectors::{ConnectorCounters, ConnectorError};
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The API with its retries, shared by everything that works on one stream.
-pub(super) struct Calls {
+pub(super) struct RetryingClient {
     pub(super) api: Arc<dyn KinesisApi>,
     pub(super) clock: Clock,
     pub(super) counters: Arc<ConnectorCounters>,
     answered: AtomicBool,
 }
 
-impl Calls {
+impl RetryingClient {
     pub(super) fn new(api: Arc<dyn KinesisApi>, clock: Clock) -> Self {
         Self { api, clock, counters: Arc::default(), answered: AtomicBool::new(false) }
     }
@@ -31,7 +31,7 @@ impl Calls {
         let mut shards = Vec::new();
         let mut next: Option<String> = None;
         loop {
-            match self.until_answered("list its shards", || self.api.list_shards(next.clone())).await {
+            match self.retry("list its shards", || self.api.list_shards(next.clone())).await {
                 Ok(page) => {
                     shards.extend(page.shards);
                     next = page.next;
@@ -50,15 +50,15 @@ impl Calls {
     }
 
     pub(super) async fn shard_iterator(&self, shard: &str, start: &Start) -> Result<String, Fault> {
-        self.until_answered("open a shard", || self.api.shard_iterator(shard, start)).await
+        self.retry("open a shard", || self.api.shard_iterator(shard, start)).await
     }
 
     pub(super) async fn get_records(&self, iterator: &str, limit: Option<i32>) -> Result<RecordPage, Fault> {
-        self.until_answered("read a shard", || self.api.get_records(iterator, limit)).await
+        self.retry("read a shard", || self.api.get_records(iterator, limit)).await
     }
 
     /// Repeats a call until it is answered or refused.
-    pub(super) async fn until_answered<T, F>(&self, purpose: &str, call: impl Fn() -> F) -> Result<T, Fault>
+    pub(super) async fn retry<T, F>(&self, purpose: &str, call: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {
