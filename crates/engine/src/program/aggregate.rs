@@ -33,6 +33,14 @@ impl AggregateSpec {
         let states = function.state_fields()?.len();
         Ok(Self { function, arguments, filter, may_fail, states })
     }
+
+    pub(crate) fn argument_count(&self) -> usize {
+        self.arguments.len()
+    }
+
+    pub(crate) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
 }
 
 /// An aggregate in a time window.

@@ -25,6 +25,12 @@ pub(crate) struct RowExpressions {
     pub(crate) schema: SchemaRef,
 }
 
+impl RowExpressions {
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
 /// How the rows are made.
 #[derive(Debug, Clone)]
 pub(crate) enum RowSteps {

@@ -17,33 +17,23 @@ use super::variance::VarianceGroupsAccumulator;
 use crate::exec::rows::failures::{Failures, attempt};
 use crate::program::{AggregateSpec, Window, WindowSpec};
 
-impl AggregateSpec {
-    pub(crate) fn argument_count(&self) -> usize {
-        self.arguments.len()
-    }
-
-    pub(crate) fn has_filter(&self) -> bool {
-        self.filter.is_some()
-    }
-
-    /// Arroyo runs the aggregates of a session one session at a time, those of other windows many groups at a time.
-    fn accumulator(&self, in_session: bool) -> Result<Box<dyn GroupsAccumulator>> {
-        if !self.function.is_distinct() {
-            if let Some(deviations) = VarianceGroupsAccumulator::of(self.function.fun()) {
-                return Ok(Box::new(deviations));
-            }
-            if let Some(pairs) = CovarianceGroupsAccumulator::of(self.function.fun()) {
-                return Ok(Box::new(pairs));
-            }
+/// Arroyo runs the aggregates of a session one session at a time, those of other windows many groups at a time.
+fn new_accumulator(spec: &AggregateSpec, in_session: bool) -> Result<Box<dyn GroupsAccumulator>> {
+    if !spec.function.is_distinct() {
+        if let Some(deviations) = VarianceGroupsAccumulator::of(spec.function.fun()) {
+            return Ok(Box::new(deviations));
         }
-        // DataFusion's accumulator of many groups takes the first of equal rows for the last.
-        let by_row = in_session && self.function.fun().name() == "last_value";
-        if self.function.groups_accumulator_supported() && !by_row {
-            return self.function.create_groups_accumulator();
+        if let Some(pairs) = CovarianceGroupsAccumulator::of(spec.function.fun()) {
+            return Ok(Box::new(pairs));
         }
-        let function = Arc::clone(&self.function);
-        Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
     }
+    // DataFusion's accumulator of many groups takes the first of equal rows for the last.
+    let by_row = in_session && spec.function.fun().name() == "last_value";
+    if spec.function.groups_accumulator_supported() && !by_row {
+        return spec.function.create_groups_accumulator();
+    }
+    let function = Arc::clone(&spec.function);
+    Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
 }
 
 /// The running results of all aggregates, group by group.
@@ -58,7 +48,7 @@ impl std::fmt::Debug for Accumulators {
 impl Accumulators {
     pub(crate) fn new(spec: &WindowSpec) -> Result<Self> {
         let in_session = matches!(spec.window, Window::Session { .. });
-        Ok(Self(spec.aggregates.iter().map(|a| a.accumulator(in_session)).collect::<Result<_>>()?))
+        Ok(Self(spec.aggregates.iter().map(|a| new_accumulator(a, in_session)).collect::<Result<_>>()?))
     }
 
     /// Adds the picked rows, each to its group of `total`.

@@ -13,27 +13,31 @@ use super::keys::KeyEncoder;
 use crate::exec::rows::failures::{Failures, attempt};
 use crate::program::WindowSpec;
 
-impl WindowSpec {
+/// Computes keys, arguments and results of a window operator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowEvaluator<'a>(pub(crate) &'a WindowSpec);
+
+impl WindowEvaluator<'_> {
     pub(crate) fn key_encoder(&self) -> Result<KeyEncoder> {
         Ok(KeyEncoder::new(self.key_converter()?))
     }
 
     /// Encodes keys as comparable bytes; `None` where there are no keys.
     pub(crate) fn key_converter(&self) -> Result<Option<RowConverter>> {
-        if self.keys.is_empty() {
+        if self.0.keys.is_empty() {
             return Ok(None);
         }
-        let field = |k: &Arc<dyn PhysicalExpr>| Ok(SortField::new(k.data_type(&self.rows.schema)?));
-        Ok(Some(RowConverter::new(self.keys.iter().map(field).collect::<Result<_>>()?)?))
+        let field = |k: &Arc<dyn PhysicalExpr>| Ok(SortField::new(k.data_type(&self.0.rows.schema)?));
+        Ok(Some(RowConverter::new(self.0.keys.iter().map(field).collect::<Result<_>>()?)?))
     }
 
     /// Evaluates keys, arguments and filters over a batch.
-    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<EvaluatedBatch> {
+    fn evaluate(&self, batch: &RecordBatch) -> Result<EvaluatedBatch> {
         let rows = batch.num_rows();
         let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(batch)?.into_array(rows);
-        let keys = self.keys.iter().map(array).collect::<Result<_>>()?;
-        let mut arguments = Vec::with_capacity(self.aggregates.len());
-        for aggregate in &self.aggregates {
+        let keys = self.0.keys.iter().map(array).collect::<Result<_>>()?;
+        let mut arguments = Vec::with_capacity(self.0.aggregates.len());
+        for aggregate in &self.0.aggregates {
             let values = aggregate.arguments.iter().map(array).collect::<Result<_>>()?;
             let filter = match &aggregate.filter {
                 Some(filter) => {
@@ -77,10 +81,10 @@ impl WindowSpec {
         time: ArrayRef,
     ) -> Result<RecordBatch> {
         let mut columns = keys;
-        columns.insert(self.window_index.min(columns.len()), window);
+        columns.insert(self.0.window_index.min(columns.len()), window);
         columns.extend(values);
         columns.push(time);
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        Ok(RecordBatch::try_new(Arc::clone(&self.0.schema), columns)?)
     }
 }
 

@@ -14,40 +14,38 @@ use super::evaluate::evaluate;
 use super::failures::{Failures, attempt, over};
 use crate::program::{RowExpressions, RowStep, RowSteps};
 
-impl RowExpressions {
-    pub(crate) fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
+/// Computes a stateless operator's rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowEvaluator<'a>(pub(crate) &'a RowExpressions);
 
+impl RowEvaluator<'_> {
     /// Applies the operator to a batch of its input.
-    pub(crate) fn apply(&self, input: &RecordBatch) -> Result<RecordBatch> {
-        match &self.steps {
+    fn apply(&self, input: &RecordBatch) -> Result<RecordBatch> {
+        match &self.0.steps {
             RowSteps::Plan(plan) => {
-                let batches = evaluate(plan, &[(self.input, vec![input.clone()])])?;
+                let batches = evaluate(plan, &[(self.0.input, vec![input.clone()])])?;
                 Ok(arrow::compute::concat_batches(&plan.schema(), &batches)?)
             }
             RowSteps::Chain(steps) => {
-                let mut batch = input.project(&self.columns)?;
+                let mut batch = input.project(&self.0.columns)?;
                 for step in steps {
                     if batch.num_rows() == 0 {
-                        return Ok(RecordBatch::new_empty(self.schema()));
+                        return Ok(RecordBatch::new_empty(self.0.schema()));
                     }
-                    batch = step.apply(&batch)?;
+                    batch = apply_step(step, &batch)?;
                 }
                 Ok(batch)
             }
         }
     }
-}
 
-impl RowExpressions {
     /// Applies the operator; rows on which it fails are left out and counted.
     pub(crate) fn apply_to_rows(&self, input: &RecordBatch, failures: &Failures) -> RecordBatch {
         let mut apply = |rows: Range<usize>| self.apply(&part(input, rows));
         let parts = failures.over(0..input.num_rows(), &mut apply);
-        attempt(|| joined(&self.schema, parts)).unwrap_or_else(|error| {
+        attempt(|| joined(&self.0.schema, parts)).unwrap_or_else(|error| {
             failures.add(input.num_rows(), &error);
-            RecordBatch::new_empty(self.schema())
+            RecordBatch::new_empty(self.0.schema())
         })
     }
 
@@ -59,7 +57,7 @@ impl RowExpressions {
         let mut failed = Vec::new();
         over(0..input.num_rows(), &mut apply, &mut |row, error| failed.push((row, error)), &mut parts);
         if failed.is_empty() {
-            return Ok(joined(&self.schema, parts.concat())?);
+            return Ok(joined(&self.0.schema, parts.concat())?);
         }
         let mut failed = failed.into_iter().peekable();
         let (mut all, mut row) = (Vec::new(), 0);
@@ -76,16 +74,16 @@ impl RowExpressions {
             failures.add(1, &error);
             all.push(self.nulled(&input.slice(rows.start, rows.len()))?);
         }
-        Ok(joined(&self.schema, all)?)
+        Ok(joined(&self.0.schema, all)?)
     }
 
     /// One row, with nulls where an expression fails.
     fn nulled(&self, row: &RecordBatch) -> Result<RecordBatch> {
-        let RowSteps::Chain(steps) = &self.steps else { return self.apply(row) };
-        let mut batch = row.project(&self.columns)?;
+        let RowSteps::Chain(steps) = &self.0.steps else { return self.apply(row) };
+        let mut batch = row.project(&self.0.columns)?;
         for step in steps {
             let RowStep::Project { expressions, schema } = step else {
-                batch = step.apply(&batch)?;
+                batch = apply_step(step, &batch)?;
                 continue;
             };
             let column = |(expression, field): (&Arc<dyn PhysicalExpr>, &FieldRef)| {
@@ -201,19 +199,18 @@ fn as_given(
     RecordBatch::try_new_with_options(Schema::new(fields).into(), columns, options)
 }
 
-impl RowStep {
-    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        match self {
-            Self::Filter(conditions) => filter(batch, conditions),
-            Self::Project { expressions, schema } => {
-                let columns =
-                    expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
-                let options = RecordBatchOptions::new().with_row_count(Some(rows));
-                let declared = RecordBatch::try_new_with_options(Arc::clone(schema), columns.clone(), &options);
-                // Functions may give more than they declare, such as the JSON union's marks.
-                declared.or_else(|_| as_given(schema, columns, &options)).map_err(DataFusionError::from)
-            }
+/// Applies one step of a chain.
+fn apply_step(step: &RowStep, batch: &RecordBatch) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    match step {
+        RowStep::Filter(conditions) => filter(batch, conditions),
+        RowStep::Project { expressions, schema } => {
+            let columns =
+                expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            let declared = RecordBatch::try_new_with_options(Arc::clone(schema), columns.clone(), &options);
+            // Functions may give more than they declare, such as the JSON union's marks.
+            declared.or_else(|_| as_given(schema, columns, &options)).map_err(DataFusionError::from)
         }
     }
 }

@@ -11,6 +11,7 @@ use super::edge::{BarrierAck, EdgeMessage, InputBatch, InputEdges, OutputEdges, 
 use super::state::StatefulOperator;
 use crate::exec::error::RunError;
 use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
+use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
 use crate::program::{NodeId, Operator, OperatorKind};
@@ -112,7 +113,7 @@ impl OperatorTask {
         match (&operator.kind, &mut self.state) {
             (OperatorKind::Rows(rows), _) => {
                 for traced in batches.iter().flatten() {
-                    let batch = rows.apply_to_rows(&traced.batch, &self.failures);
+                    let batch = RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);
                     if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
                         self.memory.stats.count_kinds(traced.provenance.as_ref().and_then(|o| o.source), kinds);
                     }
@@ -122,7 +123,7 @@ impl OperatorTask {
             (OperatorKind::Union(inputs), _) => {
                 for (rows, batches) in inputs.iter().zip(batches) {
                     for traced in batches {
-                        let batch = rows.apply_to_rows(&traced.batch, &self.failures);
+                        let batch = RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);
                         let batch = RecordBatch::try_new(Arc::clone(&operator.schema), batch.columns().to_vec())?;
                         output.push(TracedBatch { batch, provenance: traced.provenance.clone() });
                     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::edge::{BarrierAck, InputEdges, Received};
 use crate::connectors::{Sink, SinkRow};
 use crate::exec::error::RunError;
+use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
 use crate::formats::json::{EncodeOptions, JsonEncoder};
@@ -55,7 +56,7 @@ impl SinkTask {
                         let Some(of) = self.written.get(nth).filter(|_| !batches.is_empty()).cloned() else { continue };
                         for traced in batches {
                             let failures = Failures::of_rule(&self.stats, of.rule);
-                            let batch = of.rows.apply_to_rows(&traced.batch, &failures);
+                            let batch = RowEvaluator(&of.rows).apply_to_rows(&traced.batch, &failures);
                             let rows = self.encoded(&batch, &failures);
                             self.stats.count_rule(of.rule, rows.len());
                             self.write(rows).await?;

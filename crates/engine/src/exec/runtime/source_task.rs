@@ -20,6 +20,7 @@ use super::watermark::{Times, WatermarkTracker};
 use crate::connectors::{PartitionStatus, Polled, Source};
 use crate::exec::error::RunError;
 use crate::exec::rows::batch::{Provenance, TracedBatch};
+use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
 use crate::program::{FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo};
@@ -113,7 +114,7 @@ impl Decoding {
         let decoded = decoder.decode(polled, now)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
         let Some(decoded) = decoded else { return Ok(None) };
-        let batch = self.rows.apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
+        let batch = RowEvaluator(&self.rows).apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
         Ok(Some(Computed { batch, decoded }))
     }
 }

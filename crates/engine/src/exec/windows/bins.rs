@@ -17,9 +17,11 @@ use super::key_partition::{KeyPartition, PartitionStep};
 use super::partition_order::ranks;
 use super::workers::Workers;
 use crate::exec::aggregates::accumulate::GroupResults;
+use crate::exec::aggregates::arguments::WindowEvaluator;
 use crate::exec::aggregates::keys::{EncodedKeys, KeyEncoder, RowSelection};
 use crate::exec::options::Parallelism;
 use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
+use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::time::Bins;
 use crate::program::WindowSpec;
@@ -59,7 +61,7 @@ impl BinOperator {
         spread: Parallelism,
         failures: Failures,
     ) -> Result<Self> {
-        let encoder = spec.key_encoder()?;
+        let encoder = WindowEvaluator(spec).key_encoder()?;
         let spread = Parallelism {
             most_partitions: if encoder.has_columns() { spread.most_partitions.max(1) } else { 1 },
             ..spread
@@ -96,12 +98,12 @@ impl BinOperator {
     /// Takes rows; those whose bin had closed before them are late.
     pub(crate) async fn push(&mut self, traced: &TracedBatch, late: &mut LateRowCounter) -> Result<()> {
         let begun = Instant::now();
-        let batch = self.spec.rows.apply_to_rows(&traced.batch, &self.failures);
+        let batch = RowEvaluator(&self.spec.rows).apply_to_rows(&traced.batch, &self.failures);
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let (batch, mut bins) = self.on_time(traced, batch, late)?;
-        let (inputs, kept) = self.spec.evaluate_rows(&batch, &self.failures)?;
+        let (inputs, kept) = WindowEvaluator(&self.spec).evaluate_rows(&batch, &self.failures)?;
         if let Some(kept) = kept {
             let mut kept = kept.values().iter();
             bins.retain(|_| kept.next().unwrap_or(false));

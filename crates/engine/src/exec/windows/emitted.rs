@@ -10,6 +10,7 @@ use super::key_partition::KeyPartition;
 use super::partition_order::{add_in_order, joined};
 use super::window_column::window_array;
 use crate::exec::aggregates::accumulate::GroupResults;
+use crate::exec::aggregates::arguments::WindowEvaluator;
 use crate::exec::time::{Bins, before};
 use crate::program::WindowSpec;
 
@@ -101,7 +102,12 @@ impl WindowOutput {
         }
         let times = TimestampNanosecondArray::from_iter_values(ends.iter().map(|end| before(*end, 1)));
         let values = columns.split_off(spec.keys.len());
-        self.batches.push(spec.output(columns, window_array(starts, ends)?, values, Arc::new(times))?);
+        self.batches.push(WindowEvaluator(spec).output(
+            columns,
+            window_array(starts, ends)?,
+            values,
+            Arc::new(times),
+        )?);
         Ok(())
     }
 }

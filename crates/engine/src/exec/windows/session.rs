@@ -15,9 +15,10 @@ use datafusion::common::{Result, internal_err};
 
 use super::window_column::window_array;
 use crate::exec::aggregates::accumulate::Accumulators;
-use crate::exec::aggregates::arguments::{AggregateArguments, EvaluatedBatch};
+use crate::exec::aggregates::arguments::{AggregateArguments, EvaluatedBatch, WindowEvaluator};
 use crate::exec::aggregates::keys::RowSelection;
 use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
+use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::expressions::bytes_of;
 use crate::exec::rows::failures::Failures;
 use crate::exec::time::{after, are_closer, before};
@@ -62,7 +63,7 @@ struct RowLocation {
 impl SessionOperator {
     pub(crate) fn new(spec: &WindowSpec, gap: i64, failures: Failures) -> Result<Self> {
         Ok(Self {
-            encoder: spec.key_converter()?,
+            encoder: WindowEvaluator(spec).key_converter()?,
             spec: spec.clone(),
             failures,
             gap,
@@ -78,7 +79,7 @@ impl SessionOperator {
 
     /// Takes rows; those behind the watermark are late.
     pub(crate) fn push(&mut self, traced: &TracedBatch, late: &mut LateRowCounter) -> Result<()> {
-        let batch = self.spec.rows.apply_to_rows(&traced.batch, &self.failures);
+        let batch = RowEvaluator(&self.spec.rows).apply_to_rows(&traced.batch, &self.failures);
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
@@ -88,7 +89,7 @@ impl SessionOperator {
         let numbers = self.spec.row.evaluate(&batch)?.into_array(rows)?;
         let numbers = numbers.as_primitive::<UInt32Type>();
         let lateness = traced.lateness(self.watermark);
-        let (inputs, computed) = self.spec.evaluate_rows(&batch, &self.failures)?;
+        let (inputs, computed) = WindowEvaluator(&self.spec).evaluate_rows(&batch, &self.failures)?;
         let mut kept = Vec::with_capacity(rows);
         for row in 0..rows {
             let number = numbers.value(row);
@@ -181,7 +182,7 @@ impl SessionOperator {
             inputs.keys.iter().map(|k| Ok(arrow::compute::take(k, &firsts, None)?)).collect::<Result<Vec<_>>>()?;
         let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(ends.iter().map(|e| before(*e, 1))));
         let window = window_array(starts, ends)?;
-        Ok(Some(self.spec.output(keys, window, values, times)?))
+        Ok(Some(WindowEvaluator(&self.spec).output(keys, window, values, times)?))
     }
 
     /// Drops stored rows whose sessions are closed, when they are the greater part.
