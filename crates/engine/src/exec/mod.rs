@@ -22,6 +22,5 @@ mod windows;
 
 pub use error::RunError;
 pub use options::RunOptions;
-pub(crate) use rows::check_partitions;
 pub use runtime::run;
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};

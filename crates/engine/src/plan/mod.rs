@@ -20,10 +20,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Place, PlanError};
 use crate::functions::{Udf, Udfs, json};
-use crate::program::{NodeId, Program, RuleInfo, TableInfo, TableKind};
+use crate::program::{NodeId, NodeKind, Program, RuleInfo, TableInfo, TableKind, TimeFacts};
 use crate::sql::{self, Statement, StatementKind};
 use lower::columns::{project, qualified_fields, visible_columns};
-use lower::graph::{Body, Graph};
+use lower::graph::Graph;
 use lower::{Lowering, Stream};
 use statements::catalog::{Catalog, Table};
 use statements::diagnose::{explain, refusal};
@@ -300,7 +300,7 @@ impl Planner {
         };
         let fields = qualified_fields(plan.schema());
         let name = self.sinks.get(sink).map(|s| s.name.clone()).unwrap_or_default();
-        let node = self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
+        let node = self.graph.add(fields, None, Vec::new(), NodeKind::Sink { rows: plan, sink });
         self.rules.push(RuleInfo::of_sink(name, node));
         Ok(())
     }
@@ -320,6 +320,7 @@ impl Planner {
         let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
         let rules = self.rules.into_iter().map(|r| r.reading(&operators)).collect();
         Ok(Program {
+            time_facts: TimeFacts::of(&operators),
             operators: operators.into(),
             sources,
             sinks: self.sinks,

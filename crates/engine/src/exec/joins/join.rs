@@ -13,7 +13,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::physical_plan::ExecutionPlan;
 use hashbrown::DefaultHashBuilder;
 
-use super::keys::keys_of;
+use super::keys::JoinKeyEncoder;
 use super::side::JoinSide;
 use crate::exec::rows::batch::{LateRowCounter, Provenance, TracedBatch};
 use crate::exec::rows::evaluate::evaluate;
@@ -53,11 +53,11 @@ impl JoinOperator {
         schema: &SchemaRef,
         failures: Failures,
     ) -> Result<Self> {
-        let mut keys = keys_of(&spec.plan)?;
-        let sides = [
-            JoinSide::new(spec.left, left, keys.remove(&spec.left))?,
-            JoinSide::new(spec.right, right, keys.remove(&spec.right))?,
-        ];
+        let [left_keys, right_keys] = match &spec.keys {
+            Some(keys) => JoinKeyEncoder::of_sides(keys)?.map(Some),
+            None => [None, None],
+        };
+        let sides = [JoinSide::new(spec.left, left, left_keys)?, JoinSide::new(spec.right, right, right_keys)?];
         Ok(Self {
             plan: Arc::clone(&spec.plan),
             failures,

@@ -1,117 +1,35 @@
-//! What a join compares, as expressions over the rows that its operator keeps: read from the join's plan.
+//! The keys of one side's rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::coalesce_batches::CoalesceBatchesExec;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::joins::HashJoinExec;
-use datafusion::physical_plan::projection::ProjectionExec;
 
-use crate::program::{InputExec, NodeId};
+use crate::program::JoinKeys;
 
-/// The key of one side's rows.
+/// Encodes the keys of one side.
 #[derive(Debug)]
-pub(crate) struct JoinKey {
+pub(crate) struct JoinKeyEncoder {
     expressions: Vec<Arc<dyn PhysicalExpr>>,
     converter: RowConverter,
 }
 
-impl JoinKey {
+impl JoinKeyEncoder {
+    /// The encoders of both sides. Equal keys have equal bytes on either.
+    pub(crate) fn of_sides(keys: &JoinKeys) -> Result<[Self; 2]> {
+        let encoder = |expressions: &[Arc<dyn PhysicalExpr>]| -> Result<Self> {
+            let fields = keys.types.iter().cloned().map(SortField::new).collect();
+            Ok(Self { expressions: expressions.to_vec(), converter: RowConverter::new(fields)? })
+        };
+        Ok([encoder(&keys.left)?, encoder(&keys.right)?])
+    }
+
     /// The keys of a batch's rows as comparable bytes.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<Rows> {
         let array = |e: &Arc<dyn PhysicalExpr>| e.evaluate(batch)?.into_array(batch.num_rows());
         let columns = self.expressions.iter().map(array).collect::<Result<Vec<_>>>()?;
         Ok(self.converter.convert_columns(&columns)?)
     }
-}
-
-/// The keys of both sides, by the node that each reads; none where the plan has another form than those known here.
-pub(crate) fn keys_of(plan: &Arc<dyn ExecutionPlan>) -> Result<HashMap<NodeId, JoinKey>> {
-    let none = HashMap::new();
-    let mut at = plan;
-    let join = loop {
-        if let Some(join) = at.as_any().downcast_ref::<HashJoinExec>() {
-            break join;
-        }
-        match at.children().as_slice() {
-            [only] => at = only,
-            _ => return Ok(none),
-        }
-    };
-    let (left, right) = join.on().iter().cloned().unzip();
-    let (left_schema, right_schema) = (join.left().schema(), join.right().schema());
-    let mut fields = Vec::with_capacity(join.on().len());
-    for (left, right) in join.on() {
-        let (left, right) = (left.data_type(&left_schema)?, right.data_type(&right_schema)?);
-        // Equal values must have equal bytes.
-        if left != right {
-            return Ok(none);
-        }
-        fields.push(SortField::new(left));
-    }
-    let mut keys = HashMap::new();
-    for (expressions, side) in [(left, join.left()), (right, join.right())] {
-        let Some((node, expressions)) = over_input(expressions, side)? else { return Ok(none) };
-        let converter = RowConverter::new(fields.clone())?;
-        keys.insert(node, JoinKey { expressions, converter });
-    }
-    Ok(if keys.len() == 2 { keys } else { none })
-}
-
-/// Expressions over a plan's output, as expressions over the rows of the node that it reads.
-#[allow(clippy::type_complexity, reason = "a node and expressions, used once")]
-fn over_input(
-    expressions: Vec<Arc<dyn PhysicalExpr>>,
-    plan: &Arc<dyn ExecutionPlan>,
-) -> Result<Option<(NodeId, Vec<Arc<dyn PhysicalExpr>>)>> {
-    let plan_any = plan.as_any();
-    let replaced = |by: &dyn Fn(&Column) -> Option<Arc<dyn PhysicalExpr>>| {
-        expressions.iter().map(|e| replace(e, by)).collect::<Result<Vec<_>>>()
-    };
-    if let Some(input) = plan_any.downcast_ref::<InputExec>() {
-        let own = |c: &Column| {
-            let place = *input.columns.get(c.index())?;
-            Some(Arc::new(Column::new(c.name(), place)) as Arc<dyn PhysicalExpr>)
-        };
-        return Ok(Some((input.node, replaced(&own)?)));
-    }
-    let below = if let Some(projection) = plan_any.downcast_ref::<ProjectionExec>() {
-        replaced(&|c| projection.expr().get(c.index()).map(|(e, _)| Arc::clone(e)))?
-    } else if let Some(filter) = plan_any.downcast_ref::<FilterExec>() {
-        match filter.projection() {
-            None => expressions,
-            Some(places) => replaced(&|c| {
-                let place = *places.get(c.index())?;
-                Some(Arc::new(Column::new(c.name(), place)) as Arc<dyn PhysicalExpr>)
-            })?,
-        }
-    } else if plan_any.is::<CoalesceBatchesExec>() {
-        expressions
-    } else {
-        return Ok(None);
-    };
-    match plan.children().as_slice() {
-        [only] => over_input(below, only),
-        _ => Ok(None),
-    }
-}
-
-fn replace(
-    expression: &Arc<dyn PhysicalExpr>,
-    by: &dyn Fn(&Column) -> Option<Arc<dyn PhysicalExpr>>,
-) -> Result<Arc<dyn PhysicalExpr>> {
-    Arc::clone(expression)
-        .transform_up(|e| match e.as_any().downcast_ref::<Column>().and_then(by) {
-            Some(other) => Ok(Transformed::yes(other)),
-            None => Ok(Transformed::no(e)),
-        })
-        .data()
 }

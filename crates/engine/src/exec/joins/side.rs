@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondTy
 use datafusion::common::{DataFusionError, Result};
 use hashbrown::DefaultHashBuilder;
 
-use super::keys::JoinKey;
+use super::keys::JoinKeyEncoder;
 use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::expressions::bytes_of;
 use crate::exec::rows::failures::Failures;
@@ -36,7 +36,7 @@ pub(crate) struct JoinSide {
     /// How many columns the input has.
     columns: usize,
     /// `None` where the plan does not tell: then every kept row is handed to it.
-    key: Option<JoinKey>,
+    key: Option<JoinKeyEncoder>,
     /// By number, in the order in which they came.
     batches: BTreeMap<u64, KeptBatch>,
     next: u64,
@@ -62,7 +62,7 @@ struct RowLocation {
 }
 
 impl JoinSide {
-    pub(crate) fn new(node: NodeId, schema: &SchemaRef, key: Option<JoinKey>) -> Result<Self> {
+    pub(crate) fn new(node: NodeId, schema: &SchemaRef, key: Option<JoinKeyEncoder>) -> Result<Self> {
         Ok(Self {
             node,
             time: schema.index_of(TIMESTAMP)?,

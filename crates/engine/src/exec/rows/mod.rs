@@ -5,5 +5,3 @@ pub(crate) mod evaluate;
 pub(crate) mod expressions;
 pub(crate) mod failures;
 pub(crate) mod over_rows;
-
-pub(crate) use evaluate::check_partitions;

@@ -23,7 +23,7 @@ use crate::exec::error::RunError;
 use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::{RunReport, Stats};
-use crate::program::{NodeId, Operator, OperatorKind, Program, Window};
+use crate::program::{NodeId, NodeKind, Program};
 use crate::state::{Checkpoint, OperatorState, SourceState, StateError, Store};
 
 /// Batches that may wait between the sources and the driver.
@@ -72,19 +72,6 @@ pub async fn run(
     Ok(report)
 }
 
-/// The shortest bin of a program's windows.
-fn shortest_bin(program: &Program) -> Option<i64> {
-    let bin = |operator: &Operator| match &operator.kind {
-        OperatorKind::Window(spec) => match spec.window {
-            Window::Tumble { width } => Some(width),
-            Window::Hop { slide, .. } => Some(slide),
-            Window::Session { .. } => None,
-        },
-        _ => None,
-    };
-    program.operators.iter().filter_map(bin).min()
-}
-
 struct Driver {
     options: RunOptions,
     stats: Arc<Stats>,
@@ -129,7 +116,7 @@ impl Driver {
             for input in operator.inputs() {
                 let Some(output) = outputs.get_mut(input) else { continue };
                 match &operator.kind {
-                    OperatorKind::Sink { rows, sink } => {
+                    NodeKind::Sink { rows, sink } => {
                         let (written, inputs) = sinks.entry(*sink).or_default();
                         let rule = program.rules.iter().position(|r| r.node == id);
                         written.push(SinkStatement { rows: rows.clone(), rule });
@@ -154,8 +141,8 @@ impl Driver {
                 }
             }
             match operator.kind {
-                OperatorKind::Unused | OperatorKind::Sink { .. } => {}
-                OperatorKind::Source(_) => source_edges.push(SourceEdges { node: id, watermark, outputs }),
+                NodeKind::Unused | NodeKind::Sink { .. } => {}
+                NodeKind::Source(_) => source_edges.push(SourceEdges { node: id, watermark, outputs }),
                 _ => {
                     let (operators, memory) = (Arc::clone(&program.operators), memory.clone());
                     let late = LateRowCounter::new(Arc::clone(&stats), program, id);
@@ -193,7 +180,7 @@ impl Driver {
         let budget = self.options.stop_after.map(|n| Arc::new(AtomicU64::new(n)));
         let (sender, receiver) = mpsc::channel(QUEUE);
         for (node, operator) in program.operators.iter().enumerate() {
-            let OperatorKind::Source(spec) = &operator.kind else { continue };
+            let NodeKind::Source(spec) = &operator.kind else { continue };
             let Some(table) = program.sources().get(spec.index) else { continue };
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
@@ -204,9 +191,8 @@ impl Driver {
             let stats = Arc::clone(&self.stats);
             let marks = stored.map(|s| &s.watermark);
             let future = self.options.future_limit.unwrap_or(table.future_limit);
-            let joins = program.operators.iter().any(|o| matches!(o.kind, OperatorKind::Join(_)));
             let failures = Failures::of_operator(&stats, program, node);
-            let reader = RowReader::new(spec, table, marks, future, (shortest_bin(program), joins), (stats, failures))?;
+            let reader = RowReader::new(spec, table, marks, future, program.time_facts, (stats, failures))?;
             let task = SourceTask {
                 node,
                 source,

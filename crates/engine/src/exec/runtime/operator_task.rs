@@ -14,7 +14,7 @@ use crate::exec::rows::batch::{LateRowCounter, TracedBatch};
 use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
-use crate::program::{NodeId, Operator, OperatorKind};
+use crate::program::{NodeId, NodeKind, Operator};
 use crate::state::OperatorState;
 
 /// An operator that runs.
@@ -111,7 +111,7 @@ impl OperatorTask {
         let mut behind = false;
         let mut output = Vec::new();
         match (&operator.kind, &mut self.state) {
-            (OperatorKind::Rows(rows), _) => {
+            (NodeKind::Rows(rows), _) => {
                 for traced in batches.iter().flatten() {
                     let batch = RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);
                     if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
@@ -120,7 +120,7 @@ impl OperatorTask {
                     output.push(TracedBatch { batch, provenance: traced.provenance.clone() });
                 }
             }
-            (OperatorKind::Union(inputs), _) => {
+            (NodeKind::Union(inputs), _) => {
                 for (rows, batches) in inputs.iter().zip(batches) {
                     for traced in batches {
                         let batch = RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);

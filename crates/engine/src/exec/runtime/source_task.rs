@@ -23,7 +23,7 @@ use crate::exec::rows::batch::{Provenance, TracedBatch};
 use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
-use crate::program::{FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo};
+use crate::program::{FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo, TimeFacts};
 use crate::state::SourceState;
 
 /// A source that sends from the future does so with every record: it is told of once a minute.
@@ -125,7 +125,7 @@ impl RowReader {
         table: &TableInfo,
         stored: Option<&Value>,
         future_limit: FutureLimit,
-        (bin, every): (Option<i64>, bool),
+        TimeFacts { shortest_bin: bin, has_join: every }: TimeFacts,
         (stats, failures): (Arc<Stats>, Failures),
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(WatermarkTracker::new);

@@ -13,7 +13,7 @@ use crate::exec::rows::failures::Failures;
 use crate::exec::windows::bins::BinOperator;
 use crate::exec::windows::per_timestamp::PerTimestampOperator;
 use crate::exec::windows::session::SessionOperator;
-use crate::program::{NodeId, Operator, OperatorKind, TIMESTAMP, Window};
+use crate::program::{NodeId, NodeKind, Operator, TIMESTAMP, Window};
 
 /// The state of an operator that has one.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl StatefulOperator {
             |id: NodeId| operators.get(id).map_or_else(|| Arc::new(Schema::empty()), |o| Arc::clone(&o.schema));
         let time_column = |id: NodeId| schema(id).index_of(TIMESTAMP).unwrap_or(0);
         Ok(match &operator.kind {
-            OperatorKind::Window(spec) => Some(match spec.window {
+            NodeKind::Window(spec) => Some(match spec.window {
                 Window::Tumble { width } => {
                     Self::Bins(Box::new(BinOperator::new(spec, width, width, partitions, failures)?))
                 }
@@ -46,10 +46,10 @@ impl StatefulOperator {
                 }
                 Window::Session { gap } => Self::Session(Box::new(SessionOperator::new(spec, gap, failures)?)),
             }),
-            OperatorKind::PerTimestamp(spec) => {
+            NodeKind::PerTimestamp(spec) => {
                 Some(Self::PerTimestamp(PerTimestampOperator::new(spec, time_column, failures)?))
             }
-            OperatorKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
+            NodeKind::Join(spec) => Some(Self::Join(Box::new(JoinOperator::new(
                 spec,
                 &schema(spec.left),
                 &schema(spec.right),

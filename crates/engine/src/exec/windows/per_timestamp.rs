@@ -34,7 +34,7 @@ impl PerTimestampOperator {
         failures: Failures,
     ) -> Result<Self> {
         let waiting = spec.inputs.iter().map(|id| (*id, (time_columns(*id), Vec::new()))).collect();
-        Ok(Self { plan: Evaluator::new(&spec.plan)?, failures, waiting, bytes: 0 })
+        Ok(Self { plan: Evaluator::new(&spec.plan, spec.stateful)?, failures, waiting, bytes: 0 })
     }
 
     pub(crate) fn push(&mut self, node: NodeId, batch: RecordBatch) {

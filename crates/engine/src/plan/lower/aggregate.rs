@@ -7,14 +7,14 @@ use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, lit};
 
 use super::columns::{column_key, project, qualified_fields, system_column};
-use super::graph::Body;
+use super::graph::LogicalWindow;
 use super::unnest;
 use super::windows::{find_window, refuse_window_calls};
 use super::{Lowering, Stream, is_window_column};
 use crate::error::PlanError;
 use crate::plan::statements::catalog::Table;
 use crate::plan::statements::diagnose::{WithoutWindow, refusal};
-use crate::program::{ROW, TIMESTAMP, Window, window_type};
+use crate::program::{NodeKind, ROW, TIMESTAMP, Window, window_type};
 
 impl Lowering<'_> {
     pub(crate) fn lower_aggregate(&mut self, aggregate: Aggregate) -> Result<Stream> {
@@ -87,8 +87,8 @@ impl Lowering<'_> {
             *field = Arc::new(typed);
         }
         fields.push(super::graph::timestamp_field());
-        let body = Body::Window { plan: LogicalPlan::Aggregate(plan), window, window_index };
-        let node = self.graph.add(fields, Some(window), vec![window_index], body);
+        let kind = NodeKind::Window(LogicalWindow { plan: LogicalPlan::Aggregate(plan), window, window_index });
+        let node = self.graph.add(fields, Some(window), vec![window_index], kind);
         self.read_node(node, None)
     }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use crate::plan::statements::catalog::Columns;
 use crate::plan::statements::table::{ConnectorTable, time_type};
-use crate::program::{NodeId, ROW, TIMESTAMP, Window};
+use crate::program::{NodeId, NodeKind, Phase, ROW, TIMESTAMP, Window};
 
 /// The column that carries what a source row says about the watermark.
 pub(crate) const WATERMARK: &str = "__weir_watermark";
@@ -45,36 +45,40 @@ pub(crate) struct Node {
     pub(crate) window: Option<Window>,
     /// The columns that hold the window.
     pub(crate) window_columns: Vec<usize>,
-    pub(crate) body: Body,
+    pub(crate) kind: NodeKind<Logical>,
 }
 
-/// What an operator does.
+/// The phase in which operators carry logical plans whose leaves are other operators' outputs.
 #[derive(Debug)]
-pub(crate) enum Body {
-    Source(Arc<ConnectorTable>),
-    /// Row by row.
-    Stateless(LogicalPlan),
-    /// Over all rows of an timestamp, when the watermark has passed it.
-    Instant(LogicalPlan),
-    /// An aggregate in time windows: the plan is the aggregate over its input; its last two groups are time and row number.
-    Window {
-        plan: LogicalPlan,
-        window: Window,
-        window_index: usize,
-    },
-    Union(Vec<LogicalPlan>),
-    /// An inner join of un-windowed streams; rows are kept for `ttl` nanoseconds of event time. The plan has two columns
-    /// more than the node: the numbers of the rows that make a pair.
-    Join {
-        plan: LogicalPlan,
-        left: NodeId,
-        right: NodeId,
-        ttl: i64,
-    },
-    Sink {
-        plan: LogicalPlan,
-        sink: usize,
-    },
+pub(crate) struct Logical;
+
+impl Phase for Logical {
+    type Source = Arc<ConnectorTable>;
+    type Rows = LogicalPlan;
+    type PerTimestamp = LogicalPlan;
+    type Window = LogicalWindow;
+    type Join = LogicalJoin;
+}
+
+/// An aggregate in time windows.
+#[derive(Debug)]
+pub(crate) struct LogicalWindow {
+    /// The aggregate over its input; its last two groups are time and row number.
+    pub(crate) plan: LogicalPlan,
+    pub(crate) window: Window,
+    /// Where the window stands among the output's columns.
+    pub(crate) window_index: usize,
+}
+
+/// An inner join of un-windowed streams.
+#[derive(Debug)]
+pub(crate) struct LogicalJoin {
+    /// Gives two columns more than the node: the numbers of the rows that make a pair.
+    pub(crate) plan: LogicalPlan,
+    pub(crate) left: NodeId,
+    pub(crate) right: NodeId,
+    /// How long rows are kept, in nanoseconds of event time.
+    pub(crate) ttl: i64,
 }
 
 impl Graph {
@@ -84,10 +88,10 @@ impl Graph {
         fields: Vec<(Option<TableReference>, FieldRef)>,
         window: Option<Window>,
         window_columns: Vec<usize>,
-        body: Body,
+        kind: NodeKind<Logical>,
     ) -> NodeId {
         let schema = unique_schema(&fields);
-        self.nodes.push(Node { fields, schema, window, window_columns, body });
+        self.nodes.push(Node { fields, schema, window, window_columns, kind });
         self.nodes.len() - 1
     }
 

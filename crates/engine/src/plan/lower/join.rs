@@ -7,10 +7,10 @@ use datafusion::functions::core::expr_fn::{coalesce, greatest};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::columns::{project, qualified_fields, system_column};
-use super::graph::{Body, is_system};
+use super::graph::{LogicalJoin, is_system};
 use super::{Lowering, Stream, is_window_column};
 use crate::plan::statements::diagnose::{WithoutWindow, passed_through};
-use crate::program::{ROW, TIMESTAMP, Window};
+use crate::program::{NodeKind, ROW, TIMESTAMP, Window};
 
 /// The columns of a plan that tell which row of each side a pair is of.
 const LEFT_ROW: &str = "__weir_left";
@@ -82,15 +82,19 @@ impl Lowering<'_> {
         let plan = project(LogicalPlan::Join(joined), output)?;
         let mut fields = qualified_fields(plan.schema());
         fields.truncate(columns);
-        let node =
-            self.graph.add(fields, None, Vec::new(), Body::Join { plan, left: left.0, right: right.0, ttl: self.ttl });
+        let node = self.graph.add(
+            fields,
+            None,
+            Vec::new(),
+            NodeKind::Join(LogicalJoin { plan, left: left.0, right: right.0, ttl: self.ttl }),
+        );
         self.read_node(node, None)
     }
 
     fn side(&mut self, stream: Stream) -> Result<(usize, LogicalPlan)> {
         // Always a node of its own: the operator keeps its rows, and both sides may read the same table.
         let fields = qualified_fields(stream.plan.schema());
-        let node = self.graph.add(fields, None, Vec::new(), Body::Stateless(stream.plan));
+        let node = self.graph.add(fields, None, Vec::new(), NodeKind::Rows(stream.plan));
         Ok((node, self.graph.scan(node, None)?))
     }
 }

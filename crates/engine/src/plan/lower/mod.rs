@@ -20,9 +20,9 @@ use datafusion::logical_expr::{
 };
 
 use crate::plan::statements::catalog::{Catalog, Table};
-use crate::program::{NodeId, ROW, TIMESTAMP, Window};
+use crate::program::{NodeId, NodeKind, ROW, TIMESTAMP, Window};
 use columns::{ColumnKey, column_key, extract_column, qualified_fields, system_column};
-use graph::{Body, Graph};
+use graph::Graph;
 use windows::{refuse_window_calls, time_window_name};
 
 /// Rows on their way: a plan whose leaves are nodes, and what is known of their windows.
@@ -99,7 +99,7 @@ impl Lowering<'_> {
                     let mut fields: Vec<(Option<TableReference>, FieldRef)> =
                         table.schema().fields().iter().map(|f| (None, Arc::clone(f))).collect();
                     fields.extend(graph::system_fields());
-                    let node = self.graph.add(fields, None, Vec::new(), Body::Source(Arc::clone(table)));
+                    let node = self.graph.add(fields, None, Vec::new(), NodeKind::Source(Arc::clone(table)));
                     self.sources.insert(name.to_owned(), node);
                     node
                 }
@@ -125,12 +125,12 @@ impl Lowering<'_> {
         let fields = qualified_fields(&schema);
         let window_columns =
             (0..fields.len()).filter(|i| stream.window_columns.contains(&column_key(&schema, *i))).collect();
-        let body = if needs_whole_timestamps(&stream.plan) {
-            Body::Instant(stream.plan)
+        let kind = if needs_whole_timestamps(&stream.plan) {
+            NodeKind::PerTimestamp(stream.plan)
         } else {
-            Body::Stateless(stream.plan)
+            NodeKind::Rows(stream.plan)
         };
-        self.graph.add(fields, stream.window, window_columns, body)
+        self.graph.add(fields, stream.window, window_columns, kind)
     }
 
     /// A stream that is computed row by row: what needs whole timestamps becomes an operator of its own.
@@ -195,7 +195,7 @@ impl Lowering<'_> {
         if !all_windowed {
             fields.push(graph::row_field());
         }
-        let node = self.graph.add(fields, window, window_columns, Body::Union(plans));
+        let node = self.graph.add(fields, window, window_columns, NodeKind::Union(plans));
         self.read_node(node, None)
     }
 }

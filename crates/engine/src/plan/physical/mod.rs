@@ -1,5 +1,6 @@
 //! Makes the pruned graph runnable: every operator gets its physical expressions, from producer to consumer.
 
+mod join_keys;
 mod prune;
 
 use std::sync::{Arc, LazyLock};
@@ -19,17 +20,17 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
-use crate::exec::check_partitions;
 use crate::functions::{FUNCTIONS, with_timestamp_offsets};
-use crate::plan::lower::graph::{ARRIVAL, Graph, WATERMARK, scanned_node};
+use crate::plan::lower::graph::{ARRIVAL, Graph, Logical, LogicalJoin, LogicalWindow, WATERMARK, scanned_node};
 use crate::plan::statements::catalog::Columns;
 use crate::plan::statements::optimize::optimize_operator;
 use crate::plan::statements::table::{ConnectorTable, FieldSpec, WatermarkSpec, time_type};
 use crate::program::{
-    AggregateSpec, JoinSpec, NodeId, NodeTable, Operator, OperatorKind, PerTimestampSpec, ROW, RowExpressions, RowStep,
-    RowSteps, SourceSpec, SourceWatermark, TIMESTAMP, TableInfo, Window, WindowSpec,
+    AggregateSpec, JoinSpec, NodeId, NodeKind, NodeTable, Operator, PerTimestampSpec, ROW, RowExpressions, RowStep,
+    RowSteps, SourceSpec, SourceWatermark, TIMESTAMP, TableInfo, WindowSpec, check_partitions, has_stateful_nodes,
 };
-use prune::{Draft, Positions, Pruned, prune, scans};
+use join_keys::join_keys;
+use prune::{Positions, Pruned, prune, scans};
 
 /// DataFusion's physical planner with its default rules, on one partition.
 static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
@@ -50,13 +51,13 @@ pub(crate) fn build(
     now: DateTime<Utc>,
 ) -> std::result::Result<(Vec<Operator>, Vec<TableInfo>), OperatorFault> {
     let counts = graph.counts.clone();
-    let Pruned { drafts, positions, outputs } = prune(graph, now)?;
+    let Pruned { nodes, positions, outputs } = prune(graph, now)?;
     let mut builder = Builder { positions, outputs, sources: Vec::new(), now };
-    let mut operators = Vec::with_capacity(drafts.len());
-    for (id, draft) in drafts.into_iter().enumerate() {
+    let mut operators = Vec::with_capacity(nodes.len());
+    for (id, node) in nodes.into_iter().enumerate() {
         let fault = |error| OperatorFault { node: id, error };
-        let mut operator = builder.build(id, draft).map_err(fault)?;
-        if let Some(column) = counts.get(&id).filter(|_| matches!(operator.kind, OperatorKind::Rows(_))) {
+        let mut operator = builder.build(id, node).map_err(fault)?;
+        if let Some(column) = counts.get(&id).filter(|_| matches!(operator.kind, NodeKind::Rows(_))) {
             operator.count = builder.positions_of(id, &[*column]).map_err(fault)?.first().copied();
         }
         operators.push(operator);
@@ -74,31 +75,32 @@ struct Builder {
 }
 
 impl Builder {
-    fn build(&mut self, id: NodeId, draft: Draft) -> Result<Operator> {
+    fn build(&mut self, id: NodeId, node: NodeKind<Logical>) -> Result<Operator> {
         let schema = self.outputs.get(id).cloned().unwrap_or_else(|| Schema::empty().into());
-        let kind = match draft {
-            Draft::Unused => OperatorKind::Unused,
-            Draft::Source(table) => {
+        let kind = match node {
+            NodeKind::Unused => NodeKind::Unused,
+            NodeKind::Source(table) => {
                 let (spec, schema) = self.source(&table, &schema)?;
-                return Ok(Operator { schema, count: None, kind: OperatorKind::Source(spec) });
+                return Ok(Operator { schema, count: None, kind: NodeKind::Source(spec) });
             }
-            Draft::Rows(plan) => OperatorKind::Rows(self.rows(plan)?),
-            Draft::Sink { plan, sink } => {
-                let rows = self.rows(plan)?;
-                return Ok(Operator { schema: rows.schema(), count: None, kind: OperatorKind::Sink { rows, sink } });
+            NodeKind::Rows(plan) => NodeKind::Rows(self.rows(plan)?),
+            NodeKind::Sink { rows, sink } => {
+                let rows = self.rows(rows)?;
+                return Ok(Operator { schema: rows.schema(), count: None, kind: NodeKind::Sink { rows, sink } });
             }
-            Draft::Union(plans) => OperatorKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
-            Draft::Instant(plan) => {
+            NodeKind::Union(plans) => NodeKind::Union(plans.into_iter().map(|p| self.rows(p)).collect::<Result<_>>()?),
+            NodeKind::PerTimestamp(plan) => {
                 let inputs = scans(&plan)?;
-                OperatorKind::PerTimestamp(PerTimestampSpec { inputs, plan: self.physical(plan)? })
+                let plan = self.physical(plan)?;
+                let stateful = has_stateful_nodes(&plan);
+                NodeKind::PerTimestamp(PerTimestampSpec { inputs, plan, stateful })
             }
-            Draft::Join { plan, left, right, ttl } => {
-                OperatorKind::Join(JoinSpec { left, right, ttl, plan: self.physical(plan)? })
+            NodeKind::Join(LogicalJoin { plan, left, right, ttl }) => {
+                let plan = self.physical(plan)?;
+                let keys = join_keys(&plan, left, right)?;
+                NodeKind::Join(JoinSpec { left, right, ttl, plan, keys })
             }
-            Draft::Window { plan, window, window_index, schema: full } => {
-                let spec = self.window(plan, window, window_index, &full)?;
-                return Ok(Operator { schema: full, count: None, kind: OperatorKind::Window(spec) });
-            }
+            NodeKind::Window(window) => NodeKind::Window(self.window(window, &schema)?),
         };
         Ok(Operator { schema, count: None, kind })
     }
@@ -151,7 +153,8 @@ impl Builder {
         Ok((SourceSpec { index, record, rows, time, watermark }, Arc::clone(kept)))
     }
 
-    fn window(&self, plan: LogicalPlan, window: Window, window_index: usize, schema: &SchemaRef) -> Result<WindowSpec> {
+    fn window(&self, node: LogicalWindow, schema: &SchemaRef) -> Result<WindowSpec> {
+        let LogicalWindow { plan, window, window_index } = node;
         // Pruning may have put projections above the aggregate; its own columns all stay, so they only pass through.
         let aggregate = innermost_aggregate(plan)?;
         let input_schema = Arc::clone(aggregate.input.schema());

@@ -11,32 +11,20 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::OperatorFault;
 use crate::plan::lower::columns::project;
-use crate::plan::lower::graph::{Body, Graph, Node, scanned_node};
+use crate::plan::lower::graph::{Graph, Logical, LogicalJoin, LogicalWindow, Node, scanned_node};
 use crate::plan::statements::optimize::optimize_operator;
-use crate::plan::statements::table::ConnectorTable;
-use crate::program::{NodeId, TIMESTAMP, Window};
+use crate::program::{NodeId, NodeKind, TIMESTAMP};
 
 /// Where a node's columns are after pruning, by where they were before.
 pub(crate) type Positions = Arc<HashMap<usize, usize>>;
 
 /// A graph whose operators give what is read and no more; everything in the order of its nodes.
 pub(crate) struct Pruned {
-    pub(crate) drafts: Vec<Draft>,
+    /// What each operator does, with plans for the columns that are read.
+    pub(crate) nodes: Vec<NodeKind<Logical>>,
     pub(crate) positions: Vec<Positions>,
     /// Each node's columns.
     pub(crate) outputs: Vec<SchemaRef>,
-}
-
-/// An operator after pruning.
-pub(crate) enum Draft {
-    Unused,
-    Source(Arc<ConnectorTable>),
-    Rows(LogicalPlan),
-    Instant(LogicalPlan),
-    Window { plan: LogicalPlan, window: Window, window_index: usize, schema: SchemaRef },
-    Union(Vec<LogicalPlan>),
-    Join { plan: LogicalPlan, left: NodeId, right: NodeId, ttl: i64 },
-    Sink { plan: LogicalPlan, sink: usize },
 }
 
 /// Prunes a graph.
@@ -55,12 +43,12 @@ pub(crate) fn prune(graph: Graph, now: DateTime<Utc>) -> std::result::Result<Pru
             needed.insert(*column);
         });
     }
-    let mut drafts = Vec::with_capacity(graph.nodes.len());
+    let mut nodes = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.into_iter().enumerate().rev() {
-        drafts.push(pruning.draft(id, node).map_err(|error| OperatorFault { node: id, error })?);
+        nodes.push(pruning.prune_node(id, node).map_err(|error| OperatorFault { node: id, error })?);
     }
-    drafts.reverse();
-    Ok(Pruned { drafts, positions: pruning.positions, outputs: pruning.outputs })
+    nodes.reverse();
+    Ok(Pruned { nodes, positions: pruning.positions, outputs: pruning.outputs })
 }
 
 struct Pruning {
@@ -75,42 +63,43 @@ struct Pruning {
 }
 
 impl Pruning {
-    fn draft(&mut self, id: NodeId, node: Node) -> Result<Draft> {
-        let is_sink = matches!(node.body, Body::Sink { .. });
+    fn prune_node(&mut self, id: NodeId, node: Node) -> Result<NodeKind<Logical>> {
+        let is_sink = matches!(node.kind, NodeKind::Sink { .. });
         if !is_sink && !self.used.get(id).copied().unwrap_or(false) {
-            return Ok(Draft::Unused);
+            return Ok(NodeKind::Unused);
         }
         let kept = self.kept_columns(id, &node);
         self.set_positions(id, &kept, &node.schema);
-        Ok(match node.body {
-            Body::Source(table) => Draft::Source(table),
-            Body::Stateless(plan) => Draft::Rows(self.pruned(plan, Some(&kept))?),
-            Body::Instant(plan) => {
+        Ok(match node.kind {
+            NodeKind::Unused => NodeKind::Unused,
+            NodeKind::Source(table) => NodeKind::Source(table),
+            NodeKind::Rows(plan) => NodeKind::Rows(self.pruned(plan, Some(&kept))?),
+            NodeKind::PerTimestamp(plan) => {
                 let plan = self.pruned(plan, Some(&kept))?;
                 self.need_time_of_inputs(&plan)?;
-                Draft::Instant(plan)
+                NodeKind::PerTimestamp(plan)
             }
-            Body::Window { plan, window, window_index } => {
-                Draft::Window { plan: self.pruned(plan, None)?, window, window_index, schema: node.schema }
+            NodeKind::Window(window) => {
+                NodeKind::Window(LogicalWindow { plan: self.pruned(window.plan, None)?, ..window })
             }
-            Body::Union(plans) => {
-                Draft::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
+            NodeKind::Union(plans) => {
+                NodeKind::Union(plans.into_iter().map(|p| self.pruned(p, Some(&kept))).collect::<Result<_>>()?)
             }
-            Body::Join { plan, left, right, ttl } => {
+            NodeKind::Join(LogicalJoin { plan, left, right, ttl }) => {
                 let columns = plan.schema().fields().len();
                 let with_rows: Vec<usize> = kept.into_iter().chain(node.schema.fields().len()..columns).collect();
                 let plan = self.pruned(plan, Some(&with_rows))?;
                 self.need_time_of_inputs(&plan)?;
-                Draft::Join { plan, left, right, ttl }
+                NodeKind::Join(LogicalJoin { plan, left, right, ttl })
             }
-            Body::Sink { plan, sink } => Draft::Sink { plan: self.pruned(plan, None)?, sink },
+            NodeKind::Sink { rows, sink } => NodeKind::Sink { rows: self.pruned(rows, None)?, sink },
         })
     }
 
     /// The columns that a node really has to give; time always, so that a batch is never without columns.
     fn kept_columns(&self, id: NodeId, node: &Node) -> Vec<usize> {
         let all = 0..node.schema.fields().len();
-        if matches!(node.body, Body::Window { .. } | Body::Sink { .. }) {
+        if matches!(node.kind, NodeKind::Window(_) | NodeKind::Sink { .. }) {
             return all.collect();
         }
         let needed = self.needed.get(id).cloned().unwrap_or_default();
