@@ -35,11 +35,12 @@ pub struct RunOptions {
     pub checkpoint_interval: Duration,
     /// The most records of one poll: more is quicker in replays and takes more memory. Results do not depend on it.
     pub batch_size: usize,
-    /// Batches of a source that are decoded at the same time, and partitions over which the keys of a window are spread. These,
-    /// operators and sinks are tasks that use all threads of the runtime. Results depend neither on this nor on the threads.
+    /// Batches of a source that are decoded at the same time, and partitions over which the keys of a window are
+    /// spread. These, operators and sinks are tasks that use all threads of the runtime. Results depend neither on this
+    /// nor on the threads.
     pub parallelism: usize,
-    /// How long a window must work to take in a row for its keys to be spread over partitions; zero spreads them from the start.
-    /// Results do not depend on it.
+    /// How long a window must work to take in a row for its keys to be spread over partitions; zero spreads them from
+    /// the start. Results do not depend on it.
     pub spread_from: Duration,
     /// Sources that are read from memory instead, by table name.
     pub sources: HashMap<String, MemorySource>,

@@ -18,8 +18,9 @@ pub(crate) fn are_closer(one: i64, other: i64, span: i64) -> bool {
     one.abs_diff(other) < span.unsigned_abs()
 }
 
-/// Bins of one width, aligned to 1970, by number: bin `n` begins at `n` widths and ends where the next one begins. Every instant
-/// lies in a bin. Numbers are counted in 128 bits, since bins may reach out of the range of instants; bounds are cut there.
+/// Bins of one width, aligned to 1970, by number: bin `n` begins at `n` widths and ends where the next one begins.
+/// Every instant lies in a bin. Numbers are counted in 128 bits, since bins may reach out of the range of instants;
+/// bounds are cut there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bins(i64);
 

@@ -1,5 +1,5 @@
-//! `json_length(get_first_json_object(text, '$'))`: how SQL asks whether a text is one whole JSON value, and how many names it has.
-//! Arroyo builds the value and writes it as text for that; here one pass over the text says the same.
+//! `json_length(get_first_json_object(text, '$'))`: how SQL asks whether a text is one whole JSON value, and how many
+//! names it has. Arroyo builds the value and writes it as text for that; here one pass over the text says the same.
 
 use std::any::Any;
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! A timestamp plus or minus a fixed interval. Arrow computes it by the calendar for each row, which costs more than reading the
-//! row, and fails for all rows where one leaves the calendar.
+//! A timestamp plus or minus a fixed interval. Arrow computes it by the calendar for each row, which costs more than
+//! reading the row, and fails for all rows where one leaves the calendar.
 
 use std::any::Any;
 use std::fmt;
@@ -52,8 +52,8 @@ fn offset_of(expression: &Arc<dyn PhysicalExpr>, input: &Schema) -> Option<Times
     })
 }
 
-/// `time` moved by `nanos`. A time that would leave the calendar (years 1677 to 2262) is NULL, or stays at its end where the time
-/// cannot be NULL: a record's time ends no program.
+/// `time` moved by `nanos`. A time that would leave the calendar (years 1677 to 2262) is NULL, or stays at its end
+/// where the time cannot be NULL: a record's time ends no program.
 #[derive(Debug, Clone)]
 struct TimestampOffset {
     time: Arc<dyn PhysicalExpr>,

@@ -1,4 +1,5 @@
-//! What the engine must know of DataFusion's execution plans: which of their nodes keep state, and that they have one partition.
+//! What the engine must know of DataFusion's execution plans: which of their nodes keep state, and that they have one
+//! partition.
 
 use std::sync::Arc;
 
@@ -6,8 +7,8 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::physical_plan::ExecutionPlan;
 
-/// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run. Nodes that
-/// bring partitions together are none of them: a plan has one ([`check_partitions`]).
+/// The nodes that keep nothing of what they read. Others (joins keep their build side) are made anew for every run.
+/// Nodes that bring partitions together are none of them: a plan has one ([`check_partitions`]).
 const STATELESS_NODES: [&str; 10] = [
     "AggregateExec",
     "BoundedWindowAggExec",
@@ -26,8 +27,8 @@ pub(crate) fn has_stateful_nodes(plan: &Arc<dyn ExecutionPlan>) -> bool {
     !STATELESS_NODES.contains(&plan.name()) || plan.children().into_iter().any(has_stateful_nodes)
 }
 
-/// Refuses a plan of which a node has several partitions. DataFusion would read them on tasks of their own, and nobody drives the
-/// runtime that such tasks are given to: the plan would wait for ever.
+/// Refuses a plan of which a node has several partitions. DataFusion would read them on tasks of their own, and nobody
+/// drives the runtime that such tasks are given to: the plan would wait for ever.
 pub(crate) fn check_partitions(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     plan.apply(|node| {
         let partitions = node.properties().output_partitioning().partition_count();

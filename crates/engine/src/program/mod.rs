@@ -58,8 +58,8 @@ impl Program {
         &self.warnings
     }
 
-    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. RowExpressions further apart
-    /// cannot meet, but for rows of a session that others connect.
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows
+    /// further apart cannot meet, but for rows of a session that others connect.
     #[must_use]
     pub fn longest_window(&self) -> i64 {
         let longest = |operator: &Operator| match &operator.kind {

@@ -1,5 +1,5 @@
-//! The kinds of operators. A program passes three phases: its operators carry logical plans first, then logical plans that are
-//! pruned to the columns that somebody reads, and at last physical expressions. The kinds stay the same.
+//! The kinds of operators. A program passes three phases: its operators carry logical plans first, then logical plans
+//! that are pruned to the columns that somebody reads, and at last physical expressions. The kinds stay the same.
 
 use std::fmt::Debug;
 

@@ -40,7 +40,7 @@ struct Group {
     c: f64,
 }
 
-/// CovarianceGroupsAccumulator of values by group; added one by one and joined by the formulas of Chan, Golub and LeVeque (1983).
+/// Covariances of pairs of values by group; added one by one and joined by the formulas of Chan, Golub and LeVeque (1983).
 #[derive(Debug)]
 pub(crate) struct CovarianceGroupsAccumulator {
     kind: Kind,

@@ -12,7 +12,7 @@ use datafusion::functions_aggregate::stddev::{Stddev, StddevPop};
 use datafusion::functions_aggregate::variance::{VariancePopulation, VarianceSample};
 use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
 
-/// VarianceGroupsAccumulator of groups, by the method of Welford (1962, "Note on a method for calculating corrected sums of squares and
+/// Variances of groups, by the method of Welford (1962, "Note on a method for calculating corrected sums of squares and
 /// products", Technometrics 4) and, where two groups become one, of Chan, Golub and LeVeque (1983).
 #[derive(Debug)]
 pub(crate) struct VarianceGroupsAccumulator {

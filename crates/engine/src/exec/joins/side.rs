@@ -149,7 +149,7 @@ impl JoinSide {
         self.next += 1;
     }
 
-    /// KeptBatch rows that have one of these keys, in the order in which they came.
+    /// Kept rows that have one of these keys, in the order in which they came.
     pub(crate) fn of_keys(&self, hashes: &[u64], oldest: i64) -> Result<Option<RecordBatch>> {
         let distinct: BTreeSet<u64> = hashes.iter().copied().collect();
         let mut places: Vec<RowLocation> =

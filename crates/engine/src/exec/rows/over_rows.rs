@@ -12,7 +12,7 @@ use crate::program::NodeId;
 /// One batch of each input.
 pub(crate) type NodeBatches = Vec<(NodeId, Vec<RecordBatch>)>;
 
-/// Runs over all rows; where that fails, without the rows that it fails on. RowExpressions that fail only together cost all of them.
+/// Runs over all rows; where that fails, without the rows that it fails on. Rows that fail only together cost all of them.
 pub(crate) fn run_over_rows(
     inputs: &NodeBatches,
     failures: &Failures,

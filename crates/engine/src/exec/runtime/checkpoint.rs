@@ -22,8 +22,8 @@ pub(crate) async fn finished(
     }
 }
 
-/// Gathers the acknowledgements of a barrier and writes them down. Sinks answer when they have flushed: what the positions have
-/// passed is durable. Whether all have answered; without, nothing is written.
+/// Gathers the acknowledgements of a barrier and writes them down. Sinks answer when they have flushed: what the
+/// positions have passed is durable. Whether all have answered; without, nothing is written.
 pub(crate) async fn write_checkpoint(
     store: Store,
     sources: Vec<SourceState>,

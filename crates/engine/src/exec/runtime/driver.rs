@@ -185,7 +185,8 @@ impl Driver {
             let stored = self.sources.iter().find(|s| s.table == table.name);
             let position = stored.map(|s| &s.position);
             let source = open_source(table, self.options.sources.get(&table.name), position).await?;
-            // A source that begins at `latest` begins there once: the first checkpoint keeps it, whether a record came or not.
+            // A source that begins at `latest` begins there once: the first checkpoint keeps it, whether a record came
+            // or not.
             let began = stored.is_none().then(|| SourceState::at_start(table.name.clone(), source.position()));
             self.stats.watch_source(spec.index, source.counters());
             let stats = Arc::clone(&self.stats);

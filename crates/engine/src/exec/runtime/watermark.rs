@@ -43,12 +43,12 @@ const MOST_AHEAD: i64 = 3_600_000_000_000;
 /// What a batch said about time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// The watermark before each row; `None` when no row is behind it. RowExpressions that are not behind it may show less, unless
+    /// The watermark before each row; `None` when no row is behind it. Rows that are not behind it may show less, unless
     /// it was asked for of every row.
     pub(crate) before: Option<Vec<i64>>,
-    /// RowExpressions that say nothing usable about time, in ascending order.
+    /// Rows that say nothing usable about time, in ascending order.
     pub(crate) without_time: Vec<u32>,
-    /// RowExpressions whose time lies too far beyond their arrival.
+    /// Rows whose time lies too far beyond their arrival.
     pub(crate) future: u64,
     /// How far the furthest of them does.
     pub(crate) furthest: i64,
@@ -67,7 +67,7 @@ pub(crate) struct Times<'a> {
     pub(crate) arrival: Option<&'a TimestampNanosecondArray>,
     /// Each row's shard; all 0 when empty.
     pub(crate) partitions: &'a [u32],
-    /// RowExpressions before which the watermark is asked for, in ascending order.
+    /// Rows before which the watermark is asked for, in ascending order.
     pub(crate) cuts: &'a [usize],
     /// Whether the watermark before every row is asked for, behind it or not.
     pub(crate) every: bool,
@@ -171,8 +171,8 @@ impl WatermarkTracker {
         }
     }
 
-    /// The shard at hand has a row from the future. While all of a shard's rows are such, nothing tells how far it has come but
-    /// the time that passes between arrivals; a shard that never told time is waited for as long as the limit.
+    /// The shard at hand has a row from the future. While all of a shard's rows are such, nothing tells how far it has
+    /// come but the time that passes between arrivals; a shard that never told time is waited for as long as the limit.
     fn pass_by(&mut self, arrival: i64, limit: i64) {
         let Some(latest) = &mut self.latest else { return };
         let waited = before(arrival, *latest.arrival.get_or_insert(arrival)).max(0);

@@ -1,4 +1,5 @@
-//! The state of a tumbling or hopping window operator in checkpoints: a table for each bin, whatever partitions it was spread over.
+//! The state of a tumbling or hopping window operator in checkpoints: a table for each bin, whatever partitions it was
+//! spread over.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;

@@ -1,8 +1,8 @@
 //! Tumbling and hopping windows: rows are collected in bins of the slide's width; a bin closes when the watermark passes
 //! its end, and a window is the merge of its closed bins.
 //!
-//! The work may be spread over partitions, each of which has the bins of some of the keys: what comes out, and in which order, is
-//! the same for every number of partitions.
+//! The work may be spread over partitions, each of which has the bins of some of the keys: what comes out, and in which
+//! order, is the same for every number of partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -136,8 +136,8 @@ impl BinOperator {
         Ok(())
     }
 
-    /// Spreads the work of one partition over several where a row costs so much that it pays: in every one of many batches, since
-    /// a busy machine makes any batch take long.
+    /// Spreads the work of one partition over several where a row costs so much that it pays: in every one of many
+    /// batches, since a busy machine makes any batch take long.
     fn consider_spreading(&mut self, rows: usize, begun: Instant) -> Result<()> {
         if self.spread.most_partitions == 1 || rows < ROWS_TO_MEASURE {
             return Ok(());
@@ -238,7 +238,8 @@ impl BinOperator {
         Ok((output, self.watermark))
     }
 
-    /// The next window that ends at or before the watermark: the number of the bin behind it, and the groups of each partition.
+    /// The next window that ends at or before the watermark: the number of the bin behind it, and the groups of each
+    /// partition.
     async fn next(&mut self, watermark: i64) -> Result<Option<(i128, Vec<GroupResults>)>> {
         loop {
             let at_once = self.partitions.len() > 1

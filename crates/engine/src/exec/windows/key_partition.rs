@@ -14,8 +14,8 @@ use crate::exec::rows::failures::{Failures, attempt};
 use crate::exec::time::{Bins, before};
 use crate::program::WindowSpec;
 
-/// The bins of a partition. All partitions of an operator have the same bins, also where one has no group in a bin: what they do
-/// next is then the same for all, and each key's states are merged as they would be with one partition.
+/// The bins of a partition. All partitions of an operator have the same bins, also where one has no group in a bin:
+/// what they do next is then the same for all, and each key's states are merged as they would be with one partition.
 #[derive(Debug)]
 pub(crate) struct KeyPartition {
     spec: Arc<WindowSpec>,

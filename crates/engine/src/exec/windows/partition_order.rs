@@ -7,8 +7,8 @@ use datafusion::common::Result;
 /// A group: its partition, and its place there.
 pub(crate) type GroupLocation = (usize, usize);
 
-/// Adds all partitions' groups in their one order; each partition says when its own first came, in ascending order, and how many of its
-/// groups were added before.
+/// Adds all partitions' groups in their one order; each partition says when its own first came, in ascending order, and
+/// how many of its groups were added before.
 pub(crate) fn add_in_order(partitions: &[(&[u64], usize)], places: &mut Vec<GroupLocation>) {
     places.reserve(partitions.iter().map(|(firsts, _)| firsts.len()).sum());
     // The next of each partition that has one: when it came, its partition, and which it is.

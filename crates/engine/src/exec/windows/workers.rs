@@ -1,5 +1,5 @@
-//! Threads for the partitions of a window operator. A partition always works on the same one: what it holds was allocated there, and
-//! allocators make threads that free each other's memory wait for each other.
+//! Threads for the partitions of a window operator. A partition always works on the same one: what it holds was
+//! allocated there, and allocators make threads that free each other's memory wait for each other.
 
 use std::sync::mpsc;
 use std::thread::Builder;
