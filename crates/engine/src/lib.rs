@@ -26,16 +26,16 @@ pub mod connectors;
 mod error;
 mod exec;
 pub mod formats;
+mod functions;
 mod plan;
 mod program;
 mod sql;
 mod state;
-mod udf;
 
 pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
 pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
+pub use functions::{Udf, UdfCall, UdfKind};
 pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};
 pub use state::{StateError, StateLocation};
-pub use udf::{Udf, UdfCall, UdfKind};

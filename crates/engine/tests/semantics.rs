@@ -137,9 +137,9 @@ proptest! {
                 run_in_order(&program, &[("events", lines(&events))], &how)
             };
             let (one, report) = on(1);
-            for lanes in [2, 3, 7] {
-                let (rows, other) = on(lanes);
-                prop_assert_eq!(&rows, &one, "{} on {} lanes", name, lanes);
+            for partitions in [2, 3, 7] {
+                let (rows, other) = on(partitions);
+                prop_assert_eq!(&rows, &one, "{} on {} partitions", name, partitions);
                 prop_assert_eq!(&other.sources[0].late, &report.sources[0].late, "{}", name);
             }
         }
@@ -307,7 +307,7 @@ fn a_great_instant_is_sorted_on_several_threads() {
     assert_eq!(on(3), one);
 }
 
-/// As many keys and rows as make lanes work at the same time.
+/// As many keys and rows as make partitions work at the same time.
 #[test]
 fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_others() {
     let line = |n: i64| {
@@ -328,7 +328,7 @@ fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_other
             let how =
                 Run { parallelism, batch_size: 2100, spread_from: Some(Duration::from_nanos(nanos)), ..Run::default() };
             let (rows, _) = run_in_order(&program, &source, &how);
-            assert!(rows == one, "{window} on {parallelism} lanes from {nanos} ns");
+            assert!(rows == one, "{window} on {parallelism} partitions from {nanos} ns");
         }
         let folder = tempfile::tempdir().unwrap();
         let part = |parallelism, stop_after| {
@@ -342,7 +342,7 @@ fn lanes_that_work_at_the_same_time_change_nothing_nor_does_a_restart_with_other
             run_in_order(&program, &source, &how).0
         };
         let rows = [part(3, Some(15_000)), part(1, Some(9_000)), part(2, None)].concat();
-        assert!(rows == one, "{window} on 3 lanes, then on 1, then on 2");
+        assert!(rows == one, "{window} on 3 partitions, then on 1, then on 2");
     }
 }
 

@@ -1,18 +1,24 @@
 //! `weir compile`: the program that an engine gets.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use weir_engine::plan;
 
 use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
+    commands::check::in_rule_file,
+    compile::{EnvironmentOptions, joined, load_pack, rule_plan_options},
     repo::Repo,
 };
 
 /// Prints the Arroyo SQL program that the rules compile to
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weir compile --env prod > pack.sql && arroyo run pack.sql")]
+#[command(after_help = "Examples:\n  weir compile --env prod > pack.sql && arroyo run pack.sql\n  weir compile --plan")]
 pub(crate) struct CompileCommand {
     #[command(flatten)]
     environment: EnvironmentOptions,
+    /// Prints what the embedded engine makes of the program instead: its operators with their inputs, keys, windows and state, and
+    /// the rules that each of them feeds
+    #[arg(long)]
+    plan: bool,
 }
 
 pub(crate) fn run(command: &CompileCommand) -> Result<()> {
@@ -20,6 +26,11 @@ pub(crate) fn run(command: &CompileCommand) -> Result<()> {
     let pack = load_pack(&repo.sql())?;
     let environment = command.environment.load(&repo, &pack)?;
     let program = weir_rules::compile(&pack, &environment).map_err(joined)?;
-    print!("{}", program.sql);
+    if command.plan {
+        let planned = plan(&program.sql, &rule_plan_options()).map_err(|e| anyhow!(in_rule_file(&program, &e)))?;
+        print!("{planned}");
+    } else {
+        print!("{}", program.sql);
+    }
     Ok(())
 }

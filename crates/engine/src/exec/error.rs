@@ -53,7 +53,7 @@ pub enum RunError {
 
 impl RunError {
     /// The same, naming the rules whose query it is.
-    pub(super) fn of_rules(self, names: &str) -> Self {
+    pub(crate) fn of_rules(self, names: &str) -> Self {
         match self {
             Self::Query(error) if !names.is_empty() => Self::Query(format!("{error} (a query of {names})")),
             other => other,

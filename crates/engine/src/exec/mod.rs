@@ -1,44 +1,26 @@
 //! Runs programs: operators over columnar batches, driven by sources and watermarks.
+//!
+//! | folder | what it holds |
+//! |---|---|
+//! | `runtime` | the tasks of a run and what passes between them: driver, sources, operators, sinks, watermarks, checkpoints |
+//! | `windows` | operators that wait for the watermark: tumbling, hopping and session windows, and plans over whole timestamps |
+//! | `joins` | the join of un-windowed streams |
+//! | `aggregates` | groups of rows: their keys, their accumulators and partial states |
+//! | `rows` | expressions and plans over batches, and the rows on which they fail |
+//!
+//! A folder uses those below it, never those above.
 
-mod accumulate;
-mod arguments;
-mod bin_state;
-mod bins;
-mod checkpoint;
-mod chunk;
-mod driver;
-mod edge;
-mod emitted;
+mod aggregates;
 mod error;
-mod evaluate;
-mod failures;
-mod hop;
-mod instant;
-mod join;
-mod join_keys;
-mod join_side;
-mod keys;
-mod lane;
-mod lanes;
-mod operator;
-mod operator_task;
+mod joins;
 mod options;
-mod over_rows;
-mod pairs;
-mod record;
 mod rows;
-mod session;
-mod sink_task;
-mod source_task;
+mod runtime;
 mod stats;
 mod time;
-mod variance;
-mod watermark;
-mod window;
-mod workers;
+mod windows;
 
-pub use driver::run;
 pub use error::RunError;
-pub(crate) use evaluate::check_partitions;
 pub use options::RunOptions;
+pub use runtime::run;
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};

@@ -9,20 +9,20 @@ use crate::connectors::{MemorySink, MemorySource};
 use crate::program::FutureLimit;
 use crate::state::StateLocation;
 
-/// Several times what lanes cost, and what light aggregates take: measured in docs/bench.md.
+/// Several times what partitions cost, and what light aggregates take: measured in docs/bench.md.
 const SPREAD_FROM: Duration = Duration::from_nanos(400);
 
-/// The lanes of a window operator.
+/// The partitions of a window operator.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lanes {
-    pub(super) most: usize,
+pub(crate) struct Parallelism {
+    pub(crate) most_partitions: usize,
     /// The time that a row must take.
-    pub(super) from: Duration,
+    pub(crate) spread_from: Duration,
 }
 
 impl RunOptions {
-    pub(super) fn lanes(&self) -> Lanes {
-        Lanes { most: self.parallelism, from: self.spread_from }
+    pub(crate) fn key_parallelism(&self) -> Parallelism {
+        Parallelism { most_partitions: self.parallelism, spread_from: self.spread_from }
     }
 }
 
@@ -35,11 +35,12 @@ pub struct RunOptions {
     pub checkpoint_interval: Duration,
     /// The most records of one poll: more is quicker in replays and takes more memory. Results do not depend on it.
     pub batch_size: usize,
-    /// Batches of a source that are decoded at the same time, and lanes over which the keys of a window are spread. These,
-    /// operators and sinks are tasks that use all threads of the runtime. Results depend neither on this nor on the threads.
+    /// Batches of a source that are decoded at the same time, and partitions over which the keys of a window are
+    /// spread. These, operators and sinks are tasks that use all threads of the runtime. Results depend neither on this
+    /// nor on the threads.
     pub parallelism: usize,
-    /// How long a window must work to take in a row for its keys to be spread over lanes; zero spreads them from the start.
-    /// Results do not depend on it.
+    /// How long a window must work to take in a row for its keys to be spread over partitions; zero spreads them from
+    /// the start. Results do not depend on it.
     pub spread_from: Duration,
     /// Sources that are read from memory instead, by table name.
     pub sources: HashMap<String, MemorySource>,

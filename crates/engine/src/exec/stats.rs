@@ -227,8 +227,8 @@ pub struct SourceStats {
     pub records: u64,
     /// Rows made of them: as many as records less `poison`, unless records hold several lines.
     pub rows: u64,
-    /// Rows by what the program says they are, where it has them counted (`-- weir: count = COLUMN`). With Weir's tables: `event`,
-    /// `heartbeat`, `probe`, or why the record is poison. Each row is one of them.
+    /// Rows by what the program says they are, where it has them counted (`-- weir: count = COLUMN`). With Weir's
+    /// tables: `event`, `heartbeat`, `probe`, or why the record is poison. Each row is one of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, u64>,
     /// Bytes read.
@@ -251,8 +251,8 @@ pub struct SourceStats {
 }
 
 impl SourceStats {
-    /// Rows that the program has not counted as anything: those under way while a run goes on, none at its end. `None` where the
-    /// program counts no rows.
+    /// Rows that the program has not counted as anything: those under way while a run goes on, none at its end. `None`
+    /// where the program counts no rows.
     #[must_use]
     pub fn unaccounted(&self) -> Option<u64> {
         (!self.kinds.is_empty()).then(|| self.rows.abs_diff(self.kinds.values().sum()))

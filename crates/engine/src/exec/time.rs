@@ -4,44 +4,45 @@
 //! instants in operators goes by way of here.
 
 /// The instant a span before another.
-pub(super) fn before(instant: i64, span: i64) -> i64 {
+pub(crate) fn before(instant: i64, span: i64) -> i64 {
     instant.saturating_sub(span)
 }
 
 /// The instant a span after another.
-pub(super) fn after(instant: i64, span: i64) -> i64 {
+pub(crate) fn after(instant: i64, span: i64) -> i64 {
     instant.saturating_add(span)
 }
 
 /// Whether two instants lie less than a span apart, whatever the distance is.
-pub(super) fn are_closer(one: i64, other: i64, span: i64) -> bool {
+pub(crate) fn are_closer(one: i64, other: i64, span: i64) -> bool {
     one.abs_diff(other) < span.unsigned_abs()
 }
 
-/// Bins of one width, aligned to 1970, by number: bin `n` begins at `n` widths and ends where the next one begins. Every instant
-/// lies in a bin. Numbers are counted in 128 bits, since bins may reach out of the range of instants; bounds are cut there.
+/// Bins of one width, aligned to 1970, by number: bin `n` begins at `n` widths and ends where the next one begins.
+/// Every instant lies in a bin. Numbers are counted in 128 bits, since bins may reach out of the range of instants;
+/// bounds are cut there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bins(i64);
+pub(crate) struct Bins(i64);
 
 impl Bins {
     /// Bins of a width, which is positive.
-    pub(super) fn of_width(nanos: i64) -> Self {
+    pub(crate) fn of_width(nanos: i64) -> Self {
         Self(nanos.max(1))
     }
 
     /// The bin that an instant lies in. The bin of a bin's start is the bin itself.
-    pub(super) fn number(self, instant: i64) -> i64 {
+    pub(crate) fn number(self, instant: i64) -> i64 {
         instant.div_euclid(self.0)
     }
 
     /// Where a bin begins.
-    pub(super) fn start(self, number: impl Into<i128>) -> i64 {
+    pub(crate) fn start(self, number: impl Into<i128>) -> i64 {
         let start = number.into().saturating_mul(i128::from(self.0));
         i64::try_from(start).unwrap_or(if start < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Where a bin ends: the first instant behind it.
-    pub(super) fn end(self, number: impl Into<i128>) -> i64 {
+    pub(crate) fn end(self, number: impl Into<i128>) -> i64 {
         self.start(number.into().saturating_add(1))
     }
 }

@@ -1,34 +1,12 @@
 //! Plans a program: SQL text in, a graph of operators out, or a refusal with its place and a hint.
 //!
 //! The steps are Arroyo's: each statement is planned and optimized by DataFusion with Arroyo's functions and rules
-//! ([`optimize`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
+//! ([`statements`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
 //! pruned ([`prune`]) and made runnable ([`physical`]).
 
-mod bounded;
-mod catalog;
-mod columns;
-mod decimal_text;
-mod declare;
-mod diagnose;
-mod functions;
-mod graph;
-mod guard;
-mod json_functions;
-mod json_numbers;
-mod json_strict;
 mod lower;
-mod lower_aggregate;
-mod lower_join;
-mod mismatch;
-mod optimize;
-mod options;
 mod physical;
-mod prune;
-mod shift;
-mod table;
-mod udf;
-mod unnest;
-mod windows;
+mod statements;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,21 +15,20 @@ use std::time::{Duration, SystemTime};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{DmlStatement, Expr, LogicalPlan, WriteOp};
-use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Place, PlanError};
-use crate::program::{BadData, Format, NodeId, Program, ROW, RuleInfo, TIMESTAMP, TableInfo, TableKind};
+use crate::functions::{Udf, Udfs, json};
+use crate::program::{NodeId, NodeKind, Program, RuleInfo, TableInfo, TableKind, TimeFacts};
 use crate::sql::{self, Statement, StatementKind};
-use crate::udf::Udf;
-use catalog::{Catalog, Table};
-use columns::{project, qualified_fields, visible_columns};
-use diagnose::{explain, refusal};
-use graph::{Body, Graph};
+use lower::columns::{project, qualified_fields, visible_columns};
+use lower::graph::Graph;
 use lower::{Lowering, Stream};
-use table::time_type;
-use udf::Udfs;
+use statements::catalog::{Catalog, Table};
+use statements::diagnose::{explain, refusal};
+use statements::table::{PREVIEW, preview_table};
+use statements::{declare, optimize};
 
 /// How to plan.
 #[derive(Debug, Clone, Default)]
@@ -115,9 +92,6 @@ fn read(sql: &str, mut planner: Planner) -> Result<Program, PlanError> {
 
 /// Arroyo keeps rows of un-windowed joins for a day.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The name of the sink of a bare `SELECT`.
-const PREVIEW: &str = "stdout";
 
 struct Planner {
     catalog: Catalog,
@@ -301,21 +275,19 @@ impl Planner {
     fn add_sink(&mut self, mut table: TableInfo, stream: Stream, visible: usize) -> datafusion::common::Result<()> {
         let stream = self.lowering(false).row_by_row(stream)?;
         let columns = visible_columns(stream.plan.schema(), visible);
-        let serialize = json_functions::serialize_json_union().map(Arc::new);
+        let serialize = json::serialize_json_union().map(Arc::new);
         let mut output = Vec::with_capacity(columns.len());
         let mut fields = Vec::with_capacity(columns.len());
         for (nth, (column, data_type, name)) in columns.into_iter().enumerate() {
             let (column, data_type) = match &serialize {
-                Some(function) if json_functions::is_json_union(&data_type) => {
-                    (function.call(vec![column]), DataType::Utf8)
-                }
+                Some(function) if json::is_json_union(&data_type) => (function.call(vec![column]), DataType::Utf8),
                 _ => (column, data_type),
             };
             output.push(column.alias(format!("c{nth}")));
             fields.push(Field::new(name, data_type, true));
         }
         let plan = project(stream.plan, output)?;
-        let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json_functions::is_json_union(f.data_type()));
+        let inferred = |t: &TableInfo| t.schema.fields().iter().any(|f| json::is_json_union(f.data_type()));
         if table.schema.fields().is_empty() || inferred(&table) {
             table.schema = arrow::datatypes::Schema::new(fields).into();
         }
@@ -328,7 +300,7 @@ impl Planner {
         };
         let fields = qualified_fields(plan.schema());
         let name = self.sinks.get(sink).map(|s| s.name.clone()).unwrap_or_default();
-        let node = self.graph.add(fields, None, Vec::new(), Body::Sink { plan, sink });
+        let node = self.graph.add(fields, None, Vec::new(), NodeKind::Sink { rows: plan, sink });
         self.rules.push(RuleInfo::of_sink(name, node));
         Ok(())
     }
@@ -348,6 +320,7 @@ impl Planner {
         let fingerprint = Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
         let rules = self.rules.into_iter().map(|r| r.reading(&operators)).collect();
         Ok(Program {
+            time_facts: TimeFacts::of(&operators),
             operators: operators.into(),
             sources,
             sinks: self.sinks,
@@ -372,35 +345,4 @@ fn nullable_field(stream: &Stream, expr: &Expr, data_type: DataType, name: &str)
     use datafusion::logical_expr::ExprSchemable;
     let nullable = expr.nullable(stream.plan.schema().as_ref()).unwrap_or(true);
     Field::new(name, data_type, nullable).into()
-}
-
-fn preview_table() -> TableInfo {
-    TableInfo {
-        name: PREVIEW.to_owned(),
-        kind: TableKind::Sink,
-        connector: "stdout".to_owned(),
-        options: std::collections::BTreeMap::new(),
-        format: Some(Format::Json {
-            unstructured: false,
-            timestamps: crate::formats::json::TimestampFormat::default(),
-        }),
-        bad_data: BadData::Fail,
-        newline_framing: false,
-        max_line_bytes: None,
-        future_limit: crate::program::FutureLimit::default(),
-        schema: Arc::new(arrow::datatypes::Schema::empty()),
-    }
-}
-
-fn timestamp_field() -> (Option<TableReference>, FieldRef) {
-    (None, Field::new(TIMESTAMP, time_type(), false).into())
-}
-
-fn row_field() -> (Option<TableReference>, FieldRef) {
-    (None, Field::new(ROW, DataType::UInt32, false).into())
-}
-
-/// What every source row carries besides its columns.
-fn graph_system_fields() -> [(Option<TableReference>, FieldRef); 2] {
-    [timestamp_field(), row_field()]
 }

@@ -7,7 +7,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::rows::Rows;
+use super::rows::RowExpressions;
 use super::window::Window;
 
 /// One aggregate of a window operator.
@@ -33,12 +33,20 @@ impl AggregateSpec {
         let states = function.state_fields()?.len();
         Ok(Self { function, arguments, filter, may_fail, states })
     }
+
+    pub(crate) fn argument_count(&self) -> usize {
+        self.arguments.len()
+    }
+
+    pub(crate) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
 }
 
 /// An aggregate in a time window.
 #[derive(Debug, Clone)]
 pub(crate) struct WindowSpec {
-    pub(crate) rows: Rows,
+    pub(crate) rows: RowExpressions,
     pub(crate) keys: Vec<Arc<dyn PhysicalExpr>>,
     pub(crate) time: Arc<dyn PhysicalExpr>,
     pub(crate) row: Arc<dyn PhysicalExpr>,
@@ -52,7 +60,7 @@ pub(crate) struct WindowSpec {
 impl WindowSpec {
     #[allow(clippy::too_many_arguments, reason = "the parts of one specification, passed once")]
     pub(crate) fn new(
-        rows: Rows,
+        rows: RowExpressions,
         keys: Vec<Arc<dyn PhysicalExpr>>,
         time: Arc<dyn PhysicalExpr>,
         row: Arc<dyn PhysicalExpr>,

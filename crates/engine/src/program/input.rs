@@ -23,9 +23,9 @@ pub(crate) type NodeId = usize;
 
 /// The batches of a run, by node; shared by the leaves of one plan and by who runs it.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Inputs(Arc<Mutex<HashMap<NodeId, Vec<RecordBatch>>>>);
+pub(crate) struct PlanInputs(Arc<Mutex<HashMap<NodeId, Vec<RecordBatch>>>>);
 
-impl Inputs {
+impl PlanInputs {
     /// Hands in batches in place of those before.
     pub(crate) fn set(&self, batches: HashMap<NodeId, Vec<RecordBatch>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
@@ -82,7 +82,7 @@ impl TableProvider for NodeTable {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Arc::new(InputExec { node: self.node, schema, columns, properties, inputs: Inputs::default() }))
+        Ok(Arc::new(InputExec { node: self.node, schema, columns, properties, inputs: PlanInputs::default() }))
     }
 }
 
@@ -94,12 +94,12 @@ pub(crate) struct InputExec {
     /// Places of the columns that are read in the node's rows.
     pub(crate) columns: Vec<usize>,
     properties: PlanProperties,
-    inputs: Inputs,
+    inputs: PlanInputs,
 }
 
 impl InputExec {
     /// The same leaf, which reads these inputs.
-    pub(crate) fn reading(&self, inputs: &Inputs) -> Self {
+    pub(crate) fn reading(&self, inputs: &PlanInputs) -> Self {
         Self { inputs: inputs.clone(), ..self.clone() }
     }
 }

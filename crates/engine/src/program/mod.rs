@@ -1,22 +1,29 @@
 //! A planned program: what the planner makes and a run takes.
 
 mod aggregate;
+mod execution_plan;
+mod explain;
 mod input;
+mod node;
 mod operator;
 mod rows;
 mod rule;
 mod table;
+mod time_facts;
 mod window;
 
 use std::sync::Arc;
 
 use crate::error::PlanError;
 pub(crate) use aggregate::{AggregateSpec, WindowSpec};
-pub(crate) use input::{InputExec, Inputs, NodeId, NodeTable};
-pub(crate) use operator::{InstantSpec, JoinSpec, Operator, OperatorKind, SourceSpec, SourceWatermark};
-pub(crate) use rows::{ROW, Rows, Step, Steps, TIMESTAMP};
+pub(crate) use execution_plan::{check_partitions, has_stateful_nodes, reset_stateful_nodes};
+pub(crate) use input::{InputExec, NodeId, NodeTable, PlanInputs};
+pub(crate) use node::{NodeKind, Phase};
+pub(crate) use operator::{JoinKeys, JoinSpec, Operator, PerTimestampSpec, SourceSpec, SourceWatermark};
+pub(crate) use rows::{ROW, RowExpressions, RowStep, RowSteps, TIMESTAMP};
 pub(crate) use rule::RuleInfo;
 pub use table::{BadData, Format, FutureLimit, TableInfo, TableKind};
+pub(crate) use time_facts::TimeFacts;
 pub(crate) use window::{Window, window_type};
 
 /// A planned program, ready to run any number of times.
@@ -27,6 +34,7 @@ pub struct Program {
     pub(crate) sinks: Vec<TableInfo>,
     /// The statements that write, in the order of the program.
     pub(crate) rules: Vec<RuleInfo>,
+    pub(crate) time_facts: TimeFacts,
     pub(crate) fingerprint: String,
     pub(crate) warnings: Vec<PlanError>,
 }
@@ -50,16 +58,16 @@ impl Program {
         &self.warnings
     }
 
-    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows further apart
-    /// cannot meet, but for rows of a session that others connect.
+    /// The longest time that a row stays in a window, a session's gap or a join, nanoseconds; 0 without any. Rows
+    /// further apart cannot meet, but for rows of a session that others connect.
     #[must_use]
     pub fn longest_window(&self) -> i64 {
         let longest = |operator: &Operator| match &operator.kind {
-            OperatorKind::Window(spec) => match spec.window {
+            NodeKind::Window(spec) => match spec.window {
                 Window::Tumble { width } | Window::Hop { width, .. } => width,
                 Window::Session { gap } => gap,
             },
-            OperatorKind::Join(spec) => spec.ttl,
+            NodeKind::Join(spec) => spec.ttl,
             _ => 0,
         };
         self.operators.iter().map(longest).max().unwrap_or(0)

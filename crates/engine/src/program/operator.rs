@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::aggregate::WindowSpec;
 use super::input::NodeId;
-use super::rows::Rows;
+use super::node::{NodeKind, Phase};
+use super::rows::RowExpressions;
 
 /// A runnable operator; its state is made when a run starts.
 #[derive(Debug)]
@@ -15,37 +17,31 @@ pub(crate) struct Operator {
     pub(crate) schema: SchemaRef,
     /// The column by whose text its rows are counted, each for its source.
     pub(crate) count: Option<usize>,
-    pub(crate) kind: OperatorKind,
+    pub(crate) kind: NodeKind<Physical>,
 }
 
-/// What an operator does.
+/// The phase in which a program can run.
 #[derive(Debug)]
-pub(crate) enum OperatorKind {
-    /// Nobody reads it.
-    Unused,
-    Source(SourceSpec),
-    /// Row by row.
-    Rows(Rows),
-    Instant(InstantSpec),
-    Window(WindowSpec),
-    Union(Vec<Rows>),
-    Join(JoinSpec),
-    Sink {
-        rows: Rows,
-        sink: usize,
-    },
+pub(crate) struct Physical;
+
+impl Phase for Physical {
+    type Source = SourceSpec;
+    type Rows = RowExpressions;
+    type PerTimestamp = PerTimestampSpec;
+    type Window = WindowSpec;
+    type Join = JoinSpec;
 }
 
 impl Operator {
     /// The operators that this one reads.
     pub(crate) fn inputs(&self) -> Vec<NodeId> {
         match &self.kind {
-            OperatorKind::Unused | OperatorKind::Source(_) => Vec::new(),
-            OperatorKind::Rows(rows) | OperatorKind::Sink { rows, .. } => vec![rows.input],
-            OperatorKind::Instant(spec) => spec.inputs.clone(),
-            OperatorKind::Window(spec) => vec![spec.rows.input],
-            OperatorKind::Union(inputs) => inputs.iter().map(|r| r.input).collect(),
-            OperatorKind::Join(spec) => vec![spec.left, spec.right],
+            NodeKind::Unused | NodeKind::Source(_) => Vec::new(),
+            NodeKind::Rows(rows) | NodeKind::Sink { rows, .. } => vec![rows.input],
+            NodeKind::PerTimestamp(spec) => spec.inputs.clone(),
+            NodeKind::Window(spec) => vec![spec.rows.input],
+            NodeKind::Union(inputs) => inputs.iter().map(|r| r.input).collect(),
+            NodeKind::Join(spec) => vec![spec.left, spec.right],
         }
     }
 }
@@ -58,7 +54,7 @@ pub(crate) struct SourceSpec {
     /// A record's columns, its arrival and its number.
     pub(crate) record: SchemaRef,
     /// Generated columns, time, and the watermark's column last.
-    pub(crate) rows: Rows,
+    pub(crate) rows: RowExpressions,
     /// Where the event time is.
     pub(crate) time: usize,
     pub(crate) watermark: SourceWatermark,
@@ -73,11 +69,13 @@ pub(crate) enum SourceWatermark {
     Column(usize),
 }
 
-/// A plan over all rows of an instant.
+/// A plan over all rows of a timestamp.
 #[derive(Debug)]
-pub(crate) struct InstantSpec {
+pub(crate) struct PerTimestampSpec {
     pub(crate) inputs: Vec<NodeId>,
     pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// Whether a node of the plan keeps what it reads, so that it must be reset before each run.
+    pub(crate) stateful: bool,
 }
 
 /// An inner join of un-windowed streams.
@@ -89,4 +87,15 @@ pub(crate) struct JoinSpec {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     /// How long rows are kept, in nanoseconds of event time.
     pub(crate) ttl: i64,
+    /// What must be equal; `None` where the plan does not tell: then each new row meets all rows of the other side.
+    pub(crate) keys: Option<JoinKeys>,
+}
+
+/// What must be equal for two rows to meet, as expressions over the rows of the operators that the join reads.
+#[derive(Debug)]
+pub(crate) struct JoinKeys {
+    pub(crate) left: Vec<Arc<dyn PhysicalExpr>>,
+    pub(crate) right: Vec<Arc<dyn PhysicalExpr>>,
+    /// Of each part of the key, the same on both sides.
+    pub(crate) types: Vec<DataType>,
 }

@@ -16,26 +16,32 @@ pub(crate) const ROW: &str = "__weir_row";
 
 /// A stateless operator over one input.
 #[derive(Debug, Clone)]
-pub(crate) struct Rows {
+pub(crate) struct RowExpressions {
     pub(crate) input: NodeId,
     /// The columns that are read, by their place in the input's output.
     pub(crate) columns: Vec<usize>,
-    pub(crate) steps: Steps,
+    pub(crate) steps: RowSteps,
     /// The output.
     pub(crate) schema: SchemaRef,
 }
 
+impl RowExpressions {
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
 /// How the rows are made.
 #[derive(Debug, Clone)]
-pub(crate) enum Steps {
-    Chain(Vec<Step>),
+pub(crate) enum RowSteps {
+    Chain(Vec<RowStep>),
     /// A DataFusion plan, for what is no chain (`unnest`).
     Plan(Arc<dyn ExecutionPlan>),
 }
 
 /// One step of a chain.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+pub(crate) enum RowStep {
     /// Keeps rows for which every condition holds.
     Filter(Vec<Arc<dyn PhysicalExpr>>),
     Project {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::input::NodeId;
-use super::operator::{Operator, OperatorKind};
+use super::node::NodeKind;
+use super::operator::Operator;
 
 /// A statement that writes.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +31,7 @@ impl RuleInfo {
         let mut next = vec![self.node];
         while let Some(id) = next.pop() {
             let Some(operator) = operators.get(id).filter(|_| self.operators.insert(id)) else { continue };
-            if let OperatorKind::Source(spec) = &operator.kind {
+            if let NodeKind::Source(spec) = &operator.kind {
                 self.sources.push(spec.index);
             }
             next.extend(operator.inputs());

@@ -61,8 +61,8 @@ impl FutureLimit {
     }
 }
 
-/// One minute. Clocks that are kept by NTP differ by less than a second, and an event arrives behind its time; a clock that is
-/// wrong by minutes, by daylight saving or by a zone is told.
+/// One minute. Clocks that are kept by NTP differ by less than a second, and an event arrives behind its time; a clock
+/// that is wrong by minutes, by daylight saving or by a zone is told.
 impl Default for FutureLimit {
     fn default() -> Self {
         Self::Of(Duration::from_secs(60))

@@ -15,7 +15,7 @@ pub(crate) struct Run<'a> {
     pub(crate) stop_after: Option<u64>,
     /// Batches decoded at the same time, and threads; 0 is 1.
     pub(crate) parallelism: usize,
-    /// Spread the keys of windows over as many lanes as there are threads, from the start or from this much work a row.
+    /// Spread the keys of windows over as many partitions as there are threads, from the start or from this much work a row.
     pub(crate) spread_from: Option<Duration>,
 }
 

@@ -7,8 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::api::{Fault, RecordPage, ShardInfo, Start};
 use super::backoff::Backoff;
-use super::call::Calls;
 use super::position::is_later;
+use super::retrying_client::RetryingClient;
 use crate::connectors::{ConnectorCounters, ConnectorError};
 
 /// A shard allows five reads a second, shared by all who read it (AWS quota); at the tip one reader takes no more than that.
@@ -44,7 +44,7 @@ pub(super) struct Page {
 
 /// Reads one shard until its end.
 pub(super) struct Reader {
-    pub(super) calls: Arc<Calls>,
+    pub(super) client: Arc<RetryingClient>,
     pub(super) shard: String,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) pages: Arc<Semaphore>,
@@ -56,7 +56,7 @@ impl Reader {
         if let Err(fault) = self.read(start, read_until_millis).await {
             let event = match fault {
                 Fault::NotFound(_) => Event::Gone { shard: self.shard },
-                fault => Event::Failed(self.calls.give_up("read a shard", &fault)),
+                fault => Event::Failed(self.client.give_up("read a shard", &fault)),
             };
             // Nobody listens any more when the source is closed.
             let _ = self.events.send(event).await;
@@ -78,11 +78,11 @@ impl Reader {
                 },
             };
             let Ok(permit) = self.pages.clone().acquire_owned().await else { return Ok(()) };
-            let asked = self.calls.clock.now();
-            let page = match self.calls.get_records(&current, None).await {
+            let asked = self.client.clock.now();
+            let page = match self.client.get_records(&current, None).await {
                 Ok(page) => page,
                 Err(Fault::ExpiredIterator) => {
-                    ConnectorCounters::add(&self.calls.counters.expired_iterators, 1);
+                    ConnectorCounters::add(&self.client.counters.expired_iterators, 1);
                     continue;
                 }
                 Err(fault) => return Err(fault),
@@ -99,14 +99,14 @@ impl Reader {
                 return Ok(());
             }
             if at_tip {
-                self.calls.clock.until(asked + POLL_INTERVAL).await;
+                self.client.clock.until(asked + POLL_INTERVAL).await;
             }
         }
     }
 
     /// Gets an iterator. `None`: try again, perhaps from another start.
     async fn open(&self, start: &mut Start, backoff: &mut Backoff) -> Result<Option<String>, Fault> {
-        match self.calls.shard_iterator(&self.shard, start).await {
+        match self.client.shard_iterator(&self.shard, start).await {
             Ok(iterator) => {
                 backoff.reset();
                 Ok(Some(iterator))
@@ -120,8 +120,8 @@ impl Reader {
                 }
                 // This machine's clock is ahead of the service's, which refuses the future.
                 Start::AtTimestamp(_) => {
-                    self.calls.note("open a shard", &reason, backoff.attempts());
-                    backoff.wait(&self.calls.clock).await;
+                    self.client.note("open a shard", &reason, backoff.attempts());
+                    backoff.wait(&self.client.clock).await;
                     Ok(None)
                 }
                 Start::TrimHorizon => Err(Fault::Invalid(reason)),
@@ -137,13 +137,13 @@ impl Reader {
         if age < SHORTEST_RETENTION_MILLIS {
             return Ok(());
         }
-        let mut iterator = match self.calls.shard_iterator(&self.shard, &Start::TrimHorizon).await {
+        let mut iterator = match self.client.shard_iterator(&self.shard, &Start::TrimHorizon).await {
             Ok(iterator) => iterator,
             Err(Fault::Invalid(_)) => return Ok(()),
             Err(fault) => return Err(fault),
         };
         for _ in 0..TRIM_PROBES {
-            let page = match self.calls.get_records(&iterator, Some(1)).await {
+            let page = match self.client.get_records(&iterator, Some(1)).await {
                 Ok(page) => page,
                 Err(Fault::ExpiredIterator) => return Ok(()),
                 Err(fault) => return Err(fault),

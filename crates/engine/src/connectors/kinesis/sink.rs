@@ -16,14 +16,14 @@ use sha2::{Digest, Sha256};
 use super::api::{Fault, KinesisApi, is_throttle};
 use super::backoff::Backoff;
 use super::batch::{Queue, Queued, USUAL_MAX_RECORD_BYTES, excerpt};
-use super::call::Calls;
 use super::clock::Clock;
 use super::options::SinkOptions;
+use super::retrying_client::RetryingClient;
 use crate::connectors::{ConnectorCounters, ConnectorError, Sink, SinkRow};
 
 /// A stream that is being written.
 pub struct KinesisSink {
-    calls: Calls,
+    client: RetryingClient,
     flush_interval: Duration,
     queue: Queue,
     backoff: Backoff,
@@ -40,7 +40,7 @@ struct RowTooLarge {
 impl KinesisSink {
     pub(super) fn new(api: Arc<dyn KinesisApi>, clock: Clock, options: SinkOptions) -> Self {
         Self {
-            calls: Calls::new(api, clock.clone()),
+            client: RetryingClient::new(api, clock.clone()),
             flush_interval: options.flush_interval,
             queue: Queue::new(clock, &options),
             backoff: Backoff::new(),
@@ -53,7 +53,7 @@ impl KinesisSink {
         let entries: Vec<_> = batch.iter().map(|queued| queued.entry.clone()).collect();
         // The rows go back before anything is awaited: a caller that stops waiting must not lose them.
         self.queue.put_back(batch);
-        let results = match self.calls.until_answered("write records", || self.calls.api.put_records(&entries)).await {
+        let results = match self.client.retry("write records", || self.client.api.put_records(&entries)).await {
             Ok(results) => results,
             Err(Fault::Invalid(reason)) => {
                 let batch = self.queue.take_batch();
@@ -64,18 +64,18 @@ impl KinesisSink {
                     }
                     _ => {
                         self.queue.put_back(batch);
-                        Err(self.calls.give_up("write records", &Fault::Invalid(reason)))
+                        Err(self.client.give_up("write records", &Fault::Invalid(reason)))
                     }
                 };
             }
-            Err(fault) => return Err(self.calls.give_up("write records", &fault)),
+            Err(fault) => return Err(self.client.give_up("write records", &fault)),
         };
         let mut failed = Vec::new();
         let mut reason = None;
         for (queued, result) in self.queue.take_batch().into_iter().zip(results) {
             if let Err(fault) = result {
                 if is_throttle(&fault.code) {
-                    ConnectorCounters::add(&self.calls.counters.throttles, 1);
+                    ConnectorCounters::add(&self.client.counters.throttles, 1);
                 }
                 reason.get_or_insert(fault);
                 failed.push(queued);
@@ -87,23 +87,23 @@ impl KinesisSink {
                 let rows = failed.len();
                 self.queue.put_back(failed);
                 let text = format!("{rows} of {} records: {}: {}", entries.len(), fault.code, fault.message);
-                self.calls.note("write records", &text, self.backoff.attempts());
+                self.client.note("write records", &text, self.backoff.attempts());
                 // As long as some are stored there is progress, and the wait stays short.
                 if rows < entries.len() {
                     self.backoff.reset();
                 }
-                self.backoff.wait(&self.calls.clock).await;
+                self.backoff.wait(&self.client.clock).await;
             }
         }
         Ok(())
     }
 
     fn set_row_aside(&mut self, row: &Queued, reason: &str) {
-        ConnectorCounters::add(&self.calls.counters.set_aside, 1);
+        ConnectorCounters::add(&self.client.counters.set_aside, 1);
         let error = RowTooLarge { bytes: row.bytes(), limit: USUAL_MAX_RECORD_BYTES };
         let digest: String = Sha256::digest(&row.entry.data).iter().map(|byte| format!("{byte:02x}")).collect();
         tracing::error!(
-            stream = %self.calls.api.describe(), %error, reason, digest, key = row.entry.partition_key,
+            stream = %self.client.api.describe(), %error, reason, digest, key = row.entry.partition_key,
             begins = excerpt(&row.entry.data),
             "a row was not written: let the query return less, or raise the stream's maximum record size"
         );
@@ -134,6 +134,6 @@ impl Sink for KinesisSink {
     }
 
     fn counters(&self) -> Option<Arc<ConnectorCounters>> {
-        Some(Arc::clone(&self.calls.counters))
+        Some(Arc::clone(&self.client.counters))
     }
 }

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use weir_anomaly::kpl;
 
 use super::api::{KinesisApi, StreamRecord};
-use super::call::Calls;
 use super::clock::Clock;
 use super::options::{SourceOptions, StartAt};
 use super::position::{Position, ShardPosition};
 use super::reader::{Event, Page, Reader};
+use super::retrying_client::RetryingClient;
 use super::shards::{Shards, partition_of};
 use crate::connectors::{ConnectorCounters, ConnectorError, PartitionStatus, Polled, RawRecord, Source};
 
@@ -32,7 +32,7 @@ const LISTING_PAUSE: Duration = Duration::from_millis(100);
 /// A stream that is being read.
 pub struct KinesisSource {
     stream: String,
-    calls: Arc<Calls>,
+    client: Arc<RetryingClient>,
     shards: Shards,
     /// Pages that are not handed out yet, each shard's in its order.
     pending: VecDeque<PendingPage>,
@@ -51,7 +51,7 @@ impl KinesisSource {
         options: &SourceOptions,
         position: Option<&serde_json::Value>,
     ) -> Result<Self, ConnectorError> {
-        let calls = Arc::new(Calls::new(api, clock.clone()));
+        let client = Arc::new(RetryingClient::new(api, clock.clone()));
         let position = position.map(|value| Position::read(value, &options.stream)).transpose()?;
         // `latest` is this moment, kept in the position: what is written while the program is down is not skipped. Taken
         // before the listing, so that no shard is closed in between unread.
@@ -59,11 +59,11 @@ impl KinesisSource {
             (None, StartAt::Latest) => Some(chrono::Utc::now().timestamp_millis()),
             _ => None,
         };
-        let listing = calls.list_shards().await.map_err(|fault| calls.give_up("list its shards", &fault))?;
+        let listing = client.list_shards().await.map_err(|fault| client.give_up("list its shards", &fault))?;
         let (sender, events) = mpsc::channel(EVENTS_AHEAD);
         let mut source = Self {
             stream: options.stream.clone(),
-            calls,
+            client,
             shards: Shards::restore(clock, position),
             pending: VecDeque::new(),
             events,
@@ -75,7 +75,7 @@ impl KinesisSource {
         for (shard, position) in source.shards.take_listing(listing, first_start) {
             source.report_vanished(&shard, &position);
         }
-        source.tasks.spawn(list(source.calls.clone(), source.list_now.clone(), source.sender.clone()));
+        source.tasks.spawn(list(source.client.clone(), source.list_now.clone(), source.sender.clone()));
         source.start_readers();
         Ok(source)
     }
@@ -83,8 +83,8 @@ impl KinesisSource {
     fn start_readers(&mut self) {
         for (shard, start, read_until_millis) in self.shards.start_ready() {
             tracing::debug!(stream = %self.stream, shard, ?start, "reading a shard");
-            let (calls, events, pages) = (self.calls.clone(), self.sender.clone(), self.pages.clone());
-            self.tasks.spawn(Reader { calls, shard, events, pages }.run(start, read_until_millis));
+            let (client, events, pages) = (self.client.clone(), self.sender.clone(), self.pages.clone());
+            self.tasks.spawn(Reader { client, shard, events, pages }.run(start, read_until_millis));
         }
     }
 
@@ -106,7 +106,7 @@ impl KinesisSource {
                 self.list_now.notify_one();
             }
             Event::Trimmed { shard, after, reason } => {
-                ConnectorCounters::add(&self.calls.counters.gaps, 1);
+                ConnectorCounters::add(&self.client.counters.gaps, 1);
                 tracing::error!(
                     stream = %self.stream, shard, after, reason,
                     "records were trimmed before they were read: the source was down for longer than the stream keeps \
@@ -122,7 +122,7 @@ impl KinesisSource {
     }
 
     fn report_vanished(&self, shard: &str, position: &ShardPosition) {
-        ConnectorCounters::add(&self.calls.counters.gaps, 1);
+        ConnectorCounters::add(&self.client.counters.gaps, 1);
         let after = position.sequence_number.as_deref().unwrap_or("its beginning");
         tracing::error!(
             stream = %self.stream, shard, after,
@@ -139,7 +139,7 @@ impl KinesisSource {
                     page.hand_out(max, shard.partition, &mut shard.position, &mut out);
                     if page.is_empty() {
                         shard.page_done(
-                            self.calls.clock.now(),
+                            self.client.clock.now(),
                             page.had_records,
                             page.behind_millis,
                             page.read_until_millis(),
@@ -154,7 +154,7 @@ impl KinesisSource {
             }
             let Some(page) = self.pending.pop_front() else { break };
             if page.ended {
-                ConnectorCounters::add(&self.calls.counters.reshards, 1);
+                ConnectorCounters::add(&self.client.counters.reshards, 1);
                 if !self.shards.drained(&page.shard, page.children) {
                     self.list_now.notify_one();
                 }
@@ -169,7 +169,7 @@ impl KinesisSource {
         while let Some(ended) = self.tasks.try_join_next() {
             if let Err(error) = ended {
                 return Err(ConnectorError::Unavailable {
-                    context: format!("{}: a reader ended", self.calls.api.describe()),
+                    context: format!("{}: a reader ended", self.client.api.describe()),
                     cause: error.to_string(),
                 });
             }
@@ -181,7 +181,7 @@ impl KinesisSource {
 #[async_trait]
 impl Source for KinesisSource {
     async fn poll(&mut self, max_records: usize, wait: Duration) -> Result<Polled, ConnectorError> {
-        let deadline = self.calls.clock.now().saturating_add(wait);
+        let deadline = self.client.clock.now().saturating_add(wait);
         loop {
             self.check_tasks()?;
             while let Ok(event) = self.events.try_recv() {
@@ -191,7 +191,7 @@ impl Source for KinesisSource {
             if !records.is_empty() {
                 return Ok(Polled::Records(records));
             }
-            match self.calls.clock.before(deadline, self.events.recv()).await {
+            match self.client.clock.before(deadline, self.events.recv()).await {
                 Some(Some(event)) => self.take(event)?,
                 // The source holds a sender itself, so the channel never ends before the wait does.
                 Some(None) | None => return Ok(Polled::Idle),
@@ -212,20 +212,20 @@ impl Source for KinesisSource {
     }
 
     fn counters(&self) -> Option<Arc<ConnectorCounters>> {
-        Some(Arc::clone(&self.calls.counters))
+        Some(Arc::clone(&self.client.counters))
     }
 }
 
 /// Lists the shards when asked, and now and then.
-async fn list(calls: Arc<Calls>, now: Arc<Notify>, events: mpsc::Sender<Event>) {
+async fn list(client: Arc<RetryingClient>, now: Arc<Notify>, events: mpsc::Sender<Event>) {
     loop {
-        let due = calls.clock.now() + LISTING_INTERVAL;
-        let _ = calls.clock.before(due, now.notified()).await;
+        let due = client.clock.now() + LISTING_INTERVAL;
+        let _ = client.clock.before(due, now.notified()).await;
         // Asked for again and again, it still stays far below the limit of the call.
-        calls.clock.sleep(LISTING_PAUSE).await;
-        let event = match calls.list_shards().await {
+        client.clock.sleep(LISTING_PAUSE).await;
+        let event = match client.list_shards().await {
             Ok(listing) => Event::Listing(listing),
-            Err(fault) => Event::Failed(calls.give_up("list its shards", &fault)),
+            Err(fault) => Event::Failed(client.give_up("list its shards", &fault)),
         };
         if events.send(event).await.is_err() {
             return;

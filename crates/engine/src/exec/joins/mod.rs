@@ -1,0 +1,5 @@
+//! The join of un-windowed streams.
+
+pub(crate) mod join;
+mod keys;
+mod side;

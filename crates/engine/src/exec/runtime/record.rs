@@ -1,0 +1,171 @@
+//! From records to columns: the table's format, the records' arrival and their numbers.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder, TimestampNanosecondArray, UInt32Array};
+use arrow::datatypes::SchemaRef;
+
+use crate::connectors::{Polled, RawRecord};
+use crate::exec::error::RunError;
+use crate::formats::json::{DecodeError, DecodeOptions, JsonDecoder};
+use crate::program::{BadData, Format, TableInfo};
+
+/// Decodes what a source's polls bring.
+#[derive(Debug)]
+pub(crate) struct RecordDecoder {
+    table: TableInfo,
+    /// The record's columns, arrival and number.
+    schema: SchemaRef,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Json(Box<JsonDecoder>),
+    Bytes(BinaryBuilder),
+    Text(StringBuilder),
+}
+
+/// A decoded poll.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) batch: RecordBatch,
+    /// The shard of each row; empty when all are 0.
+    pub(crate) partitions: Vec<u32>,
+    /// The arrival of each row, where the connector knows it.
+    pub(crate) arrival: Option<TimestampNanosecondArray>,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) poison: u64,
+}
+
+impl RecordDecoder {
+    pub(crate) fn new(table: &TableInfo, schema: &SchemaRef) -> Result<Self, RunError> {
+        let decoder = match &table.format {
+            Some(Format::RawBytes) => Decoder::Bytes(BinaryBuilder::new()),
+            Some(Format::RawString) => Decoder::Text(StringBuilder::new()),
+            Some(Format::Json { unstructured, .. }) => Decoder::Json(Box::new(json_decoder(table, *unstructured)?)),
+            // A connector without a format writes JSON for its own columns.
+            None => Decoder::Json(Box::new(json_decoder(table, false)?)),
+        };
+        Ok(Self { table: table.clone(), schema: Arc::clone(schema), decoder })
+    }
+
+    /// Decodes records; `now` is the arrival of those whose connector does not know it.
+    pub(crate) fn decode(&mut self, polled: Polled, now: i64) -> Result<Option<Decoded>, RunError> {
+        let mut poison = 0u64;
+        let (records, bytes) = match &polled {
+            Polled::Records(records) => (records.len() as u64, records.iter().map(|r| r.payload.len() as u64).sum()),
+            Polled::Lines(lines) => (0, lines.len() as u64),
+            Polled::Idle | Polled::Finished => return Ok(None),
+        };
+        let mut arrivals: Vec<Option<i64>> = Vec::new();
+        let mut partitions = Vec::new();
+        match polled {
+            Polled::Records(records) => {
+                for record in &records {
+                    let added = self.push(record, &mut poison)?;
+                    arrivals.extend(std::iter::repeat_n(record.arrival_nanos, added));
+                    if record.partition != 0 || !partitions.is_empty() {
+                        partitions.resize(arrivals.len() - added, 0);
+                        partitions.extend(std::iter::repeat_n(record.partition, added));
+                    }
+                }
+            }
+            Polled::Lines(lines) => self.push_lines(&lines, &mut poison)?,
+            Polled::Idle | Polled::Finished => {}
+        }
+        let mut columns = self.finish()?;
+        let rows = columns.first().map_or(0, |c| c.len());
+        let records = if records == 0 { rows as u64 + poison } else { records };
+        let known = arrivals.iter().any(Option::is_some);
+        let arrival = known.then(|| TimestampNanosecondArray::from(arrivals.clone()));
+        let column = if known {
+            TimestampNanosecondArray::from_iter_values(arrivals.iter().map(|a| a.unwrap_or(now)))
+        } else {
+            TimestampNanosecondArray::from(vec![now; rows])
+        };
+        columns.push(Arc::new(column));
+        columns.push(Arc::new(UInt32Array::from_iter_values(0..u32::try_from(rows).unwrap_or(u32::MAX))));
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .map_err(|e| RunError::BadData { table: self.table.name.clone(), reason: e.to_string() })?;
+        Ok(Some(Decoded { batch, partitions, arrival, records, bytes, poison }))
+    }
+
+    /// Adds the rows of a record and says how many they are.
+    fn push(&mut self, record: &RawRecord, poison: &mut u64) -> Result<usize, RunError> {
+        if !self.table.newline_framing {
+            return self.push_row(&record.payload, poison);
+        }
+        let mut added = 0;
+        for line in record.payload.split(|b| *b == b'\n') {
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                added += self.push_row(line, poison)?;
+            }
+        }
+        Ok(added)
+    }
+
+    fn push_row(&mut self, payload: &[u8], poison: &mut u64) -> Result<usize, RunError> {
+        let payload = payload.get(..self.table.max_line_bytes.unwrap_or(usize::MAX)).unwrap_or(payload);
+        match &mut self.decoder {
+            Decoder::Bytes(builder) => builder.append_value(payload),
+            Decoder::Text(builder) => builder.append_value(String::from_utf8_lossy(payload)),
+            Decoder::Json(decoder) => {
+                if let Err(error) = decoder.push(payload) {
+                    bad(&self.table, &error, poison)?;
+                    return Ok(0);
+                }
+            }
+        }
+        Ok(1)
+    }
+
+    fn push_lines(&mut self, lines: &[u8], poison: &mut u64) -> Result<(), RunError> {
+        if let (Decoder::Json(decoder), None) = (&mut self.decoder, self.table.max_line_bytes) {
+            let mut first = None;
+            decoder.push_lines(lines, &mut |_, error| {
+                *poison += 1;
+                first.get_or_insert(error);
+            });
+            return match first {
+                Some(error) if self.table.bad_data == BadData::Fail => bad(&self.table, &error, &mut 0),
+                _ => Ok(()),
+            };
+        }
+        for line in lines.split(|b| *b == b'\n') {
+            if !line.is_empty() {
+                self.push_row(line, poison)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<ArrayRef>, RunError> {
+        Ok(match &mut self.decoder {
+            Decoder::Bytes(builder) => vec![Arc::new(builder.finish()) as ArrayRef],
+            Decoder::Text(builder) => vec![Arc::new(builder.finish()) as ArrayRef],
+            Decoder::Json(decoder) => decoder
+                .finish()
+                .map_err(|e| RunError::BadData { table: self.table.name.clone(), reason: e.to_string() })?
+                .columns()
+                .to_vec(),
+        })
+    }
+}
+
+fn json_decoder(table: &TableInfo, unstructured: bool) -> Result<JsonDecoder, RunError> {
+    JsonDecoder::new(&table.schema, DecodeOptions { unstructured })
+        .map_err(|e| RunError::Table { table: table.name.clone(), reason: e.to_string() })
+}
+
+/// Counts a record that cannot be decoded, or ends the program, as the table asks.
+fn bad(table: &TableInfo, error: &DecodeError, poison: &mut u64) -> Result<(), RunError> {
+    match table.bad_data {
+        BadData::Drop => {
+            *poison += 1;
+            Ok(())
+        }
+        BadData::Fail => Err(RunError::BadData { table: table.name.clone(), reason: error.to_string() }),
+    }
+}
