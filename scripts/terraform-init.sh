@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # `terraform init` for terraform/: from a provider mirror where this machine has one, otherwise online.
 # A mirror is a folder with registry.terraform.io/hashicorp/aws/… inside. Set WEIR_TF_PLUGIN_DIR to name one.
-# Further arguments go to `terraform init`. TF_DATA_DIR, when set, must be absolute.
+# TF_PLUGIN_CACHE_DIR is a cache and no mirror: Terraform uses it by itself, and what it holds may be old.
+# Further arguments go to `terraform init`. TF_DATA_DIR, when set, must be absolute. WEIR_TERRAFORM_ROOT is the folder to
+# initialise, when it is not terraform/.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../terraform"
+cd "${WEIR_TERRAFORM_ROOT:-$(dirname "${BASH_SOURCE[0]}")/../terraform}"
 
 init() { terraform init -input=false -no-color "$@"; }
 
@@ -15,7 +17,7 @@ if [[ -n "${WEIR_TF_PLUGIN_DIR:-}" ]] && ! has_provider "$WEIR_TF_PLUGIN_DIR"; t
   exit 1
 fi
 
-for dir in "${WEIR_TF_PLUGIN_DIR:-}" "${TF_PLUGIN_CACHE_DIR:-}" "${HOME:-}/.terraform.d/plugins" \
+for dir in "${WEIR_TF_PLUGIN_DIR:-}" "${HOME:-}/.terraform.d/plugins" \
   /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*; do
   if [[ -n "$dir" ]] && has_provider "$dir"; then
     # -upgrade: a lock written by an online run may name a version that the mirror does not have.

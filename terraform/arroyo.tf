@@ -32,6 +32,7 @@ module "network" {
   log_retention_days = var.log_retention_days
   name_prefix        = var.name_prefix
   region             = var.region
+  roles              = local.roles
 }
 
 module "arroyo_secrets" {
@@ -74,6 +75,7 @@ module "arroyo" {
   name_prefix                  = var.name_prefix
   region                       = var.region
   require_tls                  = !local.emulated
+  roles                        = local.roles
   secrets_version              = var.arroyo_secrets_version
   service_linked_roles_create  = var.service_linked_roles_create
   subnet_ids                   = local.network.subnet_ids

@@ -30,7 +30,7 @@ resource "aws_kms_key" "this" {
       {
         Sid       = "AllowLogs"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+        Action    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
         Principal = { Service = "logs.${var.region}.amazonaws.com" }
         Resource  = "*"
         Condition = {

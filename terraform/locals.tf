@@ -14,6 +14,8 @@ locals {
     name => startswith(file, "/") ? file : "${path.root}/../${file}"
   }
 
+  roles = { path = var.role_path, permissions_boundary = var.role_permissions_boundary }
+
   tags = merge(
     {
       managed_by = "terraform"

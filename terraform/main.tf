@@ -63,6 +63,7 @@ module "alerts" {
   name_prefix         = var.name_prefix
   region              = var.region
   require_tls         = !local.emulated
+  roles               = local.roles
   schedules_enabled   = var.schedules_enabled
   subscriptions       = var.subscriptions
   table_arn           = module.store.table_arn
@@ -81,6 +82,7 @@ module "heartbeat" {
   name                 = "${var.name_prefix}-heartbeat"
   package_check        = !local.emulated
   reserved_concurrency = var.heartbeat_reserved_concurrency
+  roles                = local.roles
   timeout_seconds      = var.heartbeat_timeout_seconds
   tracing_enabled      = var.tracing_enabled
   zip_path             = local.zip.heartbeat
@@ -155,6 +157,7 @@ module "observability" {
   probe_slow_seconds      = var.alarm_probe_slow_seconds
   quarantine_queue_name   = module.alerts.quarantine_queue_name
   region                  = var.region
+  runbook_url             = var.runbook_url
   subscriptions           = var.alarm_subscriptions
   table_name              = module.store.table_name
   undelivered_queue_name  = module.alerts.undelivered_queue_name

@@ -276,10 +276,9 @@ variable "arroyo_worker_memory_mb" {
 }
 
 variable "availability_zones" {
-  description = "Letters of the zones of the network made for Arroyo; the database needs two. Named, not counted: a zone that AWS adds must move nothing."
+  description = "Letters of the zones of the network made for Arroyo; the database needs two. Null takes the account's first two: some regions keep some zones from newer accounts. Name them once the network stands, so that a zone that AWS adds moves nothing."
   type        = list(string)
-  default     = ["a", "b"]
-  nullable    = false
+  default     = null
 }
 
 variable "budget" {
@@ -460,7 +459,7 @@ variable "log_retention_days" {
 }
 
 variable "name_prefix" {
-  description = "First part of every name; two stacks in one account need two."
+  description = "First part of every name. Two stacks in one account need two, also in two regions: IAM's names know no region."
   type        = string
   default     = "weir"
   nullable    = false
@@ -505,8 +504,14 @@ variable "region" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]$", var.region))
     error_message = "region is the name of an AWS region, as in eu-central-1."
+  }
+
+  # The services' names differ there, and Arroyo 0.15 builds s3.<region>.amazonaws.com by itself.
+  validation {
+    condition     = !can(regex("^(cn|eusc|us-iso[a-z]*)-", var.region))
+    error_message = "region is one of AWS's commercial regions or of GovCloud; China, the European Sovereign Cloud and the isolated regions are not supported."
   }
 }
 
@@ -520,6 +525,35 @@ variable "retention_days" {
     condition     = var.retention_days >= 1 && var.retention_days <= 3650 && floor(var.retention_days) == var.retention_days
     error_message = "retention_days is a whole number from 1 to 3650."
   }
+}
+
+variable "role_path" {
+  description = "IAM path of every role that is made, for accounts whose policies name one."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path begins and ends with a slash, as in /weir/."
+  }
+}
+
+variable "role_permissions_boundary" {
+  description = "ARN of the policy that bounds every role that is made; null: none. Some accounts let nobody make a role without."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_permissions_boundary == null || can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.+$", var.role_permissions_boundary))
+    error_message = "role_permissions_boundary is the ARN of an IAM policy."
+  }
+}
+
+variable "runbook_url" {
+  description = "Where docs/runbooks.md can be opened (https://github.com/acme/weir/blob/main/docs/runbooks.md), for the links in alarms; null: the path in the repository."
+  type        = string
+  default     = null
 }
 
 variable "schedules_enabled" {

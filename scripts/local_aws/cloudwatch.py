@@ -1,4 +1,5 @@
-"""CloudWatch: DescribeAlarms over the Query protocol, which Terraform's provider 5 speaks, gives every field."""
+"""CloudWatch: DescribeAlarms over the Query protocol, which Terraform's provider 5 speaks, gives every field, and a composite alarm
+remembers what suppresses its actions."""
 
 import json
 from xml.sax.saxutils import escape
@@ -36,6 +37,23 @@ def describe_alarms(original, params, cbor_data, is_cbor, is_json=False):
         _xml(key, said.get(key, empty)) for key, empty in (("MetricAlarms", []), ("CompositeAlarms", []), ("NextToken", None))
     )
     return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
+
+
+@replaces(
+    cloudwatch,
+    "_put_composite_alarm",
+    written_for="d1c8174c3d5b",
+    follows="https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html",
+)
+def put_composite_alarm(original, params, cbor_data, is_cbor, is_json=False):
+    answer = original(params, cbor_data, is_cbor, is_json)
+    given = (lambda key: cbor_data.get(key)) if is_cbor or is_json else (lambda key: cloudwatch._p(params, key))
+    alarm = cloudwatch._composite_alarms.get(given("AlarmName"))
+    if answer[0] == 200 and alarm is not None and given("ActionsSuppressor"):
+        alarm["ActionsSuppressor"] = given("ActionsSuppressor")
+        for key in ("ActionsSuppressorExtensionPeriod", "ActionsSuppressorWaitPeriod"):
+            alarm[key] = int(given(key) or 0)
+    return answer
 
 
 def _members(params, name: str, most: int) -> list[str]:

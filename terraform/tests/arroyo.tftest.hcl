@@ -215,6 +215,50 @@ run "windows_that_are_none" {
   expect_failures = [var.database]
 }
 
+run "the_control_task_is_found_again_soon_after_a_restart" {
+  module { source = "./modules/arroyo" }
+
+  assert {
+    condition     = jsondecode(aws_cloudformation_stack.namespace.template_body).Resources.Namespace.Properties.Properties.DnsProperties.SOA.TTL == 5
+    error_message = "a resolver must not remember for minutes that the one control task was away"
+  }
+
+  assert {
+    condition     = startswith(output.api_url, "http://control.${jsondecode(aws_cloudformation_stack.namespace.template_body).Resources.Namespace.Properties.Name}:")
+    error_message = "what is asked for is what is registered"
+  }
+}
+
+run "roles_of_a_locked_down_account" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    roles = { path = "/weir/", permissions_boundary = "arn:aws:iam::111122223333:policy/bounds" }
+  }
+
+  assert {
+    condition = alltrue([
+      for role in [aws_iam_role.execution, aws_iam_role.task] :
+      role.path == "/weir/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/bounds"
+    ])
+    error_message = "every role has the path and the boundary"
+  }
+}
+
+run "longest_bucket_name" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    name_prefix = "weir-0123456789012345678"
+    region      = "ap-southeast-1"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.state.bucket) <= 63
+    error_message = "bucket names are at most 63 characters"
+  }
+}
+
 run "checkpoints_of_deleted_pipelines_go_after_a_while" {
   module { source = "./modules/arroyo" }
 
@@ -417,7 +461,7 @@ run "limits" {
     checkpoint_interval_seconds = 0
     cpu_architecture            = "arm64"
     database                    = { engine = "mysql" }
-    ephemeral_storage_gib       = 20
+    ephemeral_storage_gib       = 19
     image_digest                = "sha256:1234"
     subnet_ids                  = ["subnet-a"]
     task_slots                  = 0

@@ -118,6 +118,42 @@ run "prefix_renames_everything" {
   }
 }
 
+# S3 wants 3 to 63 characters: the longest prefix, in the regions with the longest names.
+run "longest_names" {
+  command = plan
+
+  variables {
+    keep_failed_records = true
+    name_prefix         = "weir-0123456789012345678"
+    region              = "ap-southeast-1"
+  }
+
+  assert {
+    condition     = length(output.failures_bucket) <= 63
+    error_message = "bucket names are at most 63 characters: ${output.failures_bucket}"
+  }
+}
+
+run "regions_of_other_partitions" {
+  command = plan
+
+  variables {
+    region = "cn-north-1"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "european_sovereign_cloud" {
+  command = plan
+
+  variables {
+    region = "eusc-de-east-1"
+  }
+
+  expect_failures = [var.region]
+}
+
 run "unknown_region_name" {
   command = plan
 
@@ -204,6 +240,31 @@ run "no_size_reserves_concurrency" {
     ])
     error_message = "every size in this folder must be possible in a new account, which can reserve nothing"
   }
+}
+
+run "roles_everywhere" {
+  command = plan
+
+  variables {
+    role_path                 = "/weir/"
+    role_permissions_boundary = "arn:aws:iam::111122223333:policy/bounds"
+  }
+
+  assert {
+    condition     = module.heartbeat.role == local.roles && module.alerts.alerter_role == local.roles
+    error_message = "every module makes its roles with the path and the boundary"
+  }
+}
+
+run "role_path_without_slashes" {
+  command = plan
+
+  variables {
+    role_path                 = "weir"
+    role_permissions_boundary = "bounds"
+  }
+
+  expect_failures = [var.role_path, var.role_permissions_boundary]
 }
 
 run "unknown_severity" {

@@ -82,6 +82,23 @@ run "schedule_and_check" {
   }
 }
 
+run "roles_of_a_locked_down_account" {
+  module { source = "./modules/lambda" }
+
+  variables {
+    roles     = { path = "/weir/", permissions_boundary = "arn:aws:iam::111122223333:policy/bounds" }
+    schedules = { sweep = { expression = "rate(1 minute)", input = "{}" } }
+  }
+
+  assert {
+    condition = alltrue([
+      for role in [aws_iam_role.this, aws_iam_role.scheduler[0]] :
+      role.path == "/weir/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/bounds"
+    ])
+    error_message = "every role has the path and the boundary"
+  }
+}
+
 run "switched_off" {
   module { source = "./modules/lambda" }
 

@@ -46,6 +46,53 @@ run "no_way_to_the_internet_by_default" {
   }
 }
 
+run "newer_regions_want_endpoints_of_ecs" {
+  module { source = "./modules/network" }
+
+  variables {
+    availability_zones = ["a", "b"]
+    region             = "mx-central-1"
+  }
+
+  assert {
+    condition     = length(setintersection(toset(keys(aws_vpc_endpoint.interface)), toset(["ecs", "ecs-agent", "ecs-telemetry"]))) == 3
+    error_message = "in a region opened since December 2023 tasks reach ECS through endpoints of its own"
+  }
+}
+
+run "zones_that_the_account_may_use" {
+  module { source = "./modules/network" }
+
+  override_data {
+    target = data.aws_availability_zones.usable[0]
+    values = { names = ["ap-northeast-1d", "ap-northeast-1a", "ap-northeast-1c"] }
+  }
+
+  variables {
+    egress = "nat"
+    region = "ap-northeast-1"
+  }
+
+  assert {
+    condition     = toset(values(aws_subnet.private)[*].availability_zone) == toset(["ap-northeast-1a", "ap-northeast-1c"]) && aws_subnet.public[0].availability_zone == "ap-northeast-1a"
+    error_message = "the first two zones that the account may use, not a and b"
+  }
+}
+
+run "flow_logs_of_this_account" {
+  module { source = "./modules/network" }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.flow[0].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "111122223333"
+    error_message = "only flow logs of this account may take the role"
+  }
+
+  assert {
+    condition     = contains(flatten([for s in jsondecode(aws_iam_role_policy.flow[0].policy).Statement : s.Action]), "logs:DescribeLogGroups")
+    error_message = "flow logs look for their group"
+  }
+}
+
 run "nat_in_place_of_endpoints" {
   module { source = "./modules/network" }
 

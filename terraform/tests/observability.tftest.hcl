@@ -55,8 +55,11 @@ run "every_alarm_names_its_runbook" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
-    error_message = "every alarm tells somebody, also that it is over"
+    condition = alltrue([
+      for key, alarm in merge(aws_cloudwatch_metric_alarm.this, { path = aws_cloudwatch_composite_alarm.path }) :
+      (alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == alarm.alarm_actions) == contains(output.told_alarm_names, alarm.alarm_name)
+    ])
+    error_message = "what is told is told also when it is over"
   }
 
   assert {
@@ -72,6 +75,50 @@ run "every_alarm_names_its_runbook" {
   assert {
     condition     = aws_budgets_budget.this[0].limit_amount == "100" && length(aws_budgets_budget.this[0].cost_filter) == 0
     error_message = "the budget is the account's until the tag is activated"
+  }
+}
+
+run "one_outage_is_one_message" {
+  module { source = "./modules/observability" }
+
+  variables {
+    arroyo      = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
+    runbook_url = "https://example.com/runbooks"
+  }
+
+  # Arroyo is gone: these go off. The first tells, the others wait for it and are then held back.
+  assert {
+    condition     = setintersection(toset(output.told_alarm_names), toset(["weir-arroyo-memory", "weir-checkpoint-age", "weir-engine-behind", "weir-pipeline-not-running", "weir-probe-missing"])) == toset(["weir-arroyo-memory", "weir-pipeline-not-running"])
+    error_message = "of what an outage of Arroyo sets off, one alarm tells somebody"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["arroyo-memory"].treat_missing_data == "notBreaching"
+    error_message = "a task that is gone is no task that runs out of memory"
+  }
+
+  assert {
+    condition = alltrue([
+      strcontains(aws_cloudwatch_composite_alarm.causes.alarm_rule, "ALARM(\"weir-pipeline-not-running\")"),
+      aws_cloudwatch_composite_alarm.causes.alarm_actions == null || try(length(aws_cloudwatch_composite_alarm.causes.alarm_actions) == 0, true),
+      aws_cloudwatch_composite_alarm.path.actions_suppressor[0].alarm == "weir-known-causes",
+      strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "ALARM(\"weir-probe-missing\")"),
+    ])
+    error_message = "symptoms are told unless a cause of theirs is"
+  }
+
+  # Every alarm is told, or is a part of one that is.
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      contains(output.told_alarm_names, alarm.alarm_name) || strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "ALARM(\"${alarm.alarm_name}\")")
+    ])
+    error_message = "no alarm is silent"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : can(regex("https://example\\.com/runbooks#[a-z-]+$", alarm.alarm_description))]) && length(aws_cloudwatch_composite_alarm.path.alarm_description) <= 1024
+    error_message = "links can be opened, and what CloudWatch takes is not exceeded"
   }
 }
 

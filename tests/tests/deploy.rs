@@ -323,3 +323,47 @@ fn a_deploy_packages_for_the_architecture_that_terraform_names() {
         );
     }
 }
+
+/// What stands in the way is said before anything is made. AWS is a program that answers as its command line does.
+#[test]
+fn a_doctor_says_what_stands_in_the_way() {
+    let checkout =
+        Checkout::new("arroyo_enabled = true\nalerter_reserved_concurrency = 10\ndeletion_protection = true\n");
+    let programs = checkout.file("programs");
+    fs::create_dir(&programs).unwrap();
+    let aws = "case \"$*\" in\n\
+               *get-caller-identity*) echo arn:aws:iam::111122223333:user/ana ;;\n\
+               *L-B99A9384*) echo 10.0 ;;\n\
+               *L-3032A538*) echo 6.0 ;;\n\
+               *aws-service-role/ecs.*) echo 1 ;;\n\
+               *aws-service-role/rds.*) echo 0 ;;\n\
+               *) echo \"unexpected: $*\" >&2; exit 254 ;;\nesac";
+    for (name, script) in [("aws", aws), ("session-manager-plugin", "exit 1")] {
+        let file = programs.join(name);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
+    let mut command = weir(&["doctor", "--env", "e2e"]);
+    command.current_dir(checkout.folder.path()).env("PATH", path).stdin(Stdio::null());
+    let said = Said::from(command.output().unwrap());
+    assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
+    insta::assert_snapshot!(said.out, @r"
+    well   programs: the AWS CLI and its Session Manager plugin are there
+    wrong  state: a file on this machine
+      hint: write terraform/e2e.tfbackend (docs/terraform.md, State), or lose the stack with this machine
+    note   packages: dist/local/alerter.zip is not built; the deploy builds it for arm64
+    well   credentials: arn:aws:iam::111122223333:user/ana, in us-east-1
+    wrong  Lambda's concurrent executions: 10 allowed, 20 needed
+      hint: ask AWS for more: aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value …
+    well   Fargate's vCPUs: 6 allowed, 1 needed
+    well   service-linked role: ecs
+    wrong  service-linked role: the account has none of rds, and its first use may fail
+      hint: aws iam create-service-linked-role --aws-service-name rds.amazonaws.com
+    note   image: ghcr.io/arroyosystems/arroyo:0.15.0 is fetched at each start of a task, and not looked for here
+    e2e: 3 of these stand in the way of a deploy
+    ");
+    let state = checkout.file("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
+    assert!(!state.exists(), "it only looks");
+}

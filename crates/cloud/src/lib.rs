@@ -7,6 +7,7 @@ mod error;
 pub mod lease;
 pub mod object;
 pub mod queue;
+pub mod range;
 pub mod store;
 pub mod stream;
 

@@ -20,7 +20,7 @@ const PUT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause: a shard's budget is per second.
 const PUT_PAUSE_MOST: Duration = Duration::from_secs(4);
 /// A shard gives five reads a second, to all readers together.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One record to put.
 #[derive(Debug, Clone, PartialEq, Eq)]

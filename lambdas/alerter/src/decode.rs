@@ -2,8 +2,8 @@
 
 use aws_lambda_events::event::kinesis::KinesisEventRecord;
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use weir_anomaly::{Anomaly, Poison, Record, RecordError, kpl};
+use serde_json::{Value, value::RawValue};
+use weir_anomaly::{Anomaly, Poison, Record, RecordError, base64_bytes, kpl};
 
 /// What the function was invoked with.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ struct Payload<'a> {
     weir: Option<&'a str>,
 }
 
-/// What is left of an envelope that is not as documented: enough to name the record in a partial batch response.
+/// What is left of an envelope that is not as documented: enough to name the record in a partial batch response, and its
+/// bytes where they are there. `aws_lambda_events` 1.2 refuses a time with more than three digits behind the point, too.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct BrokenEnvelope {
@@ -82,6 +83,14 @@ struct BrokenEnvelope {
 struct BrokenRecord {
     #[serde(rename = "sequenceNumber")]
     sequence_number: Option<String>,
+    data: Value,
+}
+
+impl BrokenRecord {
+    /// The record's bytes, where they are there after all.
+    fn bytes(&self) -> Option<Vec<u8>> {
+        self.sequence_number.as_ref().and(self.data.as_str()).and_then(|data| base64_bytes(data).ok())
+    }
 }
 
 /// `aws_lambda_events` 1.2 reads the fraction of `1732336800.25` as 25 milliseconds, so the time is read here.
@@ -135,7 +144,13 @@ pub fn record(raw: &RawValue) -> Decoded {
         },
         Err(error) => {
             let envelope: BrokenEnvelope = serde_json::from_str(raw.get()).unwrap_or_default();
-            let error = RecordError::NotJson(format!("the envelope is not that of a Kinesis record: {error}"));
+            let entries = match envelope.kinesis.bytes() {
+                Some(bytes) => entries(&bytes),
+                None => {
+                    let error = RecordError::NotJson(format!("the envelope is not that of a Kinesis record: {error}"));
+                    vec![Entry::Invalid { raw: raw.get().as_bytes().to_vec(), error }]
+                }
+            };
             Decoded {
                 origin: Origin {
                     stream: stream_name(envelope.event_source_arn.as_deref()),
@@ -143,7 +158,7 @@ pub fn record(raw: &RawValue) -> Decoded {
                     sequence_number: envelope.kinesis.sequence_number.unwrap_or_default(),
                     arrival_millis: arrival_millis(raw),
                 },
-                entries: vec![Entry::Invalid { raw: raw.get().as_bytes().to_vec(), error }],
+                entries,
             }
         }
     }
@@ -153,8 +168,10 @@ pub fn record(raw: &RawValue) -> Decoded {
 /// apart again, so that nothing is kept for the many that never need it.
 #[must_use]
 pub fn bytes_of(raw: &RawValue, entry: usize) -> Option<Vec<u8>> {
-    let event: KinesisEventRecord = serde_json::from_str(raw.get()).ok()?;
-    let bytes = event.kinesis.data.0;
+    let bytes = match serde_json::from_str::<KinesisEventRecord>(raw.get()) {
+        Ok(event) => event.kinesis.data.0,
+        Err(_) => serde_json::from_str::<BrokenEnvelope>(raw.get()).ok()?.kinesis.bytes()?,
+    };
     match kpl::deaggregate(&bytes) {
         Some(records) => records.get(entry).map(|record| record.data.to_vec()),
         None => (entry == 0).then_some(bytes),
@@ -218,6 +235,21 @@ mod tests {
             }
         );
         assert!(matches!(decoded.entries.as_slice(), [Entry::Invalid { raw, .. }] if raw == b"{}"));
+    }
+
+    #[test]
+    fn the_time_of_arrival_may_have_any_digits_or_be_missing() {
+        let times = ["1732336800.678153", "1.7323368006781538E9", "1732336800", "null", "\"now\""];
+        for time in times {
+            let text = event(&STANDARD.encode(b"{}")).replace("1732336800.25", time);
+            let raw = RawValue::from_string(text).unwrap();
+            let decoded = record(&raw);
+            assert!(matches!(decoded.entries.as_slice(), [Entry::Invalid { raw, .. }] if raw == b"{}"), "{time}");
+            assert_eq!(decoded.origin.sequence_number, "49", "{time}");
+            assert_eq!(bytes_of(&raw, 0), Some(b"{}".to_vec()), "{time}");
+        }
+        let decoded = record(&RawValue::from_string(event("e30=").replace(".25", ".6781538")).unwrap());
+        assert_eq!(decoded.origin.arrival_millis, Some(1_732_336_800_678));
     }
 
     #[test]

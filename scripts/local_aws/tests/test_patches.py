@@ -287,6 +287,18 @@ class CloudWatch(unittest.TestCase):
         self.assertIn("<DatapointsToAlarm>2</DatapointsToAlarm>", text)
 
 
+    @patch("cloudwatch._put_composite_alarm")
+    def test_a_composite_alarm_remembers_what_suppresses_it(self):
+        for name, further in (("causes", {}), ("path", {"ActionsSuppressor": ["causes"], "ActionsSuppressorWaitPeriod": ["60"]})):
+            cloudwatch._alarms["a"] = {"AlarmName": "a", "AlarmArn": "arn:a", "StateValue": "OK"}
+            given = {"AlarmName": [name], "AlarmRule": ['ALARM("a")'], **further}
+            status, _, body = cloudwatch._put_composite_alarm(given, {}, False)
+            self.assertEqual(status, 200, body)
+        self.assertNotIn("ActionsSuppressor", cloudwatch._composite_alarms["causes"])
+        self.assertEqual(cloudwatch._composite_alarms["path"]["ActionsSuppressor"], "causes")
+        self.assertEqual(cloudwatch._composite_alarms["path"]["ActionsSuppressorWaitPeriod"], 60)
+
+
 class Ecs(unittest.TestCase):
     @patch("ecs._create_service", "ecs._update_service")
     def test_a_service_remembers_its_rebalancing(self):

@@ -9,6 +9,7 @@ module "alerter" {
   memory_mb            = var.alerter.memory_mb
   name                 = "${var.name_prefix}-alerter"
   reserved_concurrency = var.alerter.reserved_concurrency
+  roles                = var.roles
   timeout_seconds      = var.alerter.timeout_seconds
   tracing_enabled      = var.alerter.tracing_enabled
   zip_path             = var.alerter.zip_path

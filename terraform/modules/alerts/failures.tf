@@ -5,8 +5,8 @@
 resource "aws_s3_bucket" "failures" {
   count = var.keep_failed_records ? 1 : 0
 
-  # Bucket names are global: the account makes it ours, the region lets a stack have a twin elsewhere.
-  bucket        = "${var.name_prefix}-alerter-failures-${data.aws_caller_identity.current.account_id}-${var.region}"
+  # Bucket names are global, hence account and region; 63 characters at most, with a prefix of 24.
+  bucket        = "${var.name_prefix}-failures-${data.aws_caller_identity.current.account_id}-${var.region}"
   force_destroy = !var.deletion_protection
 }
 

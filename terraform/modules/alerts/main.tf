@@ -5,7 +5,9 @@ resource "aws_sns_topic" "alerts" {
   name              = "${var.name_prefix}-alerts"
   display_name      = "Weir"
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
-  tracing_config    = var.alerter.tracing_enabled ? "Active" : "PassThrough"
+  # Not "Active": SNS traces only with a resource policy of X-Ray, which is the account's and not a stack's.
+  # https://docs.aws.amazon.com/sns/latest/dg/sns-active-tracing.html
+  tracing_config = "PassThrough"
 }
 
 resource "aws_sns_topic_policy" "alerts" {

@@ -33,6 +33,11 @@ output "alerter_policy_json" {
   value       = module.alerter.policy_json
 }
 
+output "alerter_role" {
+  description = "Path and permissions boundary of the alerter's role."
+  value       = module.alerter.role
+}
+
 output "event_source_mapping_id" {
   description = "Id of the mapping from the anomalies stream to the alerter."
   value       = aws_lambda_event_source_mapping.anomalies.uuid

@@ -105,6 +105,16 @@ variable "require_tls" {
   nullable    = false
 }
 
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "schedules_enabled" {
   description = "Run the sweep each minute."
   type        = bool

@@ -23,9 +23,11 @@ locals {
 
 # What ECS does before Arroyo starts: pull, fetch secrets, log.
 resource "aws_iam_role" "execution" {
-  name               = "${local.name}-execution"
-  assume_role_policy = local.assume_role_policy
-  description        = "Starts Arroyo's tasks."
+  name                 = "${local.name}-execution"
+  assume_role_policy   = local.assume_role_policy
+  description          = "Starts Arroyo's tasks."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -76,9 +78,11 @@ resource "aws_iam_role_policy" "execution" {
 
 # What Arroyo does: read events, write anomalies, keep its state.
 resource "aws_iam_role" "task" {
-  name               = "${local.name}-task"
-  assume_role_policy = local.assume_role_policy
-  description        = "What Arroyo's pipelines may do."
+  name                 = "${local.name}-task"
+  assume_role_policy   = local.assume_role_policy
+  description          = "What Arroyo's pipelines may do."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "task" {
@@ -108,11 +112,13 @@ resource "aws_iam_role_policy" "task" {
           Resource = ["${aws_s3_bucket.state.arn}/artifacts/*", "${aws_s3_bucket.state.arn}/checkpoints/*"]
         },
         {
-          Sid       = "FindState"
-          Effect    = "Allow"
-          Action    = ["s3:ListBucket"]
-          Resource  = [aws_s3_bucket.state.arn]
-          Condition = { StringLike = { "s3:prefix" = ["artifacts/*", "checkpoints/*"] } }
+          # Without a condition on the prefix: GET of an object that is not there is 404 only for who may list, else 403, and
+          # Arroyo's clean-up of checkpoints must see that one is gone. The bucket is Arroyo's alone.
+          # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+          Sid      = "FindState"
+          Effect   = "Allow"
+          Action   = ["s3:ListBucket"]
+          Resource = [aws_s3_bucket.state.arn]
         },
         {
           Sid    = "OpenTunnel"

@@ -49,8 +49,13 @@ resource "aws_ecs_task_definition" "node" {
 
   container_definitions = local.node_containers_json
 
-  ephemeral_storage {
-    size_in_gib = var.ephemeral_storage_gib
+  # 20 GiB are free and cannot be asked for.
+  dynamic "ephemeral_storage" {
+    for_each = var.ephemeral_storage_gib > 20 ? [var.ephemeral_storage_gib] : []
+
+    content {
+      size_in_gib = ephemeral_storage.value
+    }
   }
 
   runtime_platform {

@@ -3,7 +3,7 @@
 # https://github.com/hashicorp/terraform-provider-aws/issues/12146
 resource "aws_s3_bucket" "state" {
   #checkov:skip=CKV_AWS_21:See above; versioning of checkpoints keeps what nobody can use.
-  # Bucket names are global: the account makes it ours, the region lets a stack have a twin elsewhere.
+  # Bucket names are global, hence account and region; 63 characters at most, with a prefix of 24.
   bucket        = "${local.name}-${data.aws_caller_identity.current.account_id}-${var.region}"
   force_destroy = !var.deletion_protection
 }

@@ -181,14 +181,14 @@ variable "egress_prefix_lists" {
 }
 
 variable "ephemeral_storage_gib" {
-  description = "Disk of a task."
+  description = "Disk of a task; 20 are free."
   type        = number
-  default     = 21
+  default     = 20
   nullable    = false
 
   validation {
-    condition     = var.ephemeral_storage_gib >= 21 && var.ephemeral_storage_gib <= 200
-    error_message = "ephemeral_storage_gib is from 21 to 200."
+    condition     = var.ephemeral_storage_gib >= 20 && var.ephemeral_storage_gib <= 200
+    error_message = "ephemeral_storage_gib is from 20 to 200."
   }
 }
 
@@ -277,6 +277,16 @@ variable "require_tls" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "secrets_version" {

@@ -42,8 +42,10 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "What ${var.name} may do."
+  name                 = var.name
+  description          = "What ${var.name} may do."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -64,8 +66,10 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_iam_role" "scheduler" {
   count = length(var.schedules) > 0 ? 1 : 0
 
-  name        = "${var.name}-schedule"
-  description = "Lets EventBridge Scheduler call ${var.name}."
+  name                 = "${var.name}-schedule"
+  description          = "Lets EventBridge Scheduler call ${var.name}."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

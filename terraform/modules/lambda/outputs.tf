@@ -28,6 +28,11 @@ output "policy_json" {
   value       = aws_iam_role_policy.this.policy
 }
 
+output "role" {
+  description = "Path and permissions boundary of the function's role."
+  value       = { path = aws_iam_role.this.path, permissions_boundary = aws_iam_role.this.permissions_boundary }
+}
+
 output "role_arn" {
   description = "ARN of the function's role."
   value       = aws_iam_role.this.arn

@@ -111,6 +111,16 @@ variable "reserved_concurrency" {
   }
 }
 
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "schedules" {
   description = "Calls by time, by name: a rate() or cron() expression in UTC and the JSON input."
   type = map(object({

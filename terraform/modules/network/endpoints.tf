@@ -10,9 +10,22 @@ resource "aws_vpc_endpoint" "gateway" {
   tags = { Name = "${var.name_prefix}-${each.key}" }
 }
 
+# Regions opened since 23 December 2023 want endpoints of ECS itself: "You must have the following Region-specific VPC
+# endpoints", https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html. Those before are named, so that
+# a region that opens later has them.
+locals {
+  regions_without_ecs_endpoints = [
+    "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
+    "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1", "eu-central-2",
+    "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1",
+    "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2",
+  ]
+  ecs_endpoints = contains(local.regions_without_ecs_endpoints, var.region) ? [] : ["ecs", "ecs-agent", "ecs-telemetry"]
+}
+
 # Interface endpoints cost by the hour, zone and service: they replace the NAT, they do not stand beside it.
 resource "aws_vpc_endpoint" "interface" {
-  for_each = local.nat ? toset([]) : toset(var.interface_endpoints)
+  for_each = local.nat ? toset([]) : toset(concat(var.interface_endpoints, local.ecs_endpoints))
 
   private_dns_enabled = true
   security_group_ids  = [aws_security_group.endpoints[0].id]

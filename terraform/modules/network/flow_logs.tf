@@ -6,6 +6,8 @@ resource "aws_cloudwatch_log_group" "flow" {
   retention_in_days = var.log_retention_days
 }
 
+data "aws_caller_identity" "current" {}
+
 resource "aws_flow_log" "this" {
   count = var.flow_logs_enabled ? 1 : 0
 
@@ -20,8 +22,10 @@ resource "aws_flow_log" "this" {
 resource "aws_iam_role" "flow" {
   count = var.flow_logs_enabled ? 1 : 0
 
-  name        = "${var.name_prefix}-vpc-flow"
-  description = "Lets VPC flow logs write to their log group."
+  name                 = "${var.name_prefix}-vpc-flow"
+  description          = "Lets VPC flow logs write to their log group."
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -29,6 +33,9 @@ resource "aws_iam_role" "flow" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "vpc-flow-logs.amazonaws.com" }
+      # Only flow logs of this account (the confused deputy).
+      # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
     }]
   })
 }
@@ -41,12 +48,21 @@ resource "aws_iam_role_policy" "flow" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid    = "WriteFlowLogs"
-      Effect = "Allow"
-      Action = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-      # The group and its streams, which are named after network interfaces.
-      Resource = [aws_cloudwatch_log_group.flow[0].arn, "${aws_cloudwatch_log_group.flow[0].arn}:log-stream:*"]
-    }]
+    Statement = [
+      {
+        Sid    = "WriteFlowLogs"
+        Effect = "Allow"
+        Action = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        # The group and its streams, which are named after network interfaces.
+        Resource = [aws_cloudwatch_log_group.flow[0].arn, "${aws_cloudwatch_log_group.flow[0].arn}:log-stream:*"]
+      },
+      {
+        Sid    = "FindFlowLogs"
+        Effect = "Allow"
+        Action = ["logs:DescribeLogGroups"]
+        # It lists groups, so it has no single one as its resource.
+        Resource = ["*"]
+      },
+    ]
   })
 }

@@ -1,6 +1,21 @@
+# Not every account may use every zone: ap-northeast-1b and one of us-west-1 are kept from newer ones. Local zones and
+# wavelength zones want an opt-in, and are left out.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html
+data "aws_availability_zones" "usable" {
+  count = var.availability_zones == null ? 1 : 0
+
+  state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
 locals {
-  nat   = var.egress == "nat"
-  zones = { for letter in var.availability_zones : letter => "${var.region}${letter}" }
+  nat     = var.egress == "nat"
+  letters = var.availability_zones != null ? var.availability_zones : [for name in slice(sort(data.aws_availability_zones.usable[0].names), 0, 2) : trimprefix(name, var.region)]
+  zones   = { for letter in local.letters : letter => "${var.region}${letter}" }
 }
 
 resource "aws_vpc" "this" {
@@ -22,7 +37,7 @@ resource "aws_subnet" "private" {
   for_each = local.zones
 
   availability_zone = each.value
-  cidr_block        = cidrsubnet(var.cidr, 4, index(var.availability_zones, each.key))
+  cidr_block        = cidrsubnet(var.cidr, 4, index(local.letters, each.key))
   vpc_id            = aws_vpc.this.id
 
   tags = { Name = "${var.name_prefix}-private-${each.key}" }

@@ -1,5 +1,5 @@
-# With egress = "nat": one gateway in one zone. Losing that zone stops what needs the internet, which is pulling the
-# image; AWS itself is reached through gateway endpoints (S3, DynamoDB) or through the NAT.
+# With egress = "nat": one gateway in one zone. Losing that zone stops the processing: Kinesis, Secrets Manager, the logs and
+# the image are reached through it; only S3 and DynamoDB have gateway endpoints.
 
 resource "aws_internet_gateway" "this" {
   count = local.nat ? 1 : 0
@@ -12,7 +12,7 @@ resource "aws_internet_gateway" "this" {
 resource "aws_subnet" "public" {
   count = local.nat ? 1 : 0
 
-  availability_zone = local.zones[var.availability_zones[0]]
+  availability_zone = local.zones[local.letters[0]]
   # Behind the private ranges. Nothing gets a public address by default; only the gateway has one.
   cidr_block = cidrsubnet(var.cidr, 4, 15)
   vpc_id     = aws_vpc.this.id

@@ -1,11 +1,10 @@
 variable "availability_zones" {
-  description = "Letters of the zones with a private subnet; the database needs two. Named, not counted: a zone that AWS adds must move nothing."
+  description = "Letters of the zones with a private subnet; the database needs two. Null: the first two that the account may use."
   type        = list(string)
-  default     = ["a", "b"]
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = contains([2, 3], length(distinct(var.availability_zones))) && alltrue([for letter in var.availability_zones : can(regex("^[a-f]$", letter))])
+    condition     = var.availability_zones == null || try(contains([2, 3], length(distinct(var.availability_zones))) && alltrue([for letter in var.availability_zones : can(regex("^[a-f]$", letter))]), false)
     error_message = "availability_zones names two or three zones by their letter, as in [\"a\", \"b\"]."
   }
 }
@@ -72,4 +71,14 @@ variable "region" {
   description = "AWS region, part of the endpoints' names."
   type        = string
   nullable    = false
+}
+
+variable "roles" {
+  description = "Path of the roles that are made here, and the policy that bounds their permissions."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
 }

@@ -76,7 +76,7 @@ locals {
         ]
       },
     ],
-    var.arroyo == null ? [] : [
+    [for panel in [
       {
         title = "Pipelines", stat = "Maximum"
         metrics = [
@@ -94,7 +94,7 @@ locals {
           ["AWS/ECS", name, "ClusterName", var.arroyo.cluster_name, "ServiceName", var.arroyo.control_service_name]
         ], [])
       },
-    ],
+    ] : panel if var.arroyo != null],
   )
 }
 

@@ -1,5 +1,5 @@
 locals {
-  runbooks = "docs/runbooks.md"
+  runbooks = coalesce(var.runbook_url, "docs/runbooks.md")
 
   # One entry an alarm. `runbook` is the heading in docs/runbooks.md; `missing` says what silence means.
   alarms = merge(
@@ -129,7 +129,7 @@ locals {
         threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
       }
     },
-    var.arroyo == null ? {} : {
+    { for key, alarm in {
       pipeline-not-running = {
         runbook    = "Pipeline does not run"
         what       = "No pipeline is Running, or nobody could ask Arroyo."
@@ -166,10 +166,11 @@ locals {
         what       = "Arroyo's control task uses more than 85 % of its memory: state lives there."
         namespace  = "AWS/ECS", metric = "MemoryUtilization", statistic = "Maximum"
         dimensions = try({ ClusterName = var.arroyo.cluster_name, ServiceName = var.arroyo.control_service_name }, {})
-        threshold  = 85, above = true, missing = "breaching", period = 60, periods = 5
+        # No task, no metric: that is the alarm pipeline-not-running.
+        threshold = 85, above = true, missing = "notBreaching", period = 60, periods = 5
       }
-    },
-    var.arroyo == null ? {} : (try(var.arroyo.database_is_cluster, false) ? {} : {
+    } : key => alarm if var.arroyo != null },
+    { for key, alarm in {
       catalogue-storage = {
         runbook    = "Catalogue runs out of space"
         what       = "Less than 2 GiB are free on the catalogue's disk."
@@ -177,7 +178,7 @@ locals {
         dimensions = try({ DBInstanceIdentifier = var.arroyo.database_identifier }, {})
         threshold  = 2147483648, above = false, missing = "notBreaching", period = 300, periods = 2
       }
-    }),
+    } : key => alarm if var.arroyo != null && !try(var.arroyo.database_is_cluster, false) },
   )
 
   # GitHub's anchor of a heading.
@@ -245,8 +246,41 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   treat_missing_data  = each.value.missing
 
+  alarm_actions = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
+  ok_actions    = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
+}
+
+# One outage is one message. What has a known cause that is an alarm itself is told only while none of those causes is: an
+# engine that stands still also lags, checkpoints nothing and lets no probe through.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html
+locals {
+  symptoms = setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "probe-missing", "probe-slow"]))
+  causes = setintersection(toset(keys(local.alarms)), toset([
+    "alerter-errors", "alerter-iterator-age", "alerter-throttles", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
+  ]))
+}
+
+resource "aws_cloudwatch_composite_alarm" "causes" {
+  alarm_name        = "${var.name_prefix}-known-causes"
+  alarm_description = "Tells nobody: while it is on, ${var.name_prefix}-path is not told."
+  alarm_rule        = join(" OR ", [for key in sort(local.causes) : "ALARM(\"${aws_cloudwatch_metric_alarm.this[key].alarm_name}\")"])
+}
+
+resource "aws_cloudwatch_composite_alarm" "path" {
+  alarm_name        = "${var.name_prefix}-path"
+  alarm_description = "The path from event to alert is slow or broken, and no other alarm says why: ${join("; ", [for key in sort(local.symptoms) : "${var.name_prefix}-${key}, ${local.runbooks}#${local.anchors[key]}"])}"
+  alarm_rule        = join(" OR ", [for key in sort(local.symptoms) : "ALARM(\"${aws_cloudwatch_metric_alarm.this[key].alarm_name}\")"])
+
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
+
+  actions_suppressor {
+    alarm = aws_cloudwatch_composite_alarm.causes.alarm_name
+    # Symptoms end some minutes after their cause, and some begin minutes before: pipeline-not-running takes ten minutes,
+    # checkpoint-age five.
+    extension_period = 900
+    wait_period      = 360
+  }
 }
 
 resource "aws_budgets_budget" "this" {

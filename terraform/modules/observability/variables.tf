@@ -129,6 +129,17 @@ variable "region" {
   nullable    = false
 }
 
+variable "runbook_url" {
+  description = "Where docs/runbooks.md can be opened, for the links in alarms; null: the path in the repository, which no phone opens."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.runbook_url == null || can(regex("^https://[^#]+$", var.runbook_url))
+    error_message = "runbook_url is an https address without a #."
+  }
+}
+
 variable "subscriptions" {
   description = "Who is told of alarms."
   type = list(object({

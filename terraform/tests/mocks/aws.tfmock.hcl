@@ -1,5 +1,9 @@
 # ARNs of the right shape: the provider's validation looks at them also when it is mocked.
 
+mock_data "aws_availability_zones" {
+  defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
+}
+
 mock_data "aws_caller_identity" {
   defaults = { account_id = "111122223333" }
 }

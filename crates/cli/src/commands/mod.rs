@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod down;
+pub(crate) mod failures;
 pub(crate) mod generate;
 pub(crate) mod nab;
 pub(crate) mod new;

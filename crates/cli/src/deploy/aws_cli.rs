@@ -15,7 +15,7 @@ use super::outputs::StackOutputs;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) program: &'static str,
-    hint: &'static str,
+    pub(crate) hint: &'static str,
 }
 
 const AWS: Missing = Missing {

@@ -1,5 +1,5 @@
-//! What Terraform owns, of one environment: planned, shown, and made or ended. Each environment is a workspace of its own, so
-//! that one can never be planned over another.
+//! What Terraform owns, of one environment: planned, shown, and made or ended. Each environment is a workspace of its own, or has
+//! a backend of its own (`terraform/NAME.tfbackend`), so that one can never be planned over another.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{packages::Packages, protection};
+use super::{packages::Packages, protection, root};
 use crate::repo::Repo;
 
 /// Terraform's exit code of a plan with changes.
@@ -78,12 +78,25 @@ impl Infrastructure {
         Ok(infrastructure)
     }
 
-    /// Fetches the provider and chooses the environment's workspace.
+    /// Fetches the provider and chooses the environment's workspace, or its own backend.
     pub(crate) fn init(&self) -> Result<()> {
         eprintln!("▸ terraform init");
+        root::prepare(&self.repo, &self.environment)?;
+        let backend = root::backend(&self.repo, &self.environment);
         let mut init = Command::new(self.repo.root.join("scripts/terraform-init.sh"));
+        init.env("WEIR_TERRAFORM_ROOT", root::folder(&self.repo, &self.environment));
+        init.args(backend.iter().map(|file| format!("-backend-config={}", file.display())));
         self.environment(&mut init);
         done("terraform init", run(init)?)?;
+        if backend.is_some() {
+            return Ok(());
+        }
+        if self.environment == "prod" {
+            eprintln!(
+                "warning: the state of prod is a file on this machine, unless backend_override.tf says otherwise: \
+                 terraform/prod.tfbackend puts it into S3 (docs/terraform.md)"
+            );
+        }
         let mut workspace = self.terraform();
         workspace.args(["workspace", "select", "-or-create", &self.environment]);
         done("terraform workspace", run(workspace)?)
@@ -91,16 +104,24 @@ impl Infrastructure {
 
     /// What Terraform is to deploy as the Lambdas, by the variables that a plan takes.
     pub(crate) fn packages(&self) -> Result<Packages> {
+        Packages::parse(&self.ask(Packages::EXPRESSION)?)
+    }
+
+    /// The value of an expression over the variables that a plan takes: one that is JSON, by `jsonencode`.
+    pub(crate) fn ask(&self, expression: &str) -> Result<String> {
         let mut console = self.terraform();
-        console.arg("console").arg(format!("-var-file={}", self.variables().display())).args(self.variable_arguments());
+        console.arg("console").args(self.variable_files()).args(self.variable_arguments());
         console.env("TF_INPUT", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = console.spawn().with_context(|| STARTED)?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(Packages::EXPRESSION.as_bytes()).context("terraform console")?;
+            stdin.write_all(expression.as_bytes()).context("terraform console")?;
         }
         let output = child.wait_with_output().context("terraform console")?;
-        // It complains of whatever is not known before a plan, and answers all the same.
-        Packages::parse(&output.stdout).inspect_err(|_| eprintln!("{}", String::from_utf8_lossy(&output.stderr)))
+        // It complains of whatever is not known before a plan, and answers all the same: after its warnings a line with the
+        // value, a text in quotes.
+        let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let answer = serde_json::from_slice(line).context("terraform console");
+        answer.inspect_err(|_| eprintln!("{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// What is protected from deletion, as Terraform last saw it; nothing where nothing was applied.
@@ -126,7 +147,7 @@ impl Infrastructure {
             plan.arg("-destroy");
         }
         plan.arg(format!("-out={}", self.plan_file().display()));
-        plan.arg(format!("-var-file={}", self.variables().display())).args(&self.arguments);
+        plan.args(self.variable_files()).args(&self.arguments);
         let status = run(plan)?;
         match status.code() {
             Some(0) => Ok(None),
@@ -153,7 +174,7 @@ impl Infrastructure {
 
     fn terraform(&self) -> Command {
         let mut command = Command::new("terraform");
-        command.arg(format!("-chdir={}", self.repo.root.join("terraform").display()));
+        command.arg(format!("-chdir={}", root::folder(&self.repo, &self.environment).display()));
         self.environment(&mut command);
         command
     }
@@ -169,6 +190,14 @@ impl Infrastructure {
 
     fn variables(&self) -> PathBuf {
         self.repo.root.join("terraform").join(format!("{}.tfvars", self.environment))
+    }
+
+    /// The environment's sizes, then what a person keeps beside them for this checkout: a value that must come with each command
+    /// has no other place, and one that was forgotten (`name_prefix`) would replace everything.
+    fn variable_files(&self) -> Vec<String> {
+        let own = self.variables().with_extension("local.tfvars");
+        let files = [Some(self.variables()), own.is_file().then_some(own)];
+        files.into_iter().flatten().map(|file| format!("-var-file={}", file.display())).collect()
     }
 
     fn plan_file(&self) -> PathBuf {

@@ -10,11 +10,13 @@ mod place;
 mod protection;
 mod proxy;
 mod render;
+mod root;
 mod tunnel;
 mod wanted;
 
 pub(crate) mod apply;
 pub(crate) mod destroy;
+pub(crate) mod doctor;
 pub(crate) mod plan;
 pub(crate) mod rollback;
 pub(crate) mod status;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 use weir_cloud::Clients;
 
-use super::infrastructure::data_folder;
+use super::{infrastructure::data_folder, root};
 use crate::repo::Repo;
 
 /// Outputs that are text, by name.
@@ -19,7 +19,7 @@ impl StackOutputs {
     /// checkout that it never deployed from is asked as it stands.
     pub(crate) async fn read(repo: &Repo, environment: &str) -> Result<Self> {
         let mut command = Command::new("terraform");
-        let (root, data) = (repo.root.join("terraform"), data_folder(repo, environment));
+        let (root, data) = (root::folder(repo, environment), data_folder(repo, environment));
         command.arg(format!("-chdir={}", root.display())).args(["output", "-json", "-no-color"]);
         if data.is_dir() {
             command.env("TF_DATA_DIR", data).env_remove("TF_WORKSPACE");

@@ -24,11 +24,8 @@ impl Packages {
     pub(super) const EXPRESSION: &str = "jsonencode({architecture = var.lambda_architecture, alerter = var.alerter_zip, \
          heartbeat = var.heartbeat_zip, emulated = var.endpoint_url != null})\n";
 
-    /// From what `terraform console` answers: after its warnings a line with a text in quotes, which is JSON.
-    pub(super) fn parse(answer: &[u8]) -> Result<Self> {
-        let line = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        let text: String = serde_json::from_slice(line).context("terraform console")?;
-        serde_json::from_str(&text).context("terraform console")
+    pub(super) fn parse(answer: &str) -> Result<Self> {
+        serde_json::from_str(answer).context("terraform console")
     }
 
     /// Builds them, unless the emulator gets them or the variables name packages that were built elsewhere.
@@ -59,12 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_of_the_console_is_json_in_quotes() {
-        let answer = br#"Warning: Due to the problems above, some expressions may produce unexpected results.
-"{\"alerter\":\"dist/alerter.zip\",\"architecture\":\"arm64\",\"emulated\":false,\"heartbeat\":\"a.zip\"}"
-"#;
+    fn what_the_console_answers_is_read() {
+        let answer = r#"{"alerter":"dist/alerter.zip","architecture":"arm64","emulated":false,"heartbeat":"a.zip"}"#;
         let packages = Packages::parse(answer).unwrap();
         assert_eq!((packages.architecture.as_str(), packages.heartbeat.as_str()), ("arm64", "a.zip"));
-        assert!(Packages::parse(b"(known after apply)").is_err());
+        assert!(Packages::parse("(known after apply)").is_err());
     }
 }
