@@ -9,15 +9,12 @@
 mod backtest;
 mod columns;
 mod commands;
-mod compile;
 mod data;
 mod demo;
 mod deploy;
-mod embedded;
 mod explain;
 mod local;
 mod nab;
-mod repo;
 mod rule_tests;
 mod target;
 

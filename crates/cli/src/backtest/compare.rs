@@ -3,15 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
-    fs,
     path::Path,
-    process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use tempfile::TempDir;
 use weir_anomaly::Anomaly;
+use weir_project::{Repo, revision::checkout};
 
 use super::{
     BacktestCommand, Rules,
@@ -19,7 +18,6 @@ use super::{
     report::{Report, RuleRow, table},
     score::Alert,
 };
-use crate::repo::Repo;
 
 /// How many of the gained and lost anomalies of a rule are told.
 const EXAMPLES: usize = 5;
@@ -37,48 +35,16 @@ impl Other {
     /// From a folder with `tables.sql` and `rules`, or from `sql` at a git revision.
     pub(super) fn load(repo: &Repo, with: &str, command: &BacktestCommand) -> Result<Self> {
         let folder = Path::new(with);
-        let (sql, checkout) = if folder.join("tables.sql").is_file() {
+        let (sql, checked_out) = if folder.join("tables.sql").is_file() {
             (folder.to_owned(), None)
         } else {
-            let checkout = checkout(&repo.root, with, &["sql"])?;
-            (checkout.path().join("sql"), Some(checkout))
+            let folder = checkout(&repo.root, with, &["sql"])?;
+            (folder.path().join("sql"), Some(folder))
         };
         // A rule that is new has nothing to be compared with, and one that went must still be seen.
         let rules = Rules::load_other(repo, &sql, command).with_context(|| format!("the rules of {with}"))?;
-        Ok(Self { name: with.to_owned(), rules, _checkout: checkout })
+        Ok(Self { name: with.to_owned(), rules, _checkout: checked_out })
     }
-}
-
-/// Writes files and folders as they were at a revision into a folder of its own. The working tree and the index stay as they
-/// are.
-pub(crate) fn checkout(root: &Path, revision: &str, paths: &[&str]) -> Result<TempDir> {
-    let folder = tempfile::tempdir().context("a folder for the revision")?;
-    // Relative to the project's folder, which need not be the repository's.
-    let listed = git(root, &[&["ls-tree", "-r", "--name-only", revision, "--"], paths].concat())
-        .with_context(|| format!("{revision} is neither a folder with tables.sql nor a git revision"))?;
-    let files: Vec<&str> = std::str::from_utf8(&listed).context("git's list of files")?.lines().collect();
-    if files.is_empty() {
-        bail!("there is no {} at revision {revision}", paths.join(", "));
-    }
-    for file in files {
-        let text = git(root, &["show", &format!("{revision}:./{file}")])?;
-        let to = folder.path().join(file);
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).context("a folder for the revision")?;
-        }
-        fs::write(&to, text).context("a file of the revision")?;
-    }
-    Ok(folder)
-}
-
-/// What a git command prints.
-pub(crate) fn git(root: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().context("git cannot be run")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("git {}: {}", arguments.first().unwrap_or(&""), said.lines().next().unwrap_or("failed").trim());
-    }
-    Ok(output.stdout)
 }
 
 /// One of the two packs, replayed.

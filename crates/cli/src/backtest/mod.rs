@@ -24,19 +24,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use weir_anomaly::{Anomaly, Stage, Timestamp};
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{check_udfs, joined, load_pack},
+};
 use weir_rules::{Environment, Pack, TimeMode, compile};
 
-use crate::{
-    columns::ColumnOptions,
-    compile::{EnvironmentOptions, check_udfs, joined, load_pack},
-    data::{
-        labels::{self, Label},
-        read::Columns,
-    },
-    repo::Repo,
-    target::Target,
-};
-pub(crate) use compare::{checkout, git};
+use crate::{columns::ColumnOptions, data::labels, data::labels::Label, data::read::Columns, target::Target};
 use history::History;
 pub(crate) use history::Points;
 

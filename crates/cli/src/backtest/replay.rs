@@ -9,9 +9,9 @@ use std::{
 use anyhow::{Context, Result};
 use weir_anomaly::{Anomaly, Record, Timestamp};
 use weir_engine::{RunOptions, Stats};
+use weir_project::Planned;
 
 use super::{Rules, history::History};
-use crate::embedded::Planned;
 
 /// How often a person sees a line of progress; nothing is said of what is done sooner.
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
@@ -55,6 +55,7 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
+    output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     // A window that ends with the next reading that would have come is full.
     let full = history.end.nanos().saturating_add(history.sampling);
     let full = span.to.map_or(full, |to| full.min(to.nanos().max(history.end.nanos())));

@@ -10,9 +10,9 @@ use super::{
     replay::{Span, replay},
     report::Report,
 };
-use crate::data::{
-    labels::{Kind, Label},
-    read::{Found, Read, Refusal, of_stream},
+use crate::{
+    data::labels::Kind, data::labels::Label, data::read::Found, data::read::Read, data::read::Refusal,
+    data::read::of_stream,
 };
 
 /// A rule with a window, which says what it expected and how far a reading may lie from it.

@@ -1,10 +1,9 @@
 //! `weir compile`: the program that an engine gets.
 
 use anyhow::Result;
-
-use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
-    repo::Repo,
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{joined, load_pack},
 };
 
 /// Prints the Arroyo SQL program that the rules compile to

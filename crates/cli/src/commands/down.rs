@@ -1,11 +1,9 @@
 //! `weir down`: ends the local stack.
 
 use anyhow::Result;
+use weir_project::Repo;
 
-use crate::{
-    local::{Health, end},
-    repo::Repo,
-};
+use crate::{local::Health, local::end};
 
 /// Ends a local stack that `weir up` left running
 #[derive(Debug, clap::Args)]

@@ -10,11 +10,7 @@ use anyhow::{Context, Result, bail};
 use weir_anomaly::Timestamp;
 use weir_rules::Interval;
 
-use crate::data::{
-    TimedEvent,
-    generate::{Plan, generate},
-    labels::Label,
-};
+use crate::{data::TimedEvent, data::generate::Plan, data::generate::generate, data::labels::Label};
 
 /// Prints generated events, one JSON object a line: several sources and metrics with a daily shape, noise and faults
 #[derive(Debug, clap::Args)]

@@ -11,17 +11,15 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
+use weir_project::{
+    Repo,
+    compile::{check_udfs, load_pack},
+};
 use weir_rules::Pack;
 
 use crate::{
-    compile::{check_udfs, load_pack},
-    nab::{
-        corpus::{self, Series},
-        published::{PUBLISHED, Published},
-        replay,
-        score::{PROFILES, Worth},
-    },
-    repo::Repo,
+    nab::corpus, nab::corpus::Series, nab::published::PUBLISHED, nab::published::Published, nab::replay,
+    nab::score::PROFILES, nab::score::Worth,
 };
 
 /// Scores rules on the Numenta Anomaly Benchmark, beside what others published

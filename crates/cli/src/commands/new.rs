@@ -7,9 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use weir_project::Repo;
 use weir_rules::Rule;
-
-use crate::repo::Repo;
 
 /// What stands for the rule's name in a template.
 const NAME: &str = "rule_name";
@@ -106,7 +105,8 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
-    use crate::{compile::load_pack, rule_tests};
+    use crate::rule_tests;
+    use weir_project::compile::load_pack;
 
     #[tokio::test]
     async fn every_template_passes_its_tests() {

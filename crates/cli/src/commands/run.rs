@@ -20,9 +20,10 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use weir_engine::{PlanError, RunOptions, RunReport, StateLocation, plan};
+use weir_project::compile::plan_options;
+use weir_terminal::interrupted;
 
 use self::{log::LogFormat, metrics::Metrics};
-use crate::{compile::plan_options, local::interrupted};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 ///

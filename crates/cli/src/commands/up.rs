@@ -1,13 +1,11 @@
 //! `weir up`: the local stack, left to a person.
 
 use anyhow::Result;
+use weir_project::{EnvironmentOptions, Repo, compile::load_pack};
 use weir_rules::Environment;
+use weir_terminal::interrupted;
 
-use crate::{
-    compile::{EnvironmentOptions, load_pack},
-    local::{Condition, Connection, Health, Stack, StackOptions, interrupted},
-    repo::Repo,
-};
+use crate::{local::Condition, local::Connection, local::Health, local::Stack, local::StackOptions};
 
 /// Starts the local stack and leaves it running; of a stack that is up, it starts what is missing
 #[derive(Debug, clap::Args)]

@@ -263,7 +263,7 @@ async fn by_sql(records: &[Vec<u8>], time: TimeMode) -> Vec<String> {
          (connector = 'single_file', path = '/dev/null', type = 'sink', format = 'json');\n\
          INSERT INTO found SELECT kind, timestamp, value, source, metric, id FROM decoded;"
     );
-    let program = plan(&sql, &crate::compile::plan_options()).unwrap_or_else(|error| panic!("{error}"));
+    let program = plan(&sql, &weir_project::compile::plan_options()).unwrap_or_else(|error| panic!("{error}"));
     let raw = |record: &Vec<u8>| RawRecord {
         payload: record.clone().into(),
         arrival_nanos: Some(1_767_225_600_000_000_000),

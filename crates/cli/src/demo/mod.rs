@@ -8,21 +8,17 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{load_pack, set},
+};
 use weir_rules::{Environment, Interval, Pack};
+use weir_terminal::interrupted;
 
 use crate::{
-    columns::ColumnOptions,
-    commands::generate::GenerateOptions,
-    compile::{EnvironmentOptions, load_pack, set},
-    data::{
-        TimedEvent,
-        labels::{self, Label},
-        read, sampling_nanos,
-    },
-    local::{Stack, StackOptions, interrupted},
-    repo::Repo,
+    columns::ColumnOptions, commands::generate::GenerateOptions, data::TimedEvent, data::labels, data::labels::Label,
+    data::read, data::sampling_nanos, local::Stack, local::StackOptions,
 };
-pub(crate) use replay::now_millis;
 use replay::{Pace, Replay};
 use watch::Watch;
 

@@ -6,14 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 use weir_anomaly::Timestamp;
 use weir_cloud::{
-    Clients,
+    Clients, now_millis,
     stream::{self, PutRecord},
 };
 use weir_rules::Interval;
@@ -210,11 +210,6 @@ async fn close(clients: &Clients, stream: &str, nanos: i64) -> Result<BTreeSet<S
     }
     stream::put(clients, stream, &records).await?;
     Ok(probes)
-}
-
-pub(crate) fn now_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Kept beside the pace: what a person may set on the command line for the watermark.

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::Result;
 use weir_arroyo::{Applier, Pack, Patience, history::Deployment};
+use weir_project::Repo;
+use weir_terminal::interrupted;
 
 use super::{
     confirm,
@@ -15,7 +17,6 @@ use super::{
     plan::{Compared, compare},
     wanted::{WantedOptions, commit},
 };
-use crate::{local::interrupted, repo::Repo};
 
 /// Makes Arroyo run the rules here: new pipelines start beside the old ones and then replace them
 ///

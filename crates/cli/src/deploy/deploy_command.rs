@@ -9,9 +9,11 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use weir_anomaly::store::{PROBE_ITEM, attr};
 use weir_cloud::{
-    store,
+    now_millis, store,
     stream::{self, PutRecord},
 };
+use weir_project::Repo;
+use weir_terminal::interrupted;
 
 use super::{
     apply::{Asked, PatienceOptions},
@@ -24,7 +26,6 @@ use super::{
     plan::compare,
     wanted::{WantedOptions, commit},
 };
-use crate::{demo::now_millis, local::interrupted, repo::Repo};
 
 /// Makes or updates an environment's infrastructure and rules, and sends a probe through the whole path
 ///

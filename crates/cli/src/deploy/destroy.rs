@@ -4,6 +4,8 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail};
 use weir_arroyo::{Applier, Cluster, Patience};
+use weir_project::Repo;
+use weir_terminal::interrupted;
 
 use super::{
     confirm,
@@ -12,7 +14,6 @@ use super::{
     place::PlaceOptions,
     render,
 };
-use crate::{local::interrupted, repo::Repo};
 
 /// Stops and deletes an environment's pipelines; with --all, everything that Terraform made for it
 ///

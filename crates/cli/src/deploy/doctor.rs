@@ -4,6 +4,7 @@ use std::{fs, process::ExitCode};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use weir_project::Repo;
 
 use super::{
     UNWELL,
@@ -12,7 +13,6 @@ use super::{
     outputs::StackOutputs,
     root,
 };
-use crate::repo::Repo;
 
 /// Looks at what a deploy to an environment needs and says what stands in its way, each with what to do
 ///

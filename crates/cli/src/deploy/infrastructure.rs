@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use weir_project::Repo;
 
 use super::{packages::Packages, protection, root};
-use crate::repo::Repo;
 
 /// Terraform's exit code of a plan with changes.
 const CHANGES: i32 = 2;

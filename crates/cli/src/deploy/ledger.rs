@@ -16,11 +16,9 @@ use weir_anomaly::{
 };
 use weir_arroyo::history::Deployment;
 use weir_cloud::{
-    Clients, lease,
+    Clients, lease, now_millis,
     store::{self, Index},
 };
-
-use crate::demo::now_millis;
 
 /// Bytes of one item's text. DynamoDB takes 400 KB an item, names and numbers included.
 const PART_BYTES: usize = 300_000;

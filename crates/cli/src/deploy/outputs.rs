@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
 use weir_cloud::Clients;
+use weir_project::Repo;
 
 use super::{infrastructure::data_folder, root};
-use crate::repo::Repo;
 
 /// Outputs that are text, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

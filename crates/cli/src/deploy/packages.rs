@@ -4,8 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-
-use crate::repo::Repo;
+use weir_project::Repo;
 
 /// Where `scripts/package-lambda.sh` leaves what it built for AWS; the default of `alerter_zip` and `heartbeat_zip`.
 const BUILT: [&str; 2] = ["dist/alerter.zip", "dist/heartbeat.zip"];

@@ -5,9 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::{Context, Result};
 use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
+use weir_project::Repo;
 
 use super::{aws_cli, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel};
-use crate::repo::Repo;
 
 /// Which cluster.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

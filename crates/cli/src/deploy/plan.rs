@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use weir_arroyo::{Action, Cluster, Plan};
+use weir_project::Repo;
 
 use super::{
     CHANGES,
@@ -11,7 +12,6 @@ use super::{
     render,
     wanted::{Chosen, WantedOptions},
 };
-use crate::repo::Repo;
 
 /// Compares the rules here with what Arroyo runs
 ///

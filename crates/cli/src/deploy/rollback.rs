@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use weir_project::Repo;
 
 use super::{
     apply::{Asked, PatienceOptions},
@@ -11,7 +12,6 @@ use super::{
     render,
     wanted::RunningOptions,
 };
-use crate::repo::Repo;
 
 /// Makes Arroyo run an earlier deployment again, whatever the rules here are now
 ///

@@ -12,9 +12,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use weir_project::Repo;
 
 use super::infrastructure::data_folder;
-use crate::repo::Repo;
 
 /// All that can be said here; bucket, key and region are in the environment's file.
 const BACKEND: &str = "terraform {\n  backend \"s3\" {}\n}\n";

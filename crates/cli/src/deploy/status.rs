@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use weir_cloud::now_millis;
+use weir_project::Repo;
 
 use super::{UNWELL, place::PlaceOptions, render};
-use crate::{demo::now_millis, local, repo::Repo};
+use crate::local;
 
 /// Says how the deployed pipelines, or a local stack, do, in plain words
 ///

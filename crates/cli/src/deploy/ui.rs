@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use weir_project::Repo;
+use weir_terminal::interrupted;
 
 use super::{
     aws_cli,
@@ -10,7 +12,6 @@ use super::{
     proxy::Proxy,
     tunnel::{API_PORT, Tunnel},
 };
-use crate::{local::interrupted, repo::Repo};
 
 /// Opens a tunnel to Arroyo's UI on a loopback port, until Ctrl-C
 ///

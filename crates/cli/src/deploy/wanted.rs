@@ -4,13 +4,13 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 use weir_arroyo::{Pack, Wanted, api::Udf, parallelism};
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{joined, load_pack},
+};
 use weir_rules::{Environment, udf_definitions};
 
 use super::{outputs::StackOutputs, place::Place};
-use crate::{
-    compile::{EnvironmentOptions, joined, load_pack},
-    repo::Repo,
-};
 
 /// The one pack: every rule shares one reader of the stream.
 pub(crate) const PACK: &str = "rules";

@@ -7,13 +7,10 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 use weir_anomaly::{Anomaly, AnomalyId, Timestamp, store::StoredAnomaly};
 use weir_cloud::store;
+use weir_project::Repo;
 
 use crate::{
-    backtest::{Recomputed, recompute},
-    columns::ColumnOptions,
-    commands::show,
-    repo::Repo,
-    target::DeployedTarget,
+    backtest::Recomputed, backtest::recompute, columns::ColumnOptions, commands::show, target::DeployedTarget,
 };
 use version::Found;
 

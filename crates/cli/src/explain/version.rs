@@ -4,12 +4,11 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 use weir_anomaly::{Anomaly, Stage};
-use weir_rules::{Environment, Pack, compile};
-
-use crate::{
-    backtest::{checkout, git},
-    repo::Repo,
+use weir_project::{
+    Repo,
+    revision::{checkout, git},
 };
+use weir_rules::{Environment, Pack, compile};
 
 /// Revisions of the rule that are looked at, the newest first.
 const REVISIONS: usize = 100;

@@ -8,22 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 use tokio::process::Command;
-use weir_arroyo::local::binary;
+use weir_project::{EngineKind, engine::arroyo};
 
 use super::{Connection, http, process::Process};
-
-/// Which engine runs the rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum EngineKind {
-    /// The engine inside this command
-    #[default]
-    Embedded,
-    /// The `arroyo` that ARROYO_BIN names, or the one on PATH
-    Arroyo,
-}
 
 /// From start to its first statistics the embedded engine takes well under a second; a busy machine gets a minute.
 const EMBEDDED_DEADLINE: Duration = Duration::from_secs(60);
@@ -31,38 +19,17 @@ const EMBEDDED_DEADLINE: Duration = Duration::from_secs(60);
 const ARROYO_DEADLINE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
 
-impl EngineKind {
-    /// What a step calls it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Embedded => "the embedded engine",
-            Self::Arroyo => "Arroyo",
-        }
-    }
-
-    /// Refuses an engine that is not there, before anything is started.
-    pub(crate) fn check(self) -> Result<()> {
-        if self == Self::Arroyo && arroyo().is_none() {
-            bail!(
-                "no `arroyo` was found\n  hint: scripts/install-arroyo.sh fetches Arroyo 0.15 and prints the line that names it in \
-                 ARROYO_BIN; or run the rules on the embedded engine: leave out --engine"
-            );
-        }
-        Ok(())
-    }
-
-    /// Starts the engine on a compiled program; it goes on where its last checkpoint left off.
-    pub(crate) async fn start(
-        self,
-        folder: &Path,
-        program: &Path,
-        connection: &Connection,
-        log: &Path,
-    ) -> Result<Process> {
-        match self {
-            Self::Embedded => start_embedded(folder, program, connection, log).await,
-            Self::Arroyo => start_arroyo(folder, program, connection, log).await,
-        }
+/// Starts the engine on a compiled program; it goes on where its last checkpoint left off.
+pub(super) async fn start(
+    kind: EngineKind,
+    folder: &Path,
+    program: &Path,
+    connection: &Connection,
+    log: &Path,
+) -> Result<Process> {
+    match kind {
+        EngineKind::Embedded => start_embedded(folder, program, connection, log).await,
+        EngineKind::Arroyo => start_arroyo(folder, program, connection, log).await,
     }
 }
 
@@ -146,11 +113,6 @@ fn aws(command: &mut Command, connection: &Connection) {
         .env("AWS_REGION", &connection.region)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
-}
-
-/// The `arroyo` that is named, or the first on `PATH`.
-fn arroyo() -> Option<PathBuf> {
-    binary().filter(|file| file.is_file())
 }
 
 /// A port that nothing listens on at this moment.

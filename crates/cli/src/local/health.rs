@@ -7,13 +7,13 @@ use std::{
 };
 
 use weir_anomaly::Timestamp;
+use weir_project::{EngineKind, Repo};
 
 use super::{
-    Connection, EngineKind, engine, http,
+    Connection, engine, http,
     record::{self, ProcessRecord},
     stack::{connection_file, processes_file},
 };
-use crate::repo::Repo;
 
 /// The embedded engine writes its statistics twice a second; one that has not for so long does not work.
 const SILENT_FOR: Duration = Duration::from_secs(15);

@@ -9,10 +9,7 @@ mod process;
 mod record;
 mod stack;
 pub(crate) mod status;
-mod step;
 mod terraform;
 
-pub(crate) use engine::EngineKind;
 pub(crate) use health::{Condition, Health};
 pub(crate) use stack::{Connection, Stack, StackOptions, end};
-pub(crate) use step::{Interrupt, interrupted, step};

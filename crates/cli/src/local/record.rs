@@ -42,7 +42,7 @@ impl ProcessRecord {
             name: name.to_owned(),
             pid,
             started: Identity::of(pid).unwrap_or_default(),
-            started_millis: Some(crate::demo::now_millis()),
+            started_millis: Some(weir_cloud::now_millis()),
             log: Some(log.to_owned()),
         }
     }

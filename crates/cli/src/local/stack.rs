@@ -7,10 +7,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use weir_project::{EngineKind, Repo, compile::compile_pack};
 use weir_rules::{Environment, Streams};
+use weir_terminal::step;
 
-use super::{EngineKind, emulator, engine, process::Process, record, step, terraform::Terraform};
-use crate::{compile::compile_pack, repo::Repo};
+use super::{emulator, engine, process::Process, record, terraform::Terraform};
 
 /// What the emulator calls itself.
 const REGION: &str = "us-east-1";
@@ -190,7 +191,7 @@ impl Stack {
     pub(crate) async fn start_engine(&mut self, connection: &Connection) -> Result<()> {
         let log = self.log("engine");
         let kind = self.options.engine;
-        let starting = kind.start(&self.folder, &self.program, connection, &log);
+        let starting = engine::start(kind, &self.folder, &self.program, connection, &log);
         let engine = step(&format!("start {}", kind.name()), &log, starting).await?;
         record::remember(&self.processes(), &engine.record)?;
         self.engine = Some(engine);

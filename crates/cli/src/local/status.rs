@@ -9,14 +9,12 @@ use weir_anomaly::{
     Timestamp,
     store::{PROBE_ITEM, attr},
 };
-use weir_cloud::{Clients, CloudError, queue, store, stream};
+use weir_cloud::{Clients, CloudError, now_millis, queue, store, stream};
+use weir_project::Repo;
+use weir_terminal::{last_lines, tail};
 
-use super::{
-    Condition, Connection, Health, engine,
-    health::Part,
-    step::{last_lines, tail},
-};
-use crate::{commands::run::Stats, demo::now_millis, repo::Repo};
+use super::{Condition, Connection, Health, engine, health::Part};
+use crate::commands::run::Stats;
 
 /// Everything is on this machine: what does not answer by then does not work.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

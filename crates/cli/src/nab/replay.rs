@@ -6,10 +6,13 @@ use serde::Deserialize;
 use serde_json::json;
 use weir_anomaly::Timestamp;
 use weir_engine::{MemorySink, MemorySource, RawRecord, RunOptions, plan};
+use weir_project::{
+    compile::{joined, plan_options},
+    in_rule_file,
+};
 use weir_rules::{Environment, Pack, Program, TimeMode};
 
 use super::corpus::Series;
-use crate::{commands::check::in_rule_file, compile::joined, compile::plan_options};
 
 /// Event time between two rows.
 const TICK_NANOS: i64 = 300_000_000_000;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 use weir_engine::{MemorySource, RawRecord, RunOptions};
+use weir_project::{Planned, Poison, compile::joined};
 use weir_rules::{
     Environment, Pack, Program, TimeMode,
     testfile::{TestCase, TestFile},
@@ -14,10 +15,6 @@ use weir_rules::{
 use super::{
     arroyo::Arroyo,
     diff::{self, Fields},
-};
-use crate::{
-    compile::joined,
-    embedded::{Planned, Poison},
 };
 
 /// The rule's programs: planning takes longer than running a case, so cases with the same parameters share one.
@@ -209,6 +206,7 @@ async fn anomalies(planned: &Planned, records: &[RawRecord], options: RunOptions
 /// The same, with the records that it sent to quarantine.
 async fn run(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<(Vec<Fields>, Vec<Poison>)> {
     let output = planned.run(&MemorySource::new(records.to_vec()), options).await?;
+    output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let parse =
         |row: &String| serde_json::from_str(row).with_context(|| format!("the engine wrote no JSON object: {row}"));
     let mut found = output.anomalies.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;

@@ -21,13 +21,12 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::JoinHandle;
+use weir_project::{
+    EngineKind, Repo,
+    compile::{check_udfs, load_pack},
+};
 use weir_rules::{Pack, testfile::TestFile};
 
-use crate::{
-    compile::{check_udfs, load_pack},
-    local::EngineKind,
-    repo::Repo,
-};
 use arroyo::Arroyo;
 use case::{Fault, Plans};
 

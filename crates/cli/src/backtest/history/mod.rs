@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use weir_anomaly::Timestamp;
 use weir_engine::{MemorySource, RawRecord, StoredRecords};
 
-use crate::data::read::{Found, Read};
+use crate::{data::read::Found, data::read::Read};
 use beats::WithBeats;
 use sampling::Gaps;
 use store::{Collector, Store};

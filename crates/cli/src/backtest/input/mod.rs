@@ -15,8 +15,7 @@ use super::{
     replay::{PROGRESS_INTERVAL, grouped},
 };
 use crate::{
-    data::read::{self, Columns, Found, Maker, Outcome},
-    target::Target,
+    data::read, data::read::Columns, data::read::Found, data::read::Maker, data::read::Outcome, target::Target,
 };
 use listing::Listing;
 use notes::Files;

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::backtest::{
-    history::{History, Stray},
-    replay::grouped,
-};
+use crate::{backtest::history::History, backtest::history::Stray, backtest::replay::grouped};
 
 /// So many of the names of one kind are told.
 const NAMES: usize = 3;

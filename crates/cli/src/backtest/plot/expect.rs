@@ -10,13 +10,10 @@ use anyhow::Result;
 use serde_json::Value;
 use weir_anomaly::{Record, Stage};
 use weir_engine::RunOptions;
+use weir_project::{Planned, compile::joined};
 use weir_rules::{Pack, ParameterValue, Rule, compile};
 
-use crate::{
-    backtest::{Rules, history::History},
-    compile::joined,
-    embedded::Planned,
-};
+use crate::{backtest::Rules, backtest::history::History};
 
 /// What a rule expected at the end of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +64,7 @@ pub(in crate::backtest) async fn expectations(rules: &Rules, history: &History) 
     let program = compile(&open, &rules.environment).map_err(joined)?;
     let planned = Planned::new(&program)?;
     let output = planned.run(&history.source(planned.longest_window()), RunOptions::default()).await?;
+    output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     for row in &output.anomalies {
         let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
         let (Some(expected), Some(_), false) = (a.expected, a.window_end, a.is_probe()) else { continue };

@@ -3,7 +3,7 @@
 use weir_anomaly::Stage;
 
 use super::{Report, RuleRow};
-use crate::backtest::{cost::PRICES, replay::grouped};
+use crate::{backtest::cost::PRICES, backtest::replay::grouped};
 
 impl Report {
     /// The rows of the table: one a rule and, of several, all together.

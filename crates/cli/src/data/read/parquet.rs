@@ -122,7 +122,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::data::read::{Columns, Read, Refusal, of_stream};
+    use crate::{data::read::Columns, data::read::Read, data::read::Refusal, data::read::of_stream};
 
     /// Two rows, with times in this unit.
     fn read(unit: &str, times: &[i64], compression: Compression) -> Vec<(u64, String, Read)> {

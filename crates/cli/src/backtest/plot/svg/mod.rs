@@ -12,7 +12,7 @@ use std::{
 use weir_anomaly::Timestamp;
 
 use super::{Panel, scale::Scale};
-use crate::backtest::{history::History, replay::grouped};
+use crate::{backtest::history::History, backtest::replay::grouped};
 use legend::{LEGEND_LINE, legend};
 use look::Look;
 use panel::Drawing;

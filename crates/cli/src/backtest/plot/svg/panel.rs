@@ -11,13 +11,9 @@ use super::{
     LEFT, PANEL_PLOT, RIGHT, escape,
     look::{Look, PLAIN, mark},
 };
-use crate::backtest::{
-    history::History,
-    plot::{
-        Expectation, Panel,
-        scale::{self, Scale},
-    },
-    replay::grouped,
+use crate::{
+    backtest::history::History, backtest::plot::Expectation, backtest::plot::Panel, backtest::plot::scale,
+    backtest::plot::scale::Scale, backtest::replay::grouped,
 };
 
 /// A label of one reading must still be seen.

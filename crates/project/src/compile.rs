@@ -13,31 +13,33 @@ use weir_rules::{Environment, Pack, Program, RuleError, compile};
 use crate::repo::Repo;
 
 /// Which environment, and what is set beside it.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub(crate) struct EnvironmentOptions {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct EnvironmentOptions {
     /// The environment: a file below sql/environments, without .toml
-    #[arg(long = "env", default_value = "local", value_name = "NAME")]
-    pub(crate) environment: String,
+    #[cfg_attr(feature = "clap", arg(long = "env", default_value = "local", value_name = "NAME"))]
+    pub environment: String,
     /// Sets a parameter of a rule, over the environment's own
-    #[arg(long = "set", value_name = "RULE.PARAMETER=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[cfg_attr(feature = "clap", arg(long = "set", value_name = "RULE.PARAMETER=VALUE"))]
+    pub set: Vec<String>,
 }
 
 impl EnvironmentOptions {
     /// Reads the environment, with what `--set` changes in it.
-    pub(crate) fn load(&self, repo: &Repo, pack: &Pack) -> Result<Environment> {
+    ///
+    /// # Errors
+    /// When its file cannot be read, or it or an assignment does not fit the rules.
+    pub fn load(&self, repo: &Repo, pack: &Pack) -> Result<Environment> {
         let (environment, faults) = self.load_beside(repo, pack, &[])?;
         if faults.is_empty() { Ok(environment) } else { Err(joined(faults)) }
     }
 
     /// The same, with its faults beside it, where some rules of the pack could not be read: what is set of those is neither
     /// right nor wrong.
-    pub(crate) fn load_beside(
-        &self,
-        repo: &Repo,
-        pack: &Pack,
-        unread: &[RuleError],
-    ) -> Result<(Environment, Vec<RuleError>)> {
+    ///
+    /// # Errors
+    /// When its file cannot be read, or an assignment does not fit the rules.
+    pub fn load_beside(&self, repo: &Repo, pack: &Pack, unread: &[RuleError]) -> Result<(Environment, Vec<RuleError>)> {
         let file = repo.sql().join("environments").join(format!("{}.toml", self.environment));
         let text = fs::read_to_string(&file).with_context(|| {
             format!("{} cannot be read\n  hint: --env names a file below sql/environments", file.display())
@@ -70,7 +72,10 @@ impl EnvironmentOptions {
 }
 
 /// Sets one parameter: `RULE.PARAMETER=VALUE`.
-pub(crate) fn set(environment: &mut Environment, pack: &Pack, assignment: &str) -> Result<()> {
+///
+/// # Errors
+/// When that is no assignment, or there is no such rule or parameter, or the value is not of its type.
+pub fn set(environment: &mut Environment, pack: &Pack, assignment: &str) -> Result<()> {
     let parts = assignment.split_once('=').and_then(|(name, value)| Some((name.split_once('.')?, value)));
     let ((rule_name, name), value) =
         parts.with_context(|| format!("`{assignment}` is no assignment\n  hint: --set zscore.deviations=6"))?;
@@ -87,27 +92,36 @@ pub(crate) fn set(environment: &mut Environment, pack: &Pack, assignment: &str) 
 }
 
 /// Reads the rules below a folder.
-pub(crate) fn load_pack(sql: &Path) -> Result<Pack> {
+///
+/// # Errors
+/// Every fault of the rules, one a line.
+pub fn load_pack(sql: &Path) -> Result<Pack> {
     Pack::load(sql).map_err(joined)
 }
 
 /// Reads and compiles the rules below a folder.
-pub(crate) fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
+///
+/// # Errors
+/// Every fault of the rules, one a line.
+pub fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
     compile(&load_pack(sql)?, environment).map_err(joined)
 }
 
 /// How programs are planned: with the functions of `sql/udfs` that were compiled in.
-pub(crate) fn plan_options() -> PlanOptions {
+pub fn plan_options() -> PlanOptions {
     PlanOptions { udfs: weir_udfs::udfs(), ..PlanOptions::default() }
 }
 
 /// How rules are planned: their authors are told where they compare text with a number.
-pub(crate) fn rule_plan_options() -> PlanOptions {
+pub fn rule_plan_options() -> PlanOptions {
     PlanOptions { mismatches: Mismatches::Refuse, ..plan_options() }
 }
 
 /// Refuses to go on when a function of `sql/udfs` is not, or not as it stands there, in this build of `weir`.
-pub(crate) fn check_udfs(sql: &Path) -> Result<()> {
+///
+/// # Errors
+/// Names each such function, one a line.
+pub fn check_udfs(sql: &Path) -> Result<()> {
     match udf_faults(sql) {
         faults if faults.is_empty() => Ok(()),
         faults => Err(joined(faults)),
@@ -115,7 +129,7 @@ pub(crate) fn check_udfs(sql: &Path) -> Result<()> {
 }
 
 /// The functions of `sql/udfs` that are not, or not as they stand there, in this build.
-pub(crate) fn udf_faults(sql: &Path) -> Vec<RuleError> {
+pub fn udf_faults(sql: &Path) -> Vec<RuleError> {
     let fault = |file: PathBuf| RuleError {
         file,
         line: 0,
@@ -127,7 +141,7 @@ pub(crate) fn udf_faults(sql: &Path) -> Vec<RuleError> {
 }
 
 /// Every fault in one message, as an author wants to see them.
-pub(crate) fn joined(errors: Vec<RuleError>) -> anyhow::Error {
+pub fn joined(errors: Vec<RuleError>) -> anyhow::Error {
     let mut text = String::new();
     for error in &errors {
         if !text.is_empty() {

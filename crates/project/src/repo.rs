@@ -6,14 +6,17 @@ use anyhow::{Context, Result};
 
 /// A checkout of Weir, or a project of the same layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Repo {
+pub struct Repo {
     /// The folder that holds `sql` and `terraform`.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
 }
 
 impl Repo {
     /// The nearest folder, from the working directory up, that holds `sql/tables.sql`.
-    pub(crate) fn find() -> Result<Self> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find() -> Result<Self> {
         let here = std::env::current_dir().context("the working directory")?;
         let root = here.ancestors().find(|folder| folder.join("sql/tables.sql").is_file());
         let root = root.context("no sql/tables.sql here or above\n  hint: run this inside a checkout of Weir")?;
@@ -21,12 +24,12 @@ impl Repo {
     }
 
     /// Tables, rules, tests and environments.
-    pub(crate) fn sql(&self) -> PathBuf {
+    pub fn sql(&self) -> PathBuf {
         self.root.join("sql")
     }
 
     /// What a local stack keeps.
-    pub(crate) fn stack_folder(&self, name: &str) -> PathBuf {
+    pub fn stack_folder(&self, name: &str) -> PathBuf {
         self.root.join(".weir").join(Path::new(name))
     }
 }
