@@ -67,7 +67,7 @@ ui: ## Arroyo's UI on a loopback port, through a tunnel [ENV=dev ARGS='--port 81
 nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB ARGS='--rules adaptive,records --out results']
 	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }
 	cargo build --locked --workspace
-	$(WEIR) nab --nab-dir "$(NAB_DIR)" $(ARGS)
+	target/debug/weir-nab --nab-dir "$(NAB_DIR)" $(ARGS)
 
 .PHONY: test-arroyo
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH

@@ -6,16 +6,11 @@
     reason = "a command line talks: data to stdout, all else to stderr"
 )]
 
-mod backtest;
 mod columns;
 mod commands;
-mod data;
 mod demo;
 mod deploy;
-mod explain;
 mod local;
-mod nab;
-mod rule_tests;
 mod target;
 
 use std::process::ExitCode;
@@ -39,15 +34,15 @@ enum Command {
     New(commands::new::NewCommand),
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
-    Test(rule_tests::TestCommand),
-    Backtest(Box<backtest::BacktestCommand>),
+    Test(commands::test::TestCommand),
+    Backtest(Box<commands::backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
     Demo(Box<demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
     Show(commands::show::ShowCommand),
-    Explain(explain::ExplainCommand),
+    Explain(commands::explain::ExplainCommand),
     Silence(commands::silence::SilenceCommand),
     Quarantine(commands::quarantine::QuarantineCommand),
     Failures(commands::failures::FailuresCommand),
@@ -61,7 +56,6 @@ enum Command {
     Rollback(deploy::rollback::RollbackCommand),
     Destroy(deploy::destroy::DestroyCommand),
     Ui(deploy::ui::UiCommand),
-    Nab(commands::nab::NabCommand),
 }
 
 fn main() -> ExitCode {
@@ -82,15 +76,15 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::New(command) => commands::new::run(&command).map(done),
         Command::Check(command) => runtime.block_on(commands::check::run(command)),
         Command::Compile(command) => commands::compile::run(&command).map(done),
-        Command::Test(command) => runtime.block_on(rule_tests::run(command)),
-        Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
+        Command::Test(command) => runtime.block_on(commands::test::run(command)),
+        Command::Backtest(command) => runtime.block_on(commands::backtest::run(*command)).map(done),
         Command::Run(command) => commands::run::run(command),
         Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
         Command::Show(command) => runtime.block_on(commands::show::run(command)).map(done),
-        Command::Explain(command) => runtime.block_on(explain::run(command)).map(done),
+        Command::Explain(command) => runtime.block_on(commands::explain::run(command)).map(done),
         Command::Silence(command) => runtime.block_on(commands::silence::run(command)).map(done),
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Failures(command) => runtime.block_on(commands::failures::run(command)).map(done),
@@ -104,7 +98,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Rollback(command) => runtime.block_on(deploy::rollback::run(command)),
         Command::Destroy(command) => runtime.block_on(deploy::destroy::run(command)),
         Command::Ui(command) => runtime.block_on(deploy::ui::run(command)),
-        Command::Nab(command) => commands::nab::run(&command).map(done),
     }
 }
 

@@ -4,7 +4,10 @@ use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
 use weir_project::Repo;
 
-use crate::{deploy::StackOutputs, local::Connection, local::Health};
+use crate::{
+    deploy::StackOutputs,
+    local::{Connection, Health},
+};
 
 /// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

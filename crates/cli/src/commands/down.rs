@@ -3,7 +3,7 @@
 use anyhow::Result;
 use weir_project::Repo;
 
-use crate::{local::Health, local::end};
+use crate::local::{Health, end};
 
 /// Ends a local stack that `weir up` left running
 #[derive(Debug, clap::Args)]

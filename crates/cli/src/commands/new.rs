@@ -105,7 +105,6 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
-    use crate::rule_tests;
     use weir_project::compile::load_pack;
 
     #[tokio::test]
@@ -116,7 +115,7 @@ mod tests {
             std::fs::copy(tables, sql.path().join("tables.sql")).unwrap();
             let (_, tests) = write(sql.path(), "a_rule", *kind).unwrap();
             let pack = load_pack(sql.path()).unwrap();
-            let failed = rule_tests::failures(pack, "a_rule", tests).await;
+            let failed = weir_ruletest::failures(pack, "a_rule", tests).await;
             assert!(failed.is_empty(), "{kind:?}: {failed:?}");
         }
     }

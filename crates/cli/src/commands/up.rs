@@ -5,7 +5,7 @@ use weir_project::{EnvironmentOptions, Repo, compile::load_pack};
 use weir_rules::Environment;
 use weir_terminal::interrupted;
 
-use crate::{local::Condition, local::Connection, local::Health, local::Stack, local::StackOptions};
+use crate::local::{Condition, Connection, Health, Stack, StackOptions};
 
 /// Starts the local stack and leaves it running; of a stack that is up, it starts what is missing
 #[derive(Debug, clap::Args)]

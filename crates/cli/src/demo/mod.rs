@@ -7,6 +7,11 @@ mod watch;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use weir_backtest::data::{
+    TimedEvent,
+    labels::{self, Label},
+    median_gap_nanos, read,
+};
 use weir_cloud::Clients;
 use weir_project::{
     EnvironmentOptions, Repo,
@@ -16,8 +21,9 @@ use weir_rules::{Environment, Interval, Pack};
 use weir_terminal::interrupted;
 
 use crate::{
-    columns::ColumnOptions, commands::generate::GenerateOptions, data::TimedEvent, data::labels, data::labels::Label,
-    data::read, data::sampling_nanos, local::Stack, local::StackOptions,
+    columns::ColumnOptions,
+    commands::generate::GenerateOptions,
+    local::{Stack, StackOptions},
 };
 use replay::{Pace, Replay};
 use watch::Watch;
@@ -86,7 +92,7 @@ async fn demo(
 ) -> Result<()> {
     let connection = stack.provision().await?;
     let delay = environment.watermark_delay;
-    let sampling = sampling_nanos(&events).unwrap_or(0);
+    let sampling = median_gap_nanos(&events).unwrap_or(0);
     let rules = stack.compile(&connection, environment)?;
     eprintln!("  {rules} rules compiled into one program");
     stack.start_engine(&connection).await?;
@@ -148,7 +154,7 @@ fn fit_to_sampling(environment: &mut Environment, pack: &Pack, events: &[TimedEv
     let Some(rule) = pack.rule("zscore").filter(|_| !own) else {
         return Ok(());
     };
-    let Some(sampling) = sampling_nanos(events).and_then(|nanos| u64::try_from(nanos).ok()) else {
+    let Some(sampling) = median_gap_nanos(events).and_then(|nanos| u64::try_from(nanos).ok()) else {
         return Ok(());
     };
     let default = |name: &str| {

@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 use weir_anomaly::Timestamp;
+use weir_backtest::data::TimedEvent;
 use weir_cloud::{
     Clients, now_millis,
     stream::{self, PutRecord},
 };
 use weir_rules::Interval;
 
-use crate::{commands::put::partition_key, data::TimedEvent, local::Connection};
+use crate::{commands::put::partition_key, local::Connection};
 
 /// A replay without a given speed takes this long.
 const USUAL_SECONDS: f64 = 40.0;

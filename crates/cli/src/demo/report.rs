@@ -8,13 +8,14 @@ use std::{
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Timestamp, store::attr};
+use weir_backtest::data::labels::Label;
 use weir_rules::Interval;
 
 use super::{
     replay::{Replayed, delay_nanos},
     watch::{Alert, Seen},
 };
-use crate::{commands::run::Stats, data::labels::Label};
+use crate::commands::run::Stats;
 
 /// The figures of a demo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
