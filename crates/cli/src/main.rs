@@ -8,9 +8,7 @@
 
 mod columns;
 mod commands;
-mod demo;
 mod deploy;
-mod local;
 mod target;
 
 use std::process::ExitCode;
@@ -37,7 +35,7 @@ enum Command {
     Test(commands::test::TestCommand),
     Backtest(Box<commands::backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
-    Demo(Box<demo::DemoCommand>),
+    Demo(Box<commands::demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
@@ -79,7 +77,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(command) => runtime.block_on(commands::test::run(command)),
         Command::Backtest(command) => runtime.block_on(commands::backtest::run(*command)).map(done),
         Command::Run(command) => commands::run::run(command),
-        Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
+        Command::Demo(command) => runtime.block_on(commands::demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),

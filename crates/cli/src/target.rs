@@ -2,12 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
+use weir_local::{Connection, Health};
 use weir_project::Repo;
 
-use crate::{
-    deploy::StackOutputs,
-    local::{Connection, Health},
-};
+use crate::deploy::StackOutputs;
 
 /// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

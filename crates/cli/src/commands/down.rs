@@ -1,9 +1,8 @@
 //! `weir down`: ends the local stack.
 
 use anyhow::Result;
+use weir_local::{Health, end};
 use weir_project::Repo;
-
-use crate::local::{Health, end};
 
 /// Ends a local stack that `weir up` left running
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 pub(crate) mod backtest;
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod explain;
 pub(crate) mod failures;

@@ -1,11 +1,10 @@
 //! `weir up`: the local stack, left to a person.
 
 use anyhow::Result;
+use weir_local::{Condition, Connection, Health, Stack, StackOptions};
 use weir_project::{EnvironmentOptions, Repo, compile::load_pack};
 use weir_rules::Environment;
 use weir_terminal::interrupted;
-
-use crate::local::{Condition, Connection, Health, Stack, StackOptions};
 
 /// Starts the local stack and leaves it running; of a stack that is up, it starts what is missing
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,6 @@ use weir_cloud::now_millis;
 use weir_project::Repo;
 
 use super::{UNWELL, place::PlaceOptions, render};
-use crate::local;
 
 /// Says how the deployed pipelines, or a local stack, do, in plain words
 ///
@@ -31,7 +30,7 @@ pub(crate) struct StatusCommand {
 pub(crate) async fn run(command: StatusCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     if let Some(stack) = &command.stack {
-        let well = local::status::print(&repo, stack, command.json).await?;
+        let well = weir_local::status::print(&repo, stack, command.json).await?;
         return Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) });
     }
     let place = command.place.connect(&repo).await?;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::replay::{Progress, Replayed};
-use crate::{commands::run::Stats, local::Connection};
+use crate::{Connection, stats::Stats};
 use anyhow::Result;
 use serde_json::Value;
 use tokio::task::JoinHandle;

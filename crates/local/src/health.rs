@@ -20,30 +20,35 @@ const SILENT_FOR: Duration = Duration::from_secs(15);
 
 /// A local stack that was started and not ended with `weir down`.
 #[derive(Debug, Clone)]
-pub(crate) struct Health {
-    pub(crate) emulator: Part,
-    pub(crate) engine: Part,
+pub struct Health {
+    /// The AWS emulator.
+    pub emulator: Part,
+    /// What runs the rules.
+    pub engine: Part,
     /// How to reach it; `None` when it was not started to the end.
-    pub(crate) connection: Option<Connection>,
+    pub connection: Option<Connection>,
 }
 
 /// One process of a stack.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub struct Part {
     /// What a person calls it.
-    pub(crate) name: &'static str,
-    pub(crate) condition: Condition,
+    pub name: &'static str,
+    /// How it does.
+    pub condition: Condition,
     /// When it was started, where that is known.
-    pub(crate) started: Option<Timestamp>,
+    pub started: Option<Timestamp>,
     /// Its last sign of life: what it wrote last.
-    pub(crate) last_seen: Option<Timestamp>,
-    pub(crate) pid: Option<i32>,
-    pub(crate) log: PathBuf,
+    pub last_seen: Option<Timestamp>,
+    /// Its number, while it runs.
+    pub pid: Option<i32>,
+    /// What it wrote.
+    pub log: PathBuf,
 }
 
 /// How a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub enum Condition {
     /// It runs and answers.
     Running,
     /// It runs and gives no sign of life.
@@ -58,12 +63,14 @@ pub(crate) enum Condition {
 
 impl Condition {
     /// Whether its process is there.
-    pub(crate) fn runs(self) -> bool {
+    #[must_use]
+    pub fn runs(self) -> bool {
         matches!(self, Self::Running | Self::Silent)
     }
 
     /// The word in JSON.
-    pub(crate) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Silent => "silent",
@@ -76,7 +83,8 @@ impl Condition {
 
 impl Part {
     /// What became of it, as the end of a sentence that names it.
-    pub(crate) fn said(&self) -> String {
+    #[must_use]
+    pub fn said(&self) -> String {
         let last = self.last_seen.map_or_else(String::new, |at| format!(", last seen {}", at.to_rfc3339_millis()));
         let pid = self.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
         match (self.condition, self.started) {
@@ -92,7 +100,8 @@ impl Part {
 
 impl Health {
     /// Of a stack by its name; `None` when none is up.
-    pub(crate) fn of(repo: &Repo, name: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of(repo: &Repo, name: &str) -> Option<Self> {
         Self::of_folder(&repo.stack_folder(name))
     }
 

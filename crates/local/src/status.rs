@@ -14,7 +14,7 @@ use weir_project::Repo;
 use weir_terminal::{last_lines, tail};
 
 use super::{Condition, Connection, Health, engine, health::Part};
-use crate::commands::run::Stats;
+use crate::stats::Stats;
 
 /// Everything is on this machine: what does not answer by then does not work.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -48,7 +48,10 @@ struct Line {
 }
 
 /// Prints how a stack does; whether all of it does its work.
-pub(crate) async fn print(repo: &Repo, name: &str, json: bool) -> Result<bool> {
+///
+/// # Errors
+/// When what is said cannot be written as JSON.
+pub async fn print(repo: &Repo, name: &str, json: bool) -> Result<bool> {
     let Some(health) = Health::of(repo, name) else {
         if json {
             println!(

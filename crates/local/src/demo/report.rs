@@ -15,7 +15,7 @@ use super::{
     replay::{Replayed, delay_nanos},
     watch::{Alert, Seen},
 };
-use crate::commands::run::Stats;
+use crate::stats::Stats;
 
 /// The figures of a demo.
 #[derive(Debug, Clone, PartialEq, Serialize)]

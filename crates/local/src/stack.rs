@@ -16,37 +16,48 @@ use super::{emulator, engine, process::Process, record, terraform::Terraform};
 /// What the emulator calls itself.
 const REGION: &str = "us-east-1";
 /// Where and how a stack runs.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub(crate) struct StackOptions {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct StackOptions {
     /// The stack's name: two stacks of one checkout need two names and two ports
-    #[arg(long = "stack", default_value = "local", value_name = "NAME")]
-    pub(crate) name: String,
+    #[cfg_attr(feature = "clap", arg(long = "stack", default_value = "local", value_name = "NAME"))]
+    pub name: String,
     /// The loopback port of the AWS emulator
-    #[arg(long, default_value_t = 4566, env = "PORT")]
-    pub(crate) port: u16,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = 4566, env = "PORT"))]
+    pub port: u16,
     /// What runs the rules
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: EngineKind,
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub engine: EngineKind,
 }
 
 /// How to reach a running stack; kept in its folder for `weir put`, `weir tail` and a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Connection {
-    pub(crate) endpoint: String,
-    pub(crate) region: String,
-    pub(crate) events_stream: String,
-    pub(crate) anomalies_stream: String,
-    pub(crate) table: String,
-    pub(crate) inbox_url: String,
-    pub(crate) quarantine_url: String,
+pub struct Connection {
+    /// The emulator's address.
+    pub endpoint: String,
+    /// The region that it stands for.
+    pub region: String,
+    /// The name of the events stream.
+    pub events_stream: String,
+    /// The name of the anomalies stream.
+    pub anomalies_stream: String,
+    /// The name of the table.
+    pub table: String,
+    /// The queue that receives every alert.
+    pub inbox_url: String,
+    /// The queue of records that are no events.
+    pub quarantine_url: String,
     /// What runs the rules.
     #[serde(default)]
-    pub(crate) engine: EngineKind,
+    pub engine: EngineKind,
 }
 
 impl Connection {
     /// Of a stack that `weir up` left running.
-    pub(crate) fn load(repo: &Repo, name: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When none is up, or its file is damaged.
+    pub fn load(repo: &Repo, name: &str) -> Result<Self> {
         let file = connection_file(&repo.stack_folder(name));
         let bytes = fs::read(&file).with_context(|| {
             format!("no stack `{name}` is up\n  hint: start it with `weir up --stack {name}`, or leave out --stack to use AWS")
@@ -69,7 +80,7 @@ pub(super) fn processes_file(folder: &Path) -> PathBuf {
 
 /// A local stack that this command runs. Dropping it kills its processes.
 #[derive(Debug)]
-pub(crate) struct Stack {
+pub struct Stack {
     repo: Repo,
     options: StackOptions,
     folder: PathBuf,
@@ -82,7 +93,10 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Of a stack whose emulator runs and whose engine does not: to start the engine alone.
-    pub(crate) fn resume(repo: &Repo, options: &StackOptions, connection: &Connection) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When its engine is not on this machine, or another command works on it.
+    pub fn resume(repo: &Repo, options: &StackOptions, connection: &Connection) -> Result<Self> {
         connection.engine.check()?;
         let folder = repo.stack_folder(&options.name);
         let lock = lock(&folder)?;
@@ -93,7 +107,10 @@ impl Stack {
 
     /// Compiles the rules again. Where they are not what the engine ran before, it forgets its state, which is theirs, and
     /// begins at the oldest event; whether that is so.
-    pub(crate) fn compile_again(&self, connection: &Connection, environment: Environment) -> Result<bool> {
+    ///
+    /// # Errors
+    /// When the rules do not compile, or the state cannot be cleared.
+    pub fn compile_again(&self, connection: &Connection, environment: Environment) -> Result<bool> {
         let before = fs::read(&self.program).unwrap_or_default();
         self.compile(connection, environment)?;
         let changed = fs::read(&self.program).is_ok_and(|now| now != before);
@@ -106,7 +123,10 @@ impl Stack {
     }
 
     /// Checks what can be checked, ends what an interrupted run left, and clears the stack's folder.
-    pub(crate) async fn prepare(repo: &Repo, options: &StackOptions) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When a tool is not there, the name or the port is not to be had, or another command works on the stack.
+    pub async fn prepare(repo: &Repo, options: &StackOptions) -> Result<Self> {
         let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if options.name.is_empty() || options.name.len() > 20 || !options.name.chars().all(valid) {
             bail!("`{}` is no stack name\n  hint: up to 20 lower-case letters, digits and `-`", options.name);
@@ -144,7 +164,10 @@ impl Stack {
     }
 
     /// Brings everything up but the engine.
-    pub(crate) async fn provision(&mut self) -> Result<Connection> {
+    ///
+    /// # Errors
+    /// When a step fails; the error has the end of its log.
+    pub async fn provision(&mut self) -> Result<Connection> {
         let endpoint = format!("http://127.0.0.1:{}", self.options.port);
         let log = self.log("install");
         step("install the local AWS emulator", &log, emulator::install(&self.repo.root, &log)).await?;
@@ -176,7 +199,10 @@ impl Stack {
     }
 
     /// Compiles the rules for this stack.
-    pub(crate) fn compile(&self, connection: &Connection, mut environment: Environment) -> Result<usize> {
+    ///
+    /// # Errors
+    /// When the rules do not compile.
+    pub fn compile(&self, connection: &Connection, mut environment: Environment) -> Result<usize> {
         environment.streams = Streams {
             events: connection.events_stream.clone(),
             anomalies: connection.anomalies_stream.clone(),
@@ -188,7 +214,10 @@ impl Stack {
     }
 
     /// Starts the engine on the compiled rules; it continues where its last checkpoint left off.
-    pub(crate) async fn start_engine(&mut self, connection: &Connection) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it ends, or gives no sign of life in time.
+    pub async fn start_engine(&mut self, connection: &Connection) -> Result<()> {
         let log = self.log("engine");
         let kind = self.options.engine;
         let starting = engine::start(kind, &self.folder, &self.program, connection, &log);
@@ -199,14 +228,17 @@ impl Stack {
     }
 
     /// Kills the engine without warning, as a power cut would.
-    pub(crate) async fn kill_engine(&mut self) {
+    pub async fn kill_engine(&mut self) {
         if let Some(engine) = self.engine.take() {
             engine.kill().await;
         }
     }
 
     /// An error when a process of the stack has ended by itself.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Names the process and its log.
+    pub fn check(&mut self) -> Result<()> {
         for process in [&mut self.emulator, &mut self.engine].into_iter().flatten() {
             if let Some(status) = process.exited() {
                 bail!("the {} ended with {status} (log: {})", process.record.name, process.log.display());
@@ -216,7 +248,7 @@ impl Stack {
     }
 
     /// Ends everything that this stack started.
-    pub(crate) async fn down(mut self) {
+    pub async fn down(mut self) {
         for process in [self.engine.take(), self.emulator.take()].into_iter().flatten() {
             process.stop().await;
         }
@@ -225,18 +257,21 @@ impl Stack {
     }
 
     /// Leaves everything running for `weir down` to end.
-    pub(crate) fn detach(mut self) {
+    pub fn detach(mut self) {
         for process in [self.engine.take(), self.emulator.take()].into_iter().flatten() {
             process.detach();
         }
     }
 
     /// Where the engine keeps its statistics, if it does.
-    pub(crate) fn stats_file(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn stats_file(&self) -> Option<PathBuf> {
         (self.options.engine == EngineKind::Embedded).then(|| engine::stats_file(&self.folder))
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// Where it keeps its files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -256,7 +291,10 @@ fn shards(engine: EngineKind) -> Option<u32> {
 }
 
 /// Ends the processes that a command recorded in a stack's folder. Returns how many there were.
-pub(crate) async fn end(folder: &Path) -> Result<usize> {
+///
+/// # Errors
+/// When the record of the processes cannot be removed.
+pub async fn end(folder: &Path) -> Result<usize> {
     let ended = record::end_recorded(&processes_file(folder)).await?;
     let _ = fs::remove_file(connection_file(folder));
     Ok(ended)

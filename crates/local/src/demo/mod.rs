@@ -7,73 +7,53 @@ mod watch;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use weir_backtest::data::{
-    TimedEvent,
-    labels::{self, Label},
-    median_gap_nanos, read,
-};
+use weir_backtest::data::{TimedEvent, labels::Label, median_gap_nanos};
 use weir_cloud::Clients;
-use weir_project::{
-    EnvironmentOptions, Repo,
-    compile::{load_pack, set},
-};
+use weir_project::{Repo, compile::set};
 use weir_rules::{Environment, Interval, Pack};
 use weir_terminal::interrupted;
 
-use crate::{
-    columns::ColumnOptions,
-    commands::generate::GenerateOptions,
-    local::{Stack, StackOptions},
-};
+use crate::{Stack, StackOptions};
 use replay::{Pace, Replay};
 use watch::Watch;
-
-/// Starts everything, replays events through it, reports what came of them, and cleans up
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weir demo --data readings.csv --timestamp time --value celsius")]
-pub(crate) struct DemoCommand {
-    #[command(flatten)]
-    stack: StackOptions,
-    #[command(flatten)]
-    environment: EnvironmentOptions,
-    /// Events to replay (JSON, CSV with a header line, or Parquet); generated ones otherwise
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    #[command(flatten)]
-    columns: ColumnOptions,
-    /// What is known to be wrong in the data: JSON as `weir generate --labels` writes it, or NAB's windows
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
-    #[command(flatten)]
-    generate: GenerateOptions,
-    /// How much faster than real the replay runs; without it, whatever makes the replay last 40 seconds
-    #[arg(long, env = "SPEED", value_name = "FACTOR")]
-    speed: Option<f64>,
-    /// Kills the engine in the middle of the replay and starts it again
-    #[arg(long)]
-    kill_engine: bool,
-    /// Writes the figures of the final table as JSON, for scripts
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
 
 /// How long the path may take to settle after the last event. Everything is on this machine: a minute means that
 /// something is stuck.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(120);
 
-pub(crate) async fn run(command: DemoCommand) -> Result<()> {
-    let repo = Repo::find()?;
-    let pack = load_pack(&repo.sql())?;
-    let mut environment = command.environment.load(&repo, &pack)?;
-    // Everything that a person got wrong shows before anything is started.
-    let (events, labels) = events(&command)?;
-    if let Some(speed) = command.speed.filter(|speed| !speed.is_finite() || *speed <= 0.0) {
+/// What to replay, and how.
+#[derive(Debug)]
+pub struct DemoOptions {
+    /// The stack that is started for it.
+    pub stack: StackOptions,
+    /// The environment that the rules are compiled for.
+    pub environment: Environment,
+    /// The events, in order of time.
+    pub events: Vec<TimedEvent>,
+    /// What is known to be wrong in them.
+    pub labels: Vec<Label>,
+    /// Whether records that are no events go in first. A person's own stream is left as it is.
+    pub poison: bool,
+    /// How much faster than real the replay runs; without it, whatever makes it last 40 seconds.
+    pub speed: Option<f64>,
+    /// Whether the engine is killed in the middle of the replay and started again.
+    pub kill_engine: bool,
+    /// Where the figures of the final table are written as JSON.
+    pub json: Option<PathBuf>,
+}
+
+/// Starts everything, replays events through it, prints what came of them, and cleans up.
+///
+/// # Errors
+/// When the speed is none, a part of the stack cannot be started or ends, or the path does not settle.
+pub async fn run(repo: &Repo, pack: &Pack, mut options: DemoOptions) -> Result<()> {
+    if let Some(speed) = options.speed.filter(|speed| !speed.is_finite() || *speed <= 0.0) {
         bail!("SPEED={speed} is no speed\n  hint: how many times faster than real, for instance 3600");
     }
-    fit_to_sampling(&mut environment, &pack, &events)?;
-    let mut stack = Stack::prepare(&repo, &command.stack).await?;
+    fit_to_sampling(&mut options.environment, pack, &options.events)?;
+    let mut stack = Stack::prepare(repo, &options.stack).await?;
     let outcome = tokio::select! {
-        outcome = demo(&command, &mut stack, environment, events, labels) => outcome,
+        outcome = demo(options, &mut stack) => outcome,
         stopped = interrupted() => Err(stopped),
     };
     eprintln!("▸ clean up …");
@@ -83,13 +63,8 @@ pub(crate) async fn run(command: DemoCommand) -> Result<()> {
     outcome
 }
 
-async fn demo(
-    command: &DemoCommand,
-    stack: &mut Stack,
-    environment: Environment,
-    events: Vec<TimedEvent>,
-    labels: Vec<Label>,
-) -> Result<()> {
+async fn demo(options: DemoOptions, stack: &mut Stack) -> Result<()> {
+    let DemoOptions { environment, events, labels, poison, speed, kill_engine, json, .. } = options;
     let connection = stack.provision().await?;
     let delay = environment.watermark_delay;
     let sampling = median_gap_nanos(&events).unwrap_or(0);
@@ -98,13 +73,12 @@ async fn demo(
     stack.start_engine(&connection).await?;
 
     let clients = Arc::new(Clients::at(&connection.endpoint).await);
-    let pace = Pace::new(&events, command.speed);
+    let pace = Pace::new(&events, speed);
     eprintln!("▸ replay {} events, {} of event time, in about {:.0} s …", events.len(), pace.span(), pace.seconds());
-    // Poison goes in with generated events only: a person's own stream is left as it is.
-    let poison = if command.data.is_none() { replay::poison() } else { Vec::new() };
+    let poison = if poison { replay::poison() } else { Vec::new() };
     let mut watch = Watch::open(Arc::clone(&clients), &connection, stack.stats_file()).await?;
     let replay = Replay::start(Arc::clone(&clients), &connection, events, poison, pace);
-    let mut killed = !command.kill_engine;
+    let mut killed = !kill_engine;
     while !replay.is_done() {
         stack.check()?;
         watch.look(replay.progress()).await?;
@@ -127,22 +101,11 @@ async fn demo(
     }
     let report = report::Report::new(&replayed, &watch.finish().await?, &labels, delay, sampling);
     println!("{report}");
-    if let Some(file) = &command.json {
+    if let Some(file) = &json {
         let json = serde_json::to_vec_pretty(&report).context("the report as JSON")?;
         fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))?;
     }
     Ok(())
-}
-
-/// The events to replay and what is known of them.
-fn events(command: &DemoCommand) -> Result<(Vec<TimedEvent>, Vec<Label>)> {
-    let Some(file) = &command.data else {
-        return command.generate.generate();
-    };
-    let events = read::read(file, &command.columns.columns())?;
-    let stem = read::stem(file);
-    let labels = command.labels.as_deref().map(|labels| labels::read(labels, |source| source == stem)).transpose()?;
-    Ok((events, labels.unwrap_or_default()))
 }
 
 /// Rules that look at each reading need a step of the time between readings. Where the data are slower than the default,

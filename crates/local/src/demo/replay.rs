@@ -17,9 +17,10 @@ use weir_cloud::{
     Clients, now_millis,
     stream::{self, PutRecord},
 };
+use weir_decode::partition_key;
 use weir_rules::Interval;
 
-use crate::{commands::put::partition_key, local::Connection};
+use crate::Connection;
 
 /// A replay without a given speed takes this long.
 const USUAL_SECONDS: f64 = 40.0;
