@@ -69,6 +69,11 @@ nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB AR
 	cargo build --locked --workspace
 	target/debug/weir-nab --nab-dir "$(NAB_DIR)" $(ARGS)
 
+.PHONY: detect
+detect: ## rules and peers on NAB, on other labelled series and on generated faults [NAB_DIR=… DETECT_DIR=… ARGS='--rules surprise']
+	cargo build --release --locked --workspace
+	target/release/detect --weir target/release/weir $(if $(NAB_DIR),--nab "$(NAB_DIR)") $(if $(DETECT_DIR),--series "$(DETECT_DIR)") $(ARGS)
+
 .PHONY: test-arroyo
 test-arroyo: ## the same programs and the same rules on a real Arroyo, by ARROYO_BIN or PATH
 	cargo test --workspace --locked --test arroyo --test arroyo_deploy --test arroyo_tasks --test arroyo_shards --test apply_law -- --nocapture --test-threads=1

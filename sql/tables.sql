@@ -5,7 +5,7 @@
 -- a small part of the CPU on Arroyo; there a record that does not fit is dropped and counted, and one that is no JSON at all
 -- stops the source until the pipeline is restarted. `-- @if` blocks and ${names} are filled from the environment.
 
--- When an event happened, said here and nowhere else: a number of milliseconds since 1970 or ISO 8601 (ARCHITECTURE.md, "Times").
+-- When an event happened, said here and nowhere else: a number of milliseconds since 1970 or ISO 8601 (docs/contracts.md, "Times").
 -- NULL where it is neither, or lies outside the times that a living system has: seconds taken for milliseconds lie before them,
 -- microseconds and nanoseconds behind. `least` and `greatest` pass NULL over, and nothing here can fail for a row.
 -- @if decode = "tolerant"

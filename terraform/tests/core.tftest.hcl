@@ -54,7 +54,7 @@ run "defaults" {
       output.alerter_function_name == "weir-alerter",
       output.heartbeat_function_name == "weir-heartbeat",
     ])
-    error_message = "names must be those of ARCHITECTURE.md"
+    error_message = "names must be those of docs/contracts.md"
   }
 
   assert {

@@ -27,7 +27,7 @@ run "defaults" {
       by_key  = "key, timestamp, ALL"
       by_rule = "rule, timestamp, ALL"
     }
-    error_message = "the indexes are those of ARCHITECTURE.md"
+    error_message = "the indexes are those of docs/contracts.md"
   }
 
   assert {

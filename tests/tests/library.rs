@@ -18,7 +18,8 @@ const SOURCES: &str = "3";
 const SEEDS: u64 = 2;
 
 /// Detectors that are judged by docs/detection.md: they compare with all that they have seen, so a fortnight is full of firsts.
-const DETECTORS: [&str; 2] = ["adaptive", "records"];
+const DETECTORS: [&str; 6] =
+    ["adaptive", "forecast_residual", "random_cut_forest", "random_cut_forest_with_explanation", "records", "surprise"];
 
 /// The library at its defaults, every rule active but the detectors.
 fn program() -> String {

@@ -72,6 +72,14 @@ fn the_settings_switch_on_what_they_name() {
         compile(&library, environment).unwrap().rules.iter().map(|rule| rule.name.clone()).collect()
     };
     assert!(!rules(&Environment::default()).contains(&"records".to_owned()));
+    let on: BTreeSet<String> = rules(&environment).into_iter().collect();
+    for rule in ["records", "random_cut_forest", "random_cut_forest_with_explanation"] {
+        assert!(on.contains(rule), "{on:?}");
+    }
+    // The functions in Rust are not in this crate; the rules' own tests run them.
+    let mut library = library;
+    library.rules.retain(|rule| !rule.header.tags.iter().any(|tag| tag == "udf"));
+    let environment = Environment::parse(Path::new("dev.toml"), "[rules.records]\nstage = \"shadow\"").unwrap();
     let program = compile(&library, &environment).unwrap();
     assert!(program.rules.iter().any(|rule| rule.name == "records"));
     plan(&program.sql, &PlanOptions::default()).unwrap_or_else(|e| panic!("{e}"));

@@ -10,7 +10,7 @@ use weir_anomaly::{
 use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
     guard::guards,
-    projection::{Identity, Projection},
+    projection::Identity,
     template::{Output, quote},
     tokens,
 };
@@ -77,7 +77,7 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     generated(out, &before_body(rule, &version));
     let (_, edits) = guards(&body.text);
     out.append(body.edited(&edits));
-    generated(out, after_body(&rule.projection));
+    generated(out, &after_body(rule));
     Ok(version)
 }
 
@@ -127,14 +127,18 @@ FROM (
     )
 }
 
-fn after_body(projection: &Projection) -> &'static str {
-    match projection.identity {
-        Identity::Event { .. } => "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_event_time IS NOT NULL;",
+/// Everything behind the rule's own `SELECT`: rows without a time are none, and the header's policies say which do not count.
+fn after_body(rule: &Rule) -> String {
+    let (time, mut conditions) = match rule.projection.identity {
+        Identity::Event { .. } => ("rule_event_time", vec!["rule_event_time IS NOT NULL".to_owned()]),
         Identity::Bounds => {
-            "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL;"
+            ("rule_window_end", vec!["rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL".to_owned()])
         }
-        Identity::Window => "  ) AS rule_rows\n) AS rule_columns;",
-    }
+        Identity::Window => ("rule_window_end", Vec::new()),
+    };
+    conditions.extend(rule.header.policies.condition(time));
+    let filter = if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join(" AND ")) };
+    format!("  ) AS rule_rows\n) AS rule_columns{filter};")
 }
 
 /// The key as a record carries it: the same as `weir_anomaly::stored_key` in Rust. A missing key takes the last branch.

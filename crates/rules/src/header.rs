@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use weir_anomaly::{Severity, Stage};
 
-use crate::{Interval, Parameter};
+use crate::{Interval, Parameter, Policies};
 
 /// What a rule says of itself.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,4 +32,7 @@ pub struct Header {
     /// What the `SELECT` may name as `${name}`.
     #[serde(default)]
     pub parameters: BTreeMap<String, Parameter>,
+    /// Which findings do not count, for all keys or by key pattern.
+    #[serde(default, rename = "policy")]
+    pub policies: Policies,
 }

@@ -46,11 +46,15 @@ impl Rule {
         Ok(Self { file: file.to_owned(), header, body, body_line, projection })
     }
 
-    /// Twelve hex digits over what changes what the rule finds or says: its text and the values of its parameters.
+    /// Twelve hex digits over what changes what the rule finds or says: its text, its policies and the values of its
+    /// parameters.
     #[must_use]
     pub fn version(&self, filled_body: &str) -> String {
         let meta = (&self.header.severity, self.header.stage, self.header.dedup);
-        let digest = Sha256::digest(format!("{meta:?}\n{filled_body}"));
+        // Rules without policies keep the version that they had before there were any.
+        let policies =
+            if self.header.policies.is_empty() { String::new() } else { format!("\n{:?}", self.header.policies) };
+        let digest = Sha256::digest(format!("{meta:?}\n{filled_body}{policies}"));
         digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! From an invocation's payload to single records: each is parsed on its own, so that one bad record costs one record.
 
-use aws_lambda_events::event::kinesis::KinesisEventRecord;
+use aws_lambda_events::encodings::Base64Data;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use weir_anomaly::{Anomaly, Poison, Record, RecordError, base64_bytes, kpl};
@@ -93,23 +93,32 @@ impl BrokenRecord {
     }
 }
 
-/// `aws_lambda_events` 1.2 reads the fraction of `1732336800.25` as 25 milliseconds, so the time is read here.
+/// One record of a batch as Lambda hands it over. `KinesisEventRecord` of `aws_lambda_events` 1.2 cannot stand here: it reads the
+/// fraction of `1732336800.25` as 25 milliseconds and refuses one of more than four digits.
 #[derive(Deserialize)]
-struct Arrival {
-    kinesis: ArrivalSeconds,
+struct KinesisEventRecord {
+    kinesis: KinesisRecord,
+    #[serde(rename = "eventID")]
+    event_id: Option<String>,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct ArrivalSeconds {
+struct KinesisRecord {
+    data: Base64Data,
+    #[serde(rename = "sequenceNumber")]
+    sequence_number: String,
     #[serde(rename = "approximateArrivalTimestamp")]
-    seconds: f64,
+    arrival_seconds: Option<f64>,
 }
 
-/// When the stream took the record, milliseconds since the epoch.
-fn arrival_millis(raw: &RawValue) -> Option<i64> {
-    let arrival: Arrival = serde_json::from_str(raw.get()).ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit; a cast of a double saturates")]
-    Some((arrival.kinesis.seconds * 1000.0).round() as i64)
+impl KinesisRecord {
+    /// When the stream took the record, milliseconds since the epoch.
+    fn arrival_millis(&self) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit; a cast of a double saturates")]
+        self.arrival_seconds.map(|seconds| (seconds * 1000.0).round() as i64)
+    }
 }
 
 impl<'a> Invocation<'a> {
@@ -137,7 +146,7 @@ pub fn record(raw: &RawValue) -> Decoded {
             origin: Origin {
                 stream: stream_name(event.event_source_arn.as_deref()),
                 shard_id: shard_id(event.event_id.as_deref()),
-                arrival_millis: arrival_millis(raw),
+                arrival_millis: event.kinesis.arrival_millis(),
                 sequence_number: event.kinesis.sequence_number,
             },
             entries: entries(&event.kinesis.data),
@@ -156,7 +165,7 @@ pub fn record(raw: &RawValue) -> Decoded {
                     stream: stream_name(envelope.event_source_arn.as_deref()),
                     shard_id: shard_id(envelope.event_id.as_deref()),
                     sequence_number: envelope.kinesis.sequence_number.unwrap_or_default(),
-                    arrival_millis: arrival_millis(raw),
+                    arrival_millis: None,
                 },
                 entries,
             }

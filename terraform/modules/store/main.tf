@@ -1,4 +1,4 @@
-# One table for anomalies, alerts and silences (ARCHITECTURE.md, "Store").
+# One table for anomalies, alerts and silences (docs/contracts.md, "Store").
 resource "aws_dynamodb_table" "this" {
   name                        = var.name
   billing_mode                = "PAY_PER_REQUEST"

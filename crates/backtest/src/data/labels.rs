@@ -43,6 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The word in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

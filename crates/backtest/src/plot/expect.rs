@@ -11,7 +11,7 @@ use serde_json::Value;
 use weir_anomaly::{Record, Stage};
 use weir_engine::RunOptions;
 use weir_project::{Planned, compile::joined};
-use weir_rules::{Pack, ParameterValue, Rule, compile};
+use weir_rules::{Pack, ParameterValue, Policies, Rule, compile};
 
 use crate::{Rules, history::History};
 
@@ -51,6 +51,7 @@ pub(crate) async fn expectations(rules: &Rules, history: &History) -> Result<Exp
         let Some(body) = without_filter(&rule.body) else { continue };
         let mut without = rule.clone();
         without.body = body.to_owned();
+        without.header.policies = Policies::default();
         let alone = Pack { rules: vec![without], ..open.clone() };
         // A rule that only its filter makes possible has no band; the rule itself was compiled and planned before.
         if compile(&alone, &rules.environment).is_ok_and(|program| Planned::new(&program).is_ok()) {
@@ -75,8 +76,16 @@ pub(crate) async fn expectations(rules: &Rules, history: &History) -> Result<Exp
             (_, _, Some(deviation), Some(times)) => Some((expected - times * deviation, expected + times * deviation)),
             _ => None,
         };
-        let rows = found.0.entry(a.key).or_default().entry(a.rule).or_default();
-        rows.push(Expectation { nanos: a.timestamp.nanos(), expected, band });
+        let nanos = a.timestamp.nanos();
+        let policy = rules.pack.rule(&a.rule).and_then(|rule| rule.header.policies.of(&a.key));
+        let allowed = policy.map_or(0.0, |policy| policy.deviation(expected));
+        let of_key = found.0.entry(a.key).or_default();
+        if allowed > 0.0 {
+            let band = Some((expected - allowed, expected + allowed));
+            let rows = of_key.entry(format!("{} (policy)", a.rule)).or_default();
+            rows.push(Expectation { nanos, expected, band });
+        }
+        of_key.entry(a.rule).or_default().push(Expectation { nanos, expected, band });
     }
     for rows in found.0.values_mut().flat_map(BTreeMap::values_mut) {
         rows.sort_by_key(|row| row.nanos);

@@ -11,6 +11,7 @@ pub(super) const MISSING_OWNER: &str = "missing-owner";
 pub(super) const MISSING_RUNBOOK: &str = "missing-runbook";
 pub(super) const NO_EXPECTED: &str = "no-expected";
 pub(super) const NO_TEST: &str = "no-test";
+pub(super) const POLICY_CANNOT_APPLY: &str = "policy-cannot-apply";
 pub(super) const UNUSED_PARAMETER: &str = "unused-parameter";
 
 /// What people write when they do not know yet.
@@ -51,6 +52,20 @@ pub(super) fn lint(rule: &Rule, earlier: &[Rule], root: &Path) -> Vec<Finding> {
         findings.push(
             Finding::new(NO_EXPECTED, Level::Info, rule, (rule.body_line, 1), message)
                 .hint("an alert that says what was expected is understood sooner; plots draw the band from it"),
+        );
+    }
+    if !rule.projection.expected
+        && let Some((pattern, _)) = header.policies.iter().find(|(_, policy)| policy.needs_expected())
+    {
+        let table = |written: &str| {
+            let written = written.strip_prefix("[policy").map(str::trim_start);
+            written.is_some_and(|rest| if pattern == "*" { true } else { rest.contains(pattern) })
+        };
+        let (line, _) = line_of(rule, table);
+        let message = format!("the policy of `{pattern}` compares with `expected`, which the SELECT does not return");
+        findings.push(
+            Finding::new(POLICY_CANNOT_APPLY, Level::Warning, rule, (line, 1), message)
+                .hint("return `expected`, or take direction and deviations out: without it everything counts"),
         );
     }
     for name in header.parameters.keys().filter(|name| !rule.body.contains(&format!("${{{name}}}"))) {

@@ -60,7 +60,7 @@ pub struct LintOptions<'a> {
 }
 
 /// The codes that lints have; each may be allowed but `bad-allow`.
-pub const LINTS: [&str; 16] = [
+pub const LINTS: [&str; 17] = [
     allow::BAD_ALLOW,
     guard::FAILS_ON_A_ROW,
     guard::NULL_ON_ERROR,
@@ -69,6 +69,7 @@ pub const LINTS: [&str; 16] = [
     header::MISSING_RUNBOOK,
     header::NO_EXPECTED,
     header::NO_TEST,
+    header::POLICY_CANNOT_APPLY,
     header::UNUSED_PARAMETER,
     join::UNWINDOWED_JOIN,
     number::DIVISION_BY_ZERO,

@@ -80,7 +80,7 @@ fn print(lines: &[Value]) -> Result<()> {
     }
 }
 
-/// The queues of a stack differ in the last part of their names (ARCHITECTURE.md, Names).
+/// The queues of a stack differ in the last part of their names (docs/contracts.md, "Names").
 fn of_stack(quarantine_url: &str) -> Option<String> {
     Some(format!("{}-alerter-dlq", quarantine_url.strip_suffix("-quarantine")?))
 }

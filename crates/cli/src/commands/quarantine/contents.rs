@@ -25,7 +25,7 @@ pub(super) struct Contents {
 /// The parts of one record, each with its messages.
 pub(super) type Parts = BTreeMap<u32, (Part, Vec<Message>)>;
 
-/// What a quarantine message says (see ARCHITECTURE.md).
+/// What a quarantine message says (docs/contracts.md).
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Part {
     pub(super) record_id: String,

@@ -1,0 +1,22 @@
+//! The limits of what a record may be. Beyond them it is poison (`too_large`), never a burden.
+
+/// The most bytes that a record may have once it is unpacked. Kinesis takes 10 MiB a record at most; CloudWatch Logs' and
+/// Firehose's batches of 1 MiB compressed are some 5 to 20 MiB raw. Deflate can blow a megabyte up to a gigabyte: unpacking
+/// stops here.
+pub const MAX_UNPACKED_BYTES: usize = 32 * 1024 * 1024;
+
+/// The most rows, or records inside an envelope, that one record may give. CloudWatch Logs puts at most 10,000 log events into
+/// a batch.
+pub const MAX_ROWS: usize = 100_000;
+
+/// The most cells, rows times columns, that one record may give: they are kept until the whole record is judged, 32 bytes each.
+pub const MAX_CELLS: usize = 4_000_000;
+
+/// How deep objects and lists may nest; the same as serde_json's, so that strictness is the same wherever it is checked.
+pub const MAX_DEPTH: usize = 127;
+
+/// How many envelopes may stand inside one another (KPL around gzip around CloudWatch Logs are three).
+pub const MAX_ENVELOPES: usize = 4;
+
+/// The most fields that a stream's file may declare.
+pub const MAX_FIELDS: usize = 1_000;
