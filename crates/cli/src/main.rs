@@ -8,7 +8,6 @@
 
 mod columns;
 mod commands;
-mod deploy;
 mod target;
 
 use std::process::ExitCode;
@@ -46,14 +45,14 @@ enum Command {
     Failures(commands::failures::FailuresCommand),
     Up(commands::up::UpCommand),
     Down(commands::down::DownCommand),
-    Deploy(Box<deploy::DeployCommand>),
-    Plan(deploy::plan::PlanCommand),
-    Apply(deploy::apply::ApplyCommand),
-    Status(deploy::status::StatusCommand),
-    Doctor(deploy::doctor::DoctorCommand),
-    Rollback(deploy::rollback::RollbackCommand),
-    Destroy(deploy::destroy::DestroyCommand),
-    Ui(deploy::ui::UiCommand),
+    Deploy(Box<weir_deploy::DeployCommand>),
+    Plan(weir_deploy::plan::PlanCommand),
+    Apply(weir_deploy::apply::ApplyCommand),
+    Status(commands::status::StatusCommand),
+    Doctor(weir_deploy::doctor::DoctorCommand),
+    Rollback(weir_deploy::rollback::RollbackCommand),
+    Destroy(weir_deploy::destroy::DestroyCommand),
+    Ui(weir_deploy::ui::UiCommand),
 }
 
 fn main() -> ExitCode {
@@ -88,14 +87,14 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Failures(command) => runtime.block_on(commands::failures::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
         Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
-        Command::Deploy(command) => runtime.block_on(deploy::run(*command)),
-        Command::Plan(command) => runtime.block_on(deploy::plan::run(command)),
-        Command::Apply(command) => runtime.block_on(deploy::apply::run(command)),
-        Command::Status(command) => runtime.block_on(deploy::status::run(command)),
-        Command::Doctor(command) => runtime.block_on(deploy::doctor::run(command)),
-        Command::Rollback(command) => runtime.block_on(deploy::rollback::run(command)),
-        Command::Destroy(command) => runtime.block_on(deploy::destroy::run(command)),
-        Command::Ui(command) => runtime.block_on(deploy::ui::run(command)),
+        Command::Deploy(command) => runtime.block_on(weir_deploy::run(*command)),
+        Command::Plan(command) => runtime.block_on(weir_deploy::plan::run(command)),
+        Command::Apply(command) => runtime.block_on(weir_deploy::apply::run(command)),
+        Command::Status(command) => runtime.block_on(commands::status::run(command)),
+        Command::Doctor(command) => runtime.block_on(weir_deploy::doctor::run(command)),
+        Command::Rollback(command) => runtime.block_on(weir_deploy::rollback::run(command)),
+        Command::Destroy(command) => runtime.block_on(weir_deploy::destroy::run(command)),
+        Command::Ui(command) => runtime.block_on(weir_deploy::ui::run(command)),
     }
 }
 

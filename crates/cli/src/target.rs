@@ -2,10 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
+use weir_deploy::StackOutputs;
 use weir_local::{Connection, Health};
 use weir_project::Repo;
-
-use crate::deploy::StackOutputs;
 
 /// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

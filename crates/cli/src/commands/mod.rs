@@ -14,6 +14,7 @@ pub(crate) mod quarantine;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod silence;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod up;

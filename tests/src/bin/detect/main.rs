@@ -151,8 +151,7 @@ impl Board {
     /// The rule's standard score on the Numenta Anomaly Benchmark.
     fn nab_score(&self, rule: &str, nab: &Path) -> Result<f64, BoxError> {
         let nab = nab.display().to_string();
-        let report =
-            self.nab(&["--nab-dir", &nab, "--rules", rule, "--parallelism", &self.parallelism, "--json"])?;
+        let report = self.nab(&["--nab-dir", &nab, "--rules", rule, "--parallelism", &self.parallelism, "--json"])?;
         let report: Value = serde_json::from_str(&report)?;
         report["rules"][0]["profiles"][0]["score"].as_f64().ok_or_else(|| "weir-nab gave no score".into())
     }

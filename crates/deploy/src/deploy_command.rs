@@ -33,7 +33,7 @@ use super::{
 /// failed; 2 the command line is wrong. Deploying again goes on from wherever an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir deploy --env dev -- -var name_prefix=weir-mine")]
-pub(crate) struct DeployCommand {
+pub struct DeployCommand {
     #[command(flatten)]
     place: PlaceOptions,
     #[command(flatten)]
@@ -58,7 +58,11 @@ const ANSWER_POLL: Duration = Duration::from_secs(5);
 const PROBE_DEADLINE: Duration = Duration::from_secs(300);
 const PROBE_POLL: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
+/// Deploys the project here.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: DeployCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     // Rules with faults shall say so before anything is made for them.
     command.wanted.packs(&repo, &command.place.environment, &StackOutputs::default())?;

@@ -1,4 +1,11 @@
-//! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it.
+//! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it. The commands of this crate
+//! are here too, each with its options.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the commands of this crate talk: data to stdout, all else to stderr"
+)]
 
 mod aws_cli;
 mod deploy_command;
@@ -14,16 +21,17 @@ mod root;
 mod tunnel;
 mod wanted;
 
-pub(crate) mod apply;
-pub(crate) mod destroy;
-pub(crate) mod doctor;
-pub(crate) mod plan;
-pub(crate) mod rollback;
-pub(crate) mod status;
-pub(crate) mod ui;
+pub mod apply;
+pub mod destroy;
+pub mod doctor;
+pub mod plan;
+pub mod rollback;
+pub mod status;
+pub mod ui;
 
-pub(crate) use deploy_command::{DeployCommand, run};
-pub(crate) use outputs::StackOutputs;
+pub use deploy_command::{DeployCommand, run};
+pub use outputs::StackOutputs;
+pub use place::PlaceOptions;
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -32,7 +40,7 @@ use anyhow::{Result, bail};
 /// The exit code of `weir plan --exit-code` when there is something to do.
 const CHANGES: u8 = 3;
 /// The exit code of `weir status` when something that is deployed does not do its work.
-const UNWELL: u8 = 3;
+pub const UNWELL: u8 = 3;
 
 /// Asks before something is changed. Without a person to ask, `--yes` must have said so.
 fn confirm(question: &str, yes: bool) -> Result<()> {

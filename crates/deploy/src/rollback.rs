@@ -18,7 +18,7 @@ use super::{
 /// Exit codes: 0 it runs; 1 something failed, and what ran before still runs; 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weir rollback --list --env prod\n  weir rollback 12 --env prod")]
-pub(crate) struct RollbackCommand {
+pub struct RollbackCommand {
     /// The deployment's number; the last one that differs from what was deployed since, without it
     number: Option<u64>,
     /// Lists deployments, newest first, and changes nothing
@@ -41,7 +41,11 @@ pub(crate) struct RollbackCommand {
     yes: bool,
 }
 
-pub(crate) async fn run(command: RollbackCommand) -> Result<ExitCode> {
+/// Goes back to an earlier deployment.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: RollbackCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let environment = command.place.environment.clone();
     if command.list {

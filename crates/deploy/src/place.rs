@@ -11,7 +11,7 @@ use super::{aws_cli, infrastructure::data_folder, ledger::Ledger, outputs::Stack
 
 /// Which cluster.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub(crate) struct PlaceOptions {
+pub struct PlaceOptions {
     /// The environment: a file below sql/environments, without .toml
     #[arg(long = "env", env = "WEIR_ENV", default_value = "dev", value_name = "NAME")]
     pub(crate) environment: String,

@@ -19,7 +19,7 @@ use super::{
 /// --exit-code, 3 when there is something to do.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir plan --env dev --exit-code || echo there is something to apply")]
-pub(crate) struct PlanCommand {
+pub struct PlanCommand {
     #[command(flatten)]
     place: PlaceOptions,
     #[command(flatten)]
@@ -38,7 +38,11 @@ pub(crate) struct Compared {
     pub(crate) plan: Plan,
 }
 
-pub(crate) async fn run(command: PlanCommand) -> Result<ExitCode> {
+/// Compares the rules of the project here with what runs.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: PlanCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let place = command.place.connect(&repo).await?;
     let packs = command.wanted.packs(&repo, &place.environment, &place.outputs)?;

@@ -26,7 +26,7 @@ use super::{
 #[command(
     after_help = "Examples:\n  weir apply --env dev\n  weir apply --env prod --yes --json\n  weir apply --env prod --after-reshard"
 )]
-pub(crate) struct ApplyCommand {
+pub struct ApplyCommand {
     #[command(flatten)]
     pub(crate) place: PlaceOptions,
     #[command(flatten)]
@@ -62,7 +62,11 @@ pub(crate) struct Done {
     pub(crate) number: Option<u64>,
 }
 
-pub(crate) async fn run(command: ApplyCommand) -> Result<ExitCode> {
+/// Applies the rules of the project here.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: ApplyCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let place = command.place.connect(&repo).await?;
     let packs = command.wanted.packs(&repo, &place.environment, &place.outputs)?;

@@ -12,7 +12,7 @@ use super::{infrastructure::data_folder, root};
 
 /// Outputs that are text, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct StackOutputs(BTreeMap<String, String>);
+pub struct StackOutputs(BTreeMap<String, String>);
 
 impl StackOutputs {
     /// From `terraform output -json`; empty where nothing was applied. `weir deploy` gives each environment a workspace; a
@@ -37,7 +37,10 @@ impl StackOutputs {
     }
 
     /// What Terraform made of the environment in this checkout.
-    pub(crate) async fn applied(repo: &Repo, environment: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When Terraform cannot be asked, or has applied nothing.
+    pub async fn applied(repo: &Repo, environment: &str) -> Result<Self> {
         let outputs = Self::read(repo, environment).await?;
         if outputs.is_empty() {
             bail!(
@@ -73,7 +76,7 @@ impl StackOutputs {
     }
 
     /// Clients for the stack's region, or for the emulator that it is in; none without a stack.
-    pub(crate) async fn clients(&self) -> Option<Clients> {
+    pub async fn clients(&self) -> Option<Clients> {
         match (self.get("endpoint_url"), self.get("region")) {
             (Some(endpoint), _) => Some(Clients::at(endpoint).await),
             (None, Some(region)) => Some(Clients::in_region(region).await),
@@ -81,7 +84,11 @@ impl StackOutputs {
         }
     }
 
-    pub(crate) fn need(&self, name: &str) -> Result<&str> {
+    /// An output that must be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn need(&self, name: &str) -> Result<&str> {
         self.get(name).with_context(|| {
             format!(
                 "the stack has no output `{name}`\n  hint: is arroyo_enabled set, and was it applied with this version?"

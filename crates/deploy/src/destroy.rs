@@ -20,7 +20,7 @@ use super::{
 /// Exit codes: 0 none is left; 1 something failed; 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weir destroy --env dev\n  weir destroy --env dev --all")]
-pub(crate) struct DestroyCommand {
+pub struct DestroyCommand {
     #[command(flatten)]
     place: PlaceOptions,
     /// Ends the streams, the table, the cluster and all else of terraform/, too
@@ -34,7 +34,11 @@ pub(crate) struct DestroyCommand {
     terraform: Vec<String>,
 }
 
-pub(crate) async fn run(command: DestroyCommand) -> Result<ExitCode> {
+/// Ends an environment's pipelines or, where that is asked for, all of it.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: DestroyCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     if command.all { infrastructure(&command, &repo).await } else { pipelines(&command, &repo).await }
 }

@@ -21,7 +21,7 @@ use super::{
 #[command(
     after_help = "Example:\n  weir ui --port 8115\n  then, in another shell: WEIR_ARROYO_URL=http://127.0.0.1:8115 weir status"
 )]
-pub(crate) struct UiCommand {
+pub struct UiCommand {
     #[command(flatten)]
     place: PlaceOptions,
     /// The loopback port
@@ -29,7 +29,11 @@ pub(crate) struct UiCommand {
     port: u16,
 }
 
-pub(crate) async fn run(command: UiCommand) -> Result<ExitCode> {
+/// Opens Arroyo's page, until Ctrl-C.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: UiCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     aws_cli::need_tunnel()?;
     let outputs = command.place.outputs(&repo).await?;

@@ -20,7 +20,7 @@ use super::{
 /// 3 something does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir doctor --env dev")]
-pub(crate) struct DoctorCommand {
+pub struct DoctorCommand {
     /// The environment: terraform/NAME.tfvars and sql/environments/NAME.toml
     #[arg(long = "env", env = "WEIR_ENV", default_value = "dev", value_name = "NAME")]
     environment: String,
@@ -71,7 +71,11 @@ enum Seen {
     Wrong(String, String),
 }
 
-pub(crate) async fn run(command: DoctorCommand) -> Result<ExitCode> {
+/// Looks at what a deploy needs.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: DoctorCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let infrastructure = Infrastructure::new(&repo, &command.environment, &command.terraform)?;
     infrastructure.init()?;
