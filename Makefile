@@ -67,7 +67,7 @@ ui: ## Arroyo's UI on a loopback port, through a tunnel [ENV=dev ARGS='--port 81
 nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB ARGS='--rules adaptive,records --out results']
 	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }
 	cargo build --locked --workspace
-	$(WEIR) nab --nab-dir "$(NAB_DIR)" $(ARGS)
+	target/debug/weir-nab --nab-dir "$(NAB_DIR)" $(ARGS)
 
 .PHONY: detect
 detect: ## rules and peers on NAB, on other labelled series and on generated faults [NAB_DIR=… DETECT_DIR=… ARGS='--rules surprise']

@@ -1,8 +1,7 @@
 //! The options that name the columns of a person's own files.
 
+use weir_backtest::data::read::Columns;
 use weir_decode::EpochUnit;
-
-use crate::data::read::Columns;
 
 /// Which columns or fields hold what.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

@@ -6,19 +6,8 @@
     reason = "a command line talks: data to stdout, all else to stderr"
 )]
 
-mod backtest;
 mod columns;
 mod commands;
-mod compile;
-mod data;
-mod demo;
-mod deploy;
-mod embedded;
-mod explain;
-mod local;
-mod nab;
-mod repo;
-mod rule_tests;
 mod target;
 
 use std::process::ExitCode;
@@ -42,29 +31,28 @@ enum Command {
     New(commands::new::NewCommand),
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
-    Test(rule_tests::TestCommand),
-    Backtest(Box<backtest::BacktestCommand>),
+    Test(commands::test::TestCommand),
+    Backtest(Box<commands::backtest::BacktestCommand>),
     Run(commands::run::RunCommand),
-    Demo(Box<demo::DemoCommand>),
+    Demo(Box<commands::demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
     Put(commands::put::PutCommand),
     Tail(commands::tail::TailCommand),
     Show(commands::show::ShowCommand),
-    Explain(explain::ExplainCommand),
+    Explain(commands::explain::ExplainCommand),
     Silence(commands::silence::SilenceCommand),
     Quarantine(commands::quarantine::QuarantineCommand),
     Failures(commands::failures::FailuresCommand),
     Up(commands::up::UpCommand),
     Down(commands::down::DownCommand),
-    Deploy(Box<deploy::DeployCommand>),
-    Plan(deploy::plan::PlanCommand),
-    Apply(deploy::apply::ApplyCommand),
-    Status(deploy::status::StatusCommand),
-    Doctor(deploy::doctor::DoctorCommand),
-    Rollback(deploy::rollback::RollbackCommand),
-    Destroy(deploy::destroy::DestroyCommand),
-    Ui(deploy::ui::UiCommand),
-    Nab(commands::nab::NabCommand),
+    Deploy(Box<weir_deploy::DeployCommand>),
+    Plan(weir_deploy::plan::PlanCommand),
+    Apply(weir_deploy::apply::ApplyCommand),
+    Status(commands::status::StatusCommand),
+    Doctor(weir_deploy::doctor::DoctorCommand),
+    Rollback(weir_deploy::rollback::RollbackCommand),
+    Destroy(weir_deploy::destroy::DestroyCommand),
+    Ui(weir_deploy::ui::UiCommand),
 }
 
 fn main() -> ExitCode {
@@ -85,29 +73,28 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::New(command) => commands::new::run(&command).map(done),
         Command::Check(command) => runtime.block_on(commands::check::run(command)),
         Command::Compile(command) => commands::compile::run(&command).map(done),
-        Command::Test(command) => runtime.block_on(rule_tests::run(command)),
-        Command::Backtest(command) => runtime.block_on(backtest::run(*command)).map(done),
+        Command::Test(command) => runtime.block_on(commands::test::run(command)),
+        Command::Backtest(command) => runtime.block_on(commands::backtest::run(*command)).map(done),
         Command::Run(command) => commands::run::run(command),
-        Command::Demo(command) => runtime.block_on(demo::run(*command)).map(done),
+        Command::Demo(command) => runtime.block_on(commands::demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
         Command::Tail(command) => runtime.block_on(commands::tail::run(command)).map(done),
         Command::Show(command) => runtime.block_on(commands::show::run(command)).map(done),
-        Command::Explain(command) => runtime.block_on(explain::run(command)).map(done),
+        Command::Explain(command) => runtime.block_on(commands::explain::run(command)).map(done),
         Command::Silence(command) => runtime.block_on(commands::silence::run(command)).map(done),
         Command::Quarantine(command) => runtime.block_on(commands::quarantine::run(command)).map(done),
         Command::Failures(command) => runtime.block_on(commands::failures::run(command)).map(done),
         Command::Up(command) => runtime.block_on(commands::up::run(command)).map(done),
         Command::Down(command) => runtime.block_on(commands::down::run(command)).map(done),
-        Command::Deploy(command) => runtime.block_on(deploy::run(*command)),
-        Command::Plan(command) => runtime.block_on(deploy::plan::run(command)),
-        Command::Apply(command) => runtime.block_on(deploy::apply::run(command)),
-        Command::Status(command) => runtime.block_on(deploy::status::run(command)),
-        Command::Doctor(command) => runtime.block_on(deploy::doctor::run(command)),
-        Command::Rollback(command) => runtime.block_on(deploy::rollback::run(command)),
-        Command::Destroy(command) => runtime.block_on(deploy::destroy::run(command)),
-        Command::Ui(command) => runtime.block_on(deploy::ui::run(command)),
-        Command::Nab(command) => commands::nab::run(&command).map(done),
+        Command::Deploy(command) => runtime.block_on(weir_deploy::run(*command)),
+        Command::Plan(command) => runtime.block_on(weir_deploy::plan::run(command)),
+        Command::Apply(command) => runtime.block_on(weir_deploy::apply::run(command)),
+        Command::Status(command) => runtime.block_on(commands::status::run(command)),
+        Command::Doctor(command) => runtime.block_on(weir_deploy::doctor::run(command)),
+        Command::Rollback(command) => runtime.block_on(weir_deploy::rollback::run(command)),
+        Command::Destroy(command) => runtime.block_on(weir_deploy::destroy::run(command)),
+        Command::Ui(command) => runtime.block_on(weir_deploy::ui::run(command)),
     }
 }
 

@@ -2,12 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use weir_cloud::Clients;
-
-use crate::{
-    deploy::StackOutputs,
-    local::{Connection, Health},
-    repo::Repo,
-};
+use weir_deploy::StackOutputs;
+use weir_local::{Connection, Health};
+use weir_project::Repo;
 
 /// AWS, or a local stack.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

@@ -2,11 +2,10 @@
 
 use anyhow::{Result, anyhow};
 use weir_engine::plan;
-
-use crate::{
-    commands::check::in_rule_file,
-    compile::{EnvironmentOptions, joined, load_pack, rule_plan_options},
-    repo::Repo,
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{joined, load_pack, rule_plan_options},
+    in_rule_file,
 };
 
 /// Prints the Arroyo SQL program that the rules compile to

@@ -1,11 +1,8 @@
 //! `weir down`: ends the local stack.
 
 use anyhow::Result;
-
-use crate::{
-    local::{Health, end},
-    repo::Repo,
-};
+use weir_local::{Health, end};
+use weir_project::Repo;
 
 /// Ends a local stack that `weir up` left running
 #[derive(Debug, clap::Args)]

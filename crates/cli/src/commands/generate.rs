@@ -8,13 +8,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use weir_anomaly::Timestamp;
-use weir_rules::Interval;
-
-use crate::data::{
+use weir_backtest::data::{
     TimedEvent,
     generate::{Plan, generate},
     labels::Label,
 };
+use weir_rules::Interval;
 
 /// Prints generated events, one JSON object a line: several sources and metrics with a daily shape, noise and faults
 #[derive(Debug, clap::Args)]

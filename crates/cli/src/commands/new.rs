@@ -7,9 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use weir_project::Repo;
 use weir_rules::Rule;
-
-use crate::repo::Repo;
 
 /// What stands for the rule's name in a template.
 const NAME: &str = "rule_name";
@@ -106,7 +105,7 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
-    use crate::{compile::load_pack, rule_tests};
+    use weir_project::compile::load_pack;
 
     #[tokio::test]
     async fn every_template_passes_its_tests() {
@@ -116,7 +115,7 @@ mod tests {
             std::fs::copy(tables, sql.path().join("tables.sql")).unwrap();
             let (_, tests) = write(sql.path(), "a_rule", *kind).unwrap();
             let pack = load_pack(sql.path()).unwrap();
-            let failed = rule_tests::failures(pack, "a_rule", tests).await;
+            let failed = weir_ruletest::failures(pack, "a_rule", tests).await;
             assert!(failed.is_empty(), "{kind:?}: {failed:?}");
         }
     }

@@ -17,12 +17,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use weir_engine::{PlanError, RunOptions, RunReport, StateLocation, plan};
+use weir_project::compile::plan_options;
+use weir_terminal::interrupted;
 
 use self::{log::LogFormat, metrics::Metrics};
-use crate::{compile::plan_options, local::interrupted};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 ///
@@ -176,39 +176,6 @@ fn stopped_late(limit: Duration, keeps_state: bool) -> anyhow::Error {
         "the sinks, or the place of the state, did not take what was left within {} s: {what}\n  hint: {hint}",
         limit.as_secs()
     )
-}
-
-/// What the demo reads of a running engine's counters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stats {
-    /// Records read.
-    pub(crate) events: u64,
-    /// Rows that came after their window had closed.
-    pub(crate) late: u64,
-    /// How far behind the tip of the stream the source is.
-    pub(crate) lag_millis: Option<u64>,
-}
-
-impl Stats {
-    /// From a file that `weir run --stats` keeps; `None` until it is there.
-    pub(crate) fn load(file: &Path) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Report {
-            sources: Vec<Source>,
-        }
-        #[derive(Deserialize)]
-        struct Source {
-            records: u64,
-            late: u64,
-            lag_millis: Option<u64>,
-        }
-        let report: Report = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-        Some(Self {
-            events: report.sources.iter().map(|source| source.records).sum(),
-            late: report.sources.iter().map(|source| source.late).sum(),
-            lag_millis: report.sources.iter().filter_map(|source| source.lag_millis).max(),
-        })
-    }
 }
 
 fn read(file: &Path) -> Result<String> {

@@ -11,12 +11,12 @@ use weir_anomaly::{
     stored_key,
 };
 use weir_cloud::{
-    Clients,
+    Clients, now_millis,
     store::{self, Index},
 };
 use weir_rules::Interval;
 
-use crate::{demo::now_millis, target::DeployedTarget};
+use crate::target::DeployedTarget;
 
 /// Makes, lists and removes silences: covered anomalies are stored, nobody is alerted
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use weir_anomaly::Record;
 use weir_cloud::stream::{From, Tail};
+use weir_terminal::interrupted;
 
-use crate::{local::interrupted, target::DeployedTarget};
+use crate::target::DeployedTarget;
 
 /// Follows the anomalies stream until it is interrupted
 #[derive(Debug, clap::Args)]

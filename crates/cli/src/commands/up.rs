@@ -1,13 +1,10 @@
 //! `weir up`: the local stack, left to a person.
 
 use anyhow::Result;
+use weir_local::{Condition, Connection, Health, Stack, StackOptions};
+use weir_project::{EnvironmentOptions, Repo, compile::load_pack};
 use weir_rules::Environment;
-
-use crate::{
-    compile::{EnvironmentOptions, load_pack},
-    local::{Condition, Connection, Health, Stack, StackOptions, interrupted},
-    repo::Repo,
-};
+use weir_terminal::interrupted;
 
 /// Starts the local stack and leaves it running; of a stack that is up, it starts what is missing
 #[derive(Debug, clap::Args)]

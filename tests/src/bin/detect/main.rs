@@ -140,27 +140,27 @@ fn halves(series: &[Series], scores: &[Vec<f64>]) -> Option<Total> {
 
 impl Board {
     fn weir(&self, arguments: &[&str]) -> Result<String, BoxError> {
-        let output = Command::new(&self.weir).args(arguments).stderr(Stdio::piped()).output()?;
-        if !output.status.success() {
-            return Err(format!("weir {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into());
-        }
-        Ok(String::from_utf8(output.stdout)?)
+        output(&self.weir, arguments)
+    }
+
+    /// The scorer, which is built beside the command.
+    fn nab(&self, arguments: &[&str]) -> Result<String, BoxError> {
+        output(&self.weir.with_file_name("weir-nab"), arguments)
     }
 
     /// The rule's standard score on the Numenta Anomaly Benchmark.
     fn nab_score(&self, rule: &str, nab: &Path) -> Result<f64, BoxError> {
         let nab = nab.display().to_string();
-        let report =
-            self.weir(&["nab", "--nab-dir", &nab, "--rules", rule, "--parallelism", &self.parallelism, "--json"])?;
+        let report = self.nab(&["--nab-dir", &nab, "--rules", rule, "--parallelism", &self.parallelism, "--json"])?;
         let report: Value = serde_json::from_str(&report)?;
-        report["rules"][0]["profiles"][0]["score"].as_f64().ok_or_else(|| "weir nab gave no score".into())
+        report["rules"][0]["profiles"][0]["score"].as_f64().ok_or_else(|| "weir-nab gave no score".into())
     }
 
     /// The rule's score of every row of every series.
     fn replay(&self, rule: &str, layout: &Path, series: &[Series]) -> Result<Vec<Vec<f64>>, BoxError> {
         let (layout, results) = (layout.display().to_string(), self.folder.join("results"));
         let out = results.display().to_string();
-        self.weir(&["nab", "--nab-dir", &layout, "--rules", rule, "--parallelism", &self.parallelism, "--out", &out])?;
+        self.nab(&["--nab-dir", &layout, "--rules", rule, "--parallelism", &self.parallelism, "--out", &out])?;
         series.iter().map(|series| series.result(&results.join(rule))).collect()
     }
 
@@ -197,4 +197,14 @@ impl Board {
         let rows = SEEDS as f64 * GENERATED_ROWS;
         Ok((format!("{found} of {faults}"), 1000.0 * clean / rows))
     }
+}
+
+/// What a command prints; an error with what it says where it fails.
+fn output(command: &Path, arguments: &[&str]) -> Result<String, BoxError> {
+    let output = Command::new(command).args(arguments).stderr(Stdio::piped()).output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} {}: {said}", command.display(), arguments.join(" ")).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }

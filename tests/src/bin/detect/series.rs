@@ -1,4 +1,4 @@
-//! Labelled series: how they are stored, and how `weir nab` reads them.
+//! Labelled series: how they are stored, and how `weir-nab` reads them.
 
 use std::{
     fmt::Write as _,
@@ -30,7 +30,7 @@ impl Series {
         (hash >> 32) & 1
     }
 
-    /// The scores of a result file of `weir nab`.
+    /// The scores of a result file of `weir-nab`.
     pub(crate) fn result(&self, folder: &Path) -> Result<Vec<f64>, BoxError> {
         let file = folder.join(&self.name);
         let text = fs::read_to_string(&file)?;
@@ -71,7 +71,7 @@ fn rows(file: &Path) -> Result<(Vec<f64>, Vec<bool>), BoxError> {
     Ok(text.lines().skip(1).map(row).collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
 }
 
-/// Writes the series as `weir nab` reads them. The label windows are made up: only the result files are looked at.
+/// Writes the series as `weir-nab` reads them. The label windows are made up: only the result files are looked at.
 pub(crate) fn lay_out(series: &[Series], folder: &Path) -> Result<(), BoxError> {
     let mut labels = serde_json::Map::new();
     for series in series {

@@ -18,8 +18,9 @@ use weir_cloud::{
     range,
     stream::{self, PutRecord},
 };
+use weir_terminal::Interrupt;
 
-use crate::{local::Interrupt, target::DeployedTarget};
+use crate::target::DeployedTarget;
 use message::{Batch, Failure};
 
 /// How long a message is held while it is looked at or sent again: reading and putting a batch takes seconds.

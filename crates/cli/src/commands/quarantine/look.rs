@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use weir_cloud::{Clients, CloudError, queue};
+use weir_terminal::Interrupt;
 
 use super::contents::Contents;
-use crate::local::Interrupt;
 
 /// How long a receive waits for a message. More than zero: SQS then asks all its servers, so that no answer means that
 /// nothing is visible.

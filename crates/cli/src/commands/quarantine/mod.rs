@@ -11,8 +11,9 @@ use weir_cloud::{
     queue::{self, Message},
     stream::{self, PutRecord},
 };
+use weir_terminal::Interrupt;
 
-use crate::{local::Interrupt, target::DeployedTarget};
+use crate::target::DeployedTarget;
 use contents::{Contents, Parts, bytes};
 use look::Look;
 

@@ -1,6 +1,7 @@
 //! What was counted, at the end of a run.
 
-use weir_engine::{ConnectorStats, RuleStats, RunReport, SourceStats};
+use weir_engine::{ConnectorStats, RunReport, SourceStats};
+use weir_project::rule_errors;
 
 use super::log::{self, LogFormat};
 
@@ -41,17 +42,6 @@ fn text(report: &RunReport) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// How many rows a rule could not compute, and why the first; nothing where it could compute all.
-pub(crate) fn rule_errors(rule: &RuleStats) -> Option<String> {
-    let first = rule.rule_error.as_deref().unwrap_or("the error was not kept");
-    (rule.rule_errors > 0).then(|| {
-        format!(
-            "{} rule_errors: rows that could not be computed and were left out; the first: {first}",
-            rule.rule_errors
-        )
-    })
-}
-
 /// What a source's rows turned out to be, where the program has them counted: each is one of these.
 fn kinds(s: &SourceStats) -> Option<String> {
     let lost = s.unaccounted()?;
@@ -78,7 +68,7 @@ fn faults(c: &ConnectorStats) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use weir_engine::SinkStats;
+    use weir_engine::{RuleStats, SinkStats};
 
     use super::*;
 

@@ -1,0 +1,244 @@
+//! `weir doctor`: what a deploy needs, and what stands in its way. It only reads.
+
+use std::{fs, process::ExitCode};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use weir_project::Repo;
+
+use super::{
+    UNWELL,
+    aws_cli::{self, call},
+    infrastructure::Infrastructure,
+    outputs::StackOutputs,
+    root,
+};
+
+/// Looks at what a deploy to an environment needs and says what stands in its way, each with what to do
+///
+/// It changes nothing and asks AWS only for what the AWS CLI may read. Exit codes: 0 nothing stands in the way; 1 it could not look;
+/// 3 something does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  weir doctor --env dev")]
+pub struct DoctorCommand {
+    /// The environment: terraform/NAME.tfvars and sql/environments/NAME.toml
+    #[arg(long = "env", env = "WEIR_ENV", default_value = "dev", value_name = "NAME")]
+    environment: String,
+    /// Further arguments of `terraform plan`, the same as for a deploy
+    #[arg(last = true, value_name = "ARGUMENT")]
+    terraform: Vec<String>,
+}
+
+/// CPU units of ECS in one vCPU.
+const UNITS_PER_CPU: f64 = 1024.0;
+/// Lambda, "Concurrent executions", and what of it must stay unreserved in any account (terraform/quotas.tf).
+const LAMBDA_CONCURRENCY: (&str, &str) = ("lambda", "L-B99A9384");
+const LEAST_UNRESERVED: f64 = 10.0;
+/// Fargate, "On-Demand vCPU resource count".
+const FARGATE_CPUS: (&str, &str) = ("fargate", "L-3032A538");
+
+/// What Terraform's variables say.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Wanted {
+    region: String,
+    emulated: bool,
+    architecture: String,
+    packages: Vec<String>,
+    protected: bool,
+    reserved: f64,
+    arroyo: bool,
+    load_balancer: bool,
+    image: String,
+    cpu_units: f64,
+}
+
+impl Wanted {
+    /// What `terraform console` is asked. Nodes count twice: ECS starts the new ones before it stops the old.
+    const EXPRESSION: &str = "jsonencode({region = var.region, emulated = var.endpoint_url != null, architecture = \
+         var.lambda_architecture, packages = [var.alerter_zip, var.heartbeat_zip], protected = var.deletion_protection, reserved = \
+         max(var.alerter_reserved_concurrency, 0) + max(var.heartbeat_reserved_concurrency, 0), arroyo = var.arroyo_enabled, \
+         load_balancer = var.arroyo_load_balancer != null, image = local.arroyo_image, cpu_units = var.arroyo_control_cpu + 2 * \
+         var.arroyo_worker_count * var.arroyo_worker_cpu})\n";
+}
+
+/// What was seen of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Well(String),
+    /// It may be well: nobody could look, or it matters later.
+    Note(String),
+    /// It stands in the way; then what to do.
+    Wrong(String, String),
+}
+
+/// Looks at what a deploy needs.
+///
+/// # Errors
+/// When a step fails; what was done before it stays.
+pub async fn run(command: DoctorCommand) -> Result<ExitCode> {
+    let repo = Repo::find()?;
+    let infrastructure = Infrastructure::new(&repo, &command.environment, &command.terraform)?;
+    infrastructure.init()?;
+    let wanted: Wanted = serde_json::from_str(&infrastructure.ask(Wanted::EXPRESSION)?).context("terraform console")?;
+    let mut found = vec![
+        ("programs", programs(&wanted)),
+        ("state", state(&repo, &command.environment, &wanted)),
+        ("packages", packages(&repo, &wanted)),
+    ];
+    if wanted.emulated {
+        found.push(("account", Seen::Note("an emulator has no account to look at".to_owned())));
+    } else {
+        found.extend(account(&wanted).await?);
+    }
+    let mut wrong = 0;
+    for (what, seen) in &found {
+        match seen {
+            Seen::Well(how) => println!("well   {what}: {how}"),
+            Seen::Note(how) => println!("note   {what}: {how}"),
+            Seen::Wrong(how, hint) => {
+                println!("wrong  {what}: {how}\n  hint: {hint}");
+                wrong += 1;
+            }
+        }
+    }
+    if wrong > 0 {
+        println!("{}: {wrong} of these stand in the way of a deploy", command.environment);
+        return Ok(ExitCode::from(UNWELL));
+    }
+    println!("{}: nothing stands in the way of a deploy", command.environment);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn programs(wanted: &Wanted) -> Seen {
+    match aws_cli::missing().into_iter().next() {
+        None => Seen::Well("the AWS CLI and its Session Manager plugin are there".to_owned()),
+        Some(missing) if wanted.arroyo || missing.program == "aws" => {
+            Seen::Wrong(format!("`{}` is missing", missing.program), missing.hint.to_owned())
+        }
+        Some(missing) => {
+            Seen::Note(format!("`{}` is missing; without arroyo_enabled nothing needs it", missing.program))
+        }
+    }
+}
+
+fn state(repo: &Repo, environment: &str, wanted: &Wanted) -> Seen {
+    match root::backend(repo, environment) {
+        Some(_) => Seen::Well(format!("in S3, by terraform/{environment}.tfbackend")),
+        None if wanted.protected || environment == "prod" => Seen::Wrong(
+            "a file on this machine".to_owned(),
+            format!(
+                "write terraform/{environment}.tfbackend (docs/terraform.md, State), or lose the stack with this machine"
+            ),
+        ),
+        None => Seen::Note("a file on this machine: terraform/NAME.tfbackend puts it into S3".to_owned()),
+    }
+}
+
+/// Those of another machine are refused by the plan; those that are not there are built by the deploy.
+fn packages(repo: &Repo, wanted: &Wanted) -> Seen {
+    let architecture = &wanted.architecture;
+    for package in wanted.packages.iter().filter(|_| !wanted.emulated) {
+        let marker = fs::read_to_string(repo.root.join(format!("{package}.arch"))).unwrap_or_default();
+        match marker.split_whitespace().next() {
+            Some(built) if built != architecture => {
+                return Seen::Note(format!("{package} is for {built}; the deploy builds it for {architecture}"));
+            }
+            Some(_) => {}
+            None => return Seen::Note(format!("{package} is not built; the deploy builds it for {architecture}")),
+        }
+    }
+    Seen::Well(format!("for {architecture}"))
+}
+
+/// What only AWS knows.
+async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
+    let region = serde_json::json!({"region": {"value": wanted.region}}).to_string();
+    let place = StackOutputs::parse(region.as_bytes())?;
+    let who = match call(&place, &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]).await {
+        Ok(who) => who,
+        Err(error) => {
+            let hint =
+                "aws configure, aws sso login, or AWS_PROFILE; a clock that is wrong by five minutes is refused too";
+            return Ok(vec![("credentials", Seen::Wrong(format!("{error:#}"), hint.to_owned()))]);
+        }
+    };
+    let mut found = vec![("credentials", Seen::Well(format!("{who}, in {}", wanted.region)))];
+    if wanted.reserved > 0.0 {
+        let needed = wanted.reserved + LEAST_UNRESERVED;
+        found.push(("Lambda's concurrent executions", quota(&place, LAMBDA_CONCURRENCY, needed).await));
+    }
+    if !wanted.arroyo {
+        return Ok(found);
+    }
+    found.push(("Fargate's vCPUs", quota(&place, FARGATE_CPUS, wanted.cpu_units / UNITS_PER_CPU).await));
+    let services = [("ecs", true), ("rds", true), ("elasticloadbalancing", wanted.load_balancer)];
+    for (service, _) in services.iter().filter(|(_, needed)| *needed) {
+        found.push(("service-linked role", service_linked_role(&place, service).await));
+    }
+    found.push(("image", image(&place, &wanted.image).await));
+    Ok(found)
+}
+
+async fn quota(place: &StackOutputs, (service, code): (&str, &str), needed: f64) -> Seen {
+    let arguments = ["service-quotas", "get-service-quota", "--service-code", service, "--quota-code", code];
+    let asked = call(place, &[&arguments[..], &["--query", "Quota.Value", "--output", "text"]].concat()).await;
+    match asked.map(|text| text.parse::<f64>()) {
+        Ok(Ok(value)) if value >= needed => Seen::Well(format!("{value} allowed, {needed} needed")),
+        Ok(Ok(value)) => Seen::Wrong(
+            format!("{value} allowed, {needed} needed"),
+            format!(
+                "ask AWS for more: aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} --desired-value …"
+            ),
+        ),
+        Ok(Err(_)) => Seen::Note("AWS gives no number".to_owned()),
+        Err(error) => Seen::Note(format!("{error:#}")),
+    }
+}
+
+async fn service_linked_role(place: &StackOutputs, service: &str) -> Seen {
+    let path = format!("/aws-service-role/{service}.amazonaws.com/");
+    let arguments = ["iam", "list-roles", "--path-prefix", &path, "--query", "length(Roles)", "--output", "text"];
+    match call(place, &arguments).await {
+        Ok(count) if count == "0" => Seen::Wrong(
+            format!("the account has none of {service}, and its first use may fail"),
+            format!("aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com"),
+        ),
+        Ok(_) => Seen::Well(service.to_owned()),
+        Err(error) => Seen::Note(format!("{service}: {error:#}")),
+    }
+}
+
+async fn image(place: &StackOutputs, image: &str) -> Seen {
+    let Some((registry, repository, tag)) = in_ecr(image) else {
+        return Seen::Note(format!("{image} is fetched at each start of a task, and not looked for here"));
+    };
+    let tag = format!("imageTag={tag}");
+    let whose = ["--registry-id", registry, "--repository-name", repository, "--image-ids", &tag];
+    match call(place, &[&["ecr", "describe-images"][..], &whose].concat()).await {
+        Ok(_) => Seen::Well(image.to_owned()),
+        Err(error) => Seen::Wrong(
+            format!("{error:#}"),
+            format!("copy Arroyo's image to {image} (docs/terraform.md, A new account)"),
+        ),
+    }
+}
+
+/// Registry, repository and tag of `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG`.
+fn in_ecr(image: &str) -> Option<(&str, &str, &str)> {
+    let (host, path) = image.split_once('/')?;
+    let (registry, _) = host.split_once(".dkr.ecr.")?;
+    let (repository, tag) = path.rsplit_once(':')?;
+    Some((registry, repository, tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_in_ecr_is_taken_apart() {
+        let image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/team/arroyo:0.15.0";
+        assert_eq!(in_ecr(image), Some(("111122223333", "team/arroyo", "0.15.0")));
+        assert_eq!(in_ecr("ghcr.io/arroyosystems/arroyo:0.15.0"), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! What is wanted: the checkout's rules, compiled for a stack, at a parallelism that its stream allows.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::{Result, bail};
+use weir_arroyo::{Pack, Wanted, api::Udf, parallelism};
+use weir_project::{
+    EnvironmentOptions, Repo,
+    compile::{joined, load_pack},
+};
+use weir_rules::{Environment, udf_definitions};
+
+use super::{outputs::StackOutputs, place::Place};
+
+/// The one pack: every rule shares one reader of the stream.
+pub(crate) const PACK: &str = "rules";
+
+/// How it is to run.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct WantedOptions {
+    /// Sets a parameter of a rule, over the environment's own
+    #[arg(long = "set", value_name = "RULE.PARAMETER=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) running: RunningOptions,
+}
+
+/// How any version of the rules is to run.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct RunningOptions {
+    /// Tasks that each operator runs in; the number of open shards where each task would then own one, else 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) parallelism: Option<u32>,
+    /// Time between checkpoints, seconds; the cluster's own without it
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    checkpoint_interval: Option<u64>,
+    /// Start everything anew, so that it finds the shards that a reshard of the events stream made
+    #[arg(long)]
+    after_reshard: bool,
+}
+
+/// What is wanted, and what a person should know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) wanted: Wanted,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl WantedOptions {
+    /// Compiles the checkout's rules for the stack.
+    pub(crate) fn packs(&self, repo: &Repo, environment: &str, outputs: &StackOutputs) -> Result<Vec<Pack>> {
+        let rules = load_pack(&repo.sql())?;
+        let options = EnvironmentOptions { environment: environment.to_owned(), set: self.set.clone() };
+        let mut environment = options.load(repo, &rules)?;
+        of_stack(&mut environment, outputs);
+        let program = weir_rules::compile(&rules, &environment).map_err(joined)?;
+        let udfs = udf_definitions(&repo.sql().join("udfs"), &program.sql)?;
+        let udfs = udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
+        Ok(vec![Pack { name: PACK.to_owned(), program: program.sql, udfs }])
+    }
+}
+
+impl RunningOptions {
+    /// Packs, at a parallelism that the place's stream allows.
+    pub(crate) async fn choose(&self, place: &Place, packs: Vec<Pack>, usual: Option<u32>) -> Result<Chosen> {
+        let shards = place.open_shards().await?;
+        let asked = self.parallelism.or(usual);
+        let (parallelism, warnings) = choose(shards.as_deref(), asked)?;
+        let wanted = Wanted {
+            environment: place.environment.clone(),
+            packs,
+            parallelism,
+            checkpoint_interval: self.checkpoint_interval.map(Duration::from_secs),
+            after_reshard: self.after_reshard,
+            events_stream: place.outputs.get("events_stream_name").map(str::to_owned),
+        };
+        Ok(Chosen { wanted, warnings })
+    }
+}
+
+/// A safe parallelism, and what is to be said about it.
+fn choose(shards: Option<&[String]>, asked: Option<u32>) -> Result<(u32, Vec<String>)> {
+    let Some(shards) = shards else {
+        let unknown =
+            || "without a stack's outputs the stream's shards are not known: whether each task owns one is not checked";
+        let warnings = asked.filter(|asked| *asked > 1).map(|_| unknown().to_owned());
+        return Ok((asked.unwrap_or(1), warnings.into_iter().collect()));
+    };
+    let open = u32::try_from(shards.len()).unwrap_or(u32::MAX);
+    let even = open > 0 && parallelism::most_shards_of_a_task(shards, open) == 1;
+    let usual = if even { open } else { 1 };
+    let Some(choice) = parallelism::choose(shards, asked.unwrap_or(usual)) else {
+        bail!("the events stream has no open shard\n  hint: is it still being made?");
+    };
+    let mut warnings = Vec::new();
+    if choice.safe < choice.asked {
+        let idle = choice.idle.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        warnings.push(format!(
+            "parallelism {} in place of {}: of the stream's {open} open shards none would fall to task {idle}, and Arroyo ends a \
+             pipeline with such a task",
+            choice.safe, choice.asked
+        ));
+    }
+    let most = parallelism::most_shards_of_a_task(shards, choice.safe);
+    if most > 1 {
+        let instead =
+            if even { format!("; --parallelism {open} gives each shard a task of its own") } else { String::new() };
+        warnings.push(format!(
+            "one task reads {most} of the {open} open shards and keeps one watermark for them all: after an outage, events of a \
+             shard that is read later than another may come too late for their windows{instead}"
+        ));
+    }
+    Ok((choice.safe, warnings))
+}
+
+/// The streams that Terraform made, in place of the environment's own.
+fn of_stack(environment: &mut Environment, outputs: &StackOutputs) {
+    if let Some(name) = outputs.get("events_stream_name") {
+        environment.streams.events = name.to_owned();
+    }
+    if let Some(name) = outputs.get("anomalies_stream_name") {
+        environment.streams.anomalies = name.to_owned();
+    }
+    if environment.aws_region.is_none() {
+        environment.aws_region = outputs.get("region").map(str::to_owned);
+    }
+}
+
+/// The Git commit of the checkout, with `+` where files differ from it; none outside of Git.
+pub(crate) fn commit(repo: &Repo) -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(&repo.root).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--", "sql"]).is_none_or(|changes| !changes.is_empty());
+    Some(if changed { format!("{commit}+") } else { commit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shards(count: usize) -> Vec<String> {
+        (0..count).map(|n| format!("shardId-{n:012}")).collect()
+    }
+
+    #[test]
+    fn each_shard_gets_a_task_of_its_own_where_the_shards_allow_it() {
+        assert_eq!(choose(Some(&shards(1)), None).unwrap(), (1, vec![]));
+        let apart: Vec<String> = (0..100)
+            .map(|n| vec![format!("shardId-{n:012}"), format!("shardId-{:012}", n + 1)])
+            .find(|pair| parallelism::most_shards_of_a_task(pair, 2) == 1)
+            .unwrap();
+        assert_eq!(choose(Some(&apart), None).unwrap(), (2, vec![]));
+        let (one, warnings) = choose(Some(&apart), Some(1)).unwrap();
+        assert!(
+            one == 1 && warnings[0].ends_with("--parallelism 2 gives each shard a task of its own"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn one_task_reads_all_shards_where_they_do_not_and_says_what_that_means() {
+        let (one, warnings) = choose(Some(&shards(2)), None).unwrap();
+        assert_eq!(one, 1);
+        assert!(warnings[0].starts_with("one task reads 2 of the 2 open shards"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_parallelism_that_leaves_a_task_without_a_shard_is_lowered() {
+        let (parallelism, warnings) = choose(Some(&shards(4)), Some(4)).unwrap();
+        assert_eq!(parallelism, 2);
+        assert_eq!(
+            warnings[0],
+            "parallelism 2 in place of 4: of the stream's 4 open shards none would fall to task 1, and Arroyo ends a pipeline \
+             with such a task"
+        );
+        assert!(choose(Some(&[]), None).unwrap_err().to_string().starts_with("the events stream has no open shard"));
+        assert_eq!(choose(None, Some(4)).unwrap().0, 4, "what cannot be checked is done as it is asked for");
+    }
+}

@@ -1,0 +1,16 @@
+//! A project of rules: where it is, what it compiles to, what is wrong with it, and its program in memory.
+//!
+//! Nothing here prints. With the feature `clap`, [`EnvironmentOptions`] and [`EngineKind`] are options of a command line.
+
+pub mod check;
+pub mod compile;
+mod embedded;
+pub mod engine;
+mod repo;
+pub mod revision;
+
+pub use check::in_rule_file;
+pub use compile::EnvironmentOptions;
+pub use embedded::{Output, Planned, Poison, rule_errors};
+pub use engine::EngineKind;
+pub use repo::Repo;

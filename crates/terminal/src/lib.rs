@@ -1,0 +1,9 @@
+//! What long commands share towards the person who started them: steps that are watched, and requests to stop.
+
+#![allow(clippy::print_stderr, reason = "steps are told on standard error")]
+
+mod interrupt;
+mod step;
+
+pub use interrupt::{Interrupt, interrupted};
+pub use step::{last_lines, step, tail};
