@@ -297,7 +297,6 @@ fn reader(source: &mut Source<'_>, table: &Table<'_, '_>, mut reader: TimeReader
 }
 
 /// The `path` of a field or of the time: a text, or the number of a column, from 1. `Some(None)` is a fault.
-
 fn path_value(source: &mut Source<'_>, table: &Table<'_, '_>) -> Option<Option<Path>> {
     let value = table.get("path")?;
     if let DeValue::Integer(number) = value.get_ref() {

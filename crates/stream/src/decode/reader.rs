@@ -78,7 +78,7 @@ impl Reader<'_> {
             return Err(Poison::new(Reason::DuplicateKey(path), detail));
         }
         match state.list {
-            List::NoList => Err(Poison::new(Reason::BadField(plan.each.clone()), "`each` finds no list there")),
+            List::Other => Err(Poison::new(Reason::BadField(plan.each.clone()), "`each` finds no list there")),
             List::Absent if plan.levels > 0 => {
                 Err(Poison::new(Reason::Missing(plan.each.clone()), "the list of `each` is missing"))
             }

@@ -27,9 +27,6 @@ pub(super) enum Slot {
 pub(super) enum Token {
     Null,
     Boolean(bool, Span),
-    Number(Number, Span),
-    /// A JSON string: inside its quotes, whether there are escapes, with its quotes.
-    Text(Span, bool, Span),
     /// An object or a list.
     Json(Span),
     /// A part of a text, or a column: blanks around what is no text are none of it, and an empty one is NULL.
@@ -64,8 +61,6 @@ impl Slot {
 pub(super) fn convert(slot: &mut Slot, column: &ColumnPlan, token: Token, texts: &mut Texts<'_>) {
     match token {
         Token::Null => *slot = Slot::Absent,
-        Token::Number(number, span) => set_number(slot, column, number, span, texts),
-        Token::Text(span, escaped, whole) => set_string(slot, column, (span, escaped, whole), texts),
         Token::Boolean(value, span) => {
             *slot = match column.kind {
                 Kind::Boolean => Slot::Boolean(value),

@@ -63,7 +63,7 @@ pub(super) enum List {
     /// Nothing, or null.
     Absent,
     /// Something else.
-    NoList,
+    Other,
     /// A list.
     Walked,
 }

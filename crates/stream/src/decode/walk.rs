@@ -124,7 +124,7 @@ impl Walker<'_> {
     #[inline]
     fn no_list(&mut self, node: &Node, level: usize) {
         if node.every.is_some() && level == 0 {
-            self.state.list = List::NoList;
+            self.state.list = List::Other;
         }
     }
 

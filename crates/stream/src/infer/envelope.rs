@@ -54,7 +54,7 @@ pub(super) fn open(records: &[&[u8]], draft: &mut Draft) -> Result<Opened, Infer
         let start: Vec<String> = bytes.iter().flatten().take(8).map(|byte| format!("{byte:02x}")).collect();
         return Err(InferError::Unknown(start.join(" ")));
     }
-    let logs: Vec<Option<Message>> = texts.iter().map(|text| Message::read(text.as_bytes()).ok()).flatten().collect();
+    let logs: Vec<Option<Message>> = texts.iter().filter_map(|text| Message::read(text.as_bytes()).ok()).collect();
     if most(logs.len(), texts.len()) {
         // The envelope unpacks gzip itself.
         draft.envelope.retain(|name| *name != "gzip");
