@@ -7,7 +7,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::node::NodeKind;
 use super::operator::{JoinSpec, Operator, SourceSpec, SourceWatermark};
-use super::rows::{RowExpressions, RowStep, RowSteps};
+use super::rows::{ROW, RowExpressions, RowStep, RowSteps, TIMESTAMP};
 use super::window::Window;
 use super::{AggregateSpec, Program, WindowSpec};
 
@@ -40,7 +40,8 @@ impl fmt::Display for Program {
             for (name, value) in details(operator) {
                 writeln!(f, "  {name:<9} {value}")?;
             }
-            if !matches!(operator.kind, NodeKind::Sink { .. }) {
+            // Of a window, keys and aggregates say it.
+            if !matches!(operator.kind, NodeKind::Sink { .. } | NodeKind::Window(_)) {
                 writeln!(f, "  columns   {}", columns(operator))?;
             }
             let fed: Vec<&str> = self.rules.iter().filter(|r| r.reads(id)).map(|r| r.name.as_str()).collect();
@@ -161,8 +162,10 @@ fn plan_nodes(plan: &dyn datafusion::physical_plan::ExecutionPlan) -> String {
     if names.is_empty() { "project".to_owned() } else { names.join(", ") }
 }
 
+/// The columns but for those that the engine keeps for itself.
 fn columns(operator: &Operator) -> String {
-    operator.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", ")
+    let names = operator.schema.fields().iter().map(|f| f.name().as_str());
+    names.filter(|name| ![TIMESTAMP, ROW].contains(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn window_size(window: Window) -> String {
