@@ -1,8 +1,7 @@
 //! Backtests: what the rules would have said about history.
 //!
 //! [`data`] reads and makes events, [`input`] finds them, [`history`] holds them in order of time, [`replay`] runs the rules on
-//! them, [`score`] and
-//! [`report`] say what came of it, [`plot`] draws it, and [`compare`] sets two packs of rules side by side.
+//! them, [`score`] and [`report`] say what came of it, [`plot`] draws it, and [`compare`] sets two packs of rules side by side.
 
 #![allow(clippy::print_stderr, reason = "progress and notes are told on standard error")]
 
