@@ -7,9 +7,11 @@
 mod bounded;
 mod catalog;
 mod columns;
+mod corrected;
 mod decimal_text;
 mod declare;
 mod diagnose;
+mod frames;
 mod functions;
 mod graph;
 mod guard;
@@ -47,7 +49,7 @@ use crate::sql::{self, Statement, StatementKind};
 use crate::udf::Udf;
 use catalog::{Catalog, Table};
 use columns::{project, qualified_fields, visible_columns};
-use diagnose::{explain, refusal};
+use diagnose::{explain, passed_through, refusal};
 use graph::{Body, Graph};
 use lower::{Lowering, Stream};
 use table::time_type;
@@ -340,7 +342,9 @@ impl Planner {
                 .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
         }
         let (operators, sources) = physical::build(self.graph, self.now).map_err(|fault| {
-            let refused = PlanError::refused(sql::lower_first(fault.error.strip_backtrace().as_str()));
+            let refused = passed_through::<PlanError>(&fault.error)
+                .cloned()
+                .unwrap_or_else(|| PlanError::refused(sql::lower_first(fault.error.strip_backtrace().as_str())));
             // Operators are numbered as the statements come that need them.
             let statement = self.statements.iter().find(|(nodes, _)| fault.node < *nodes);
             refused.at(statement.map(|(_, place)| *place).unwrap_or_default())

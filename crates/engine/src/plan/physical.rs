@@ -17,6 +17,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
+use super::frames::check_frames;
 use super::functions::FUNCTIONS;
 use super::graph::{ARRIVAL, Columns, Graph, WATERMARK, scanned_node};
 use super::optimize::optimize_operator;
@@ -259,6 +260,7 @@ impl Builder {
             .data()?;
         let plan = block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))?;
         check_partitions(&plan)?;
+        check_frames(&plan)?;
         Ok(plan)
     }
 }
