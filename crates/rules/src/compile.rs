@@ -77,7 +77,7 @@ fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Res
     generated(out, &before_body(rule, &version));
     let (_, edits) = guards(&body.text);
     out.append(body.edited(&edits));
-    generated(out, after_body(&rule.projection));
+    generated(out, &after_body(&rule.projection));
     Ok(version)
 }
 
@@ -127,14 +127,18 @@ FROM (
     )
 }
 
-fn after_body(projection: &Projection) -> &'static str {
-    match projection.identity {
-        Identity::Event { .. } => "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_event_time IS NOT NULL;",
-        Identity::Bounds => {
-            "  ) AS rule_rows\n) AS rule_columns\nWHERE rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL;"
-        }
-        Identity::Window => "  ) AS rule_rows\n) AS rule_columns;",
-    }
+/// Everything behind the rule's own `SELECT`. What is not a number is greater than any for SQL, so that `z > 5` holds for 0 / 0:
+/// such a row is no anomaly. One `CASE`, because an `AND` of a condition and a constant is not sound on Arroyo.
+fn after_body(projection: &Projection) -> String {
+    let known = match projection.identity {
+        Identity::Event { .. } => "rule_event_time IS NOT NULL\n  AND ",
+        Identity::Bounds => "rule_window_start IS NOT NULL AND rule_window_end IS NOT NULL\n  AND ",
+        Identity::Window => "",
+    };
+    let expected = if projection.expected { " WHEN isnan(rule_expected) THEN false" } else { "" };
+    format!(
+        "  ) AS rule_rows\n) AS rule_columns\nWHERE {known}CASE WHEN isnan(rule_value) THEN false{expected} WHEN isnan(rule_score) THEN false ELSE true END;"
+    )
 }
 
 /// The key as a record carries it: the same as `weir_anomaly::stored_key` in Rust. A missing key takes the last branch.
