@@ -203,10 +203,7 @@ fn follows(name: &str) -> bool {
     let follow = [
         "avg",
         "bit_xor",
-        "corr",
         "count",
-        "covar_pop",
-        "covar_samp",
         "first_value",
         "last_value",
         "max",
@@ -275,6 +272,10 @@ fn every_aggregate_gives_over_every_frame_what_a_batch_query_gives_of_its_rows()
         context.register_batch("framed", framed(frame, &events)).unwrap();
         for name in NAMES.lines().filter_map(|line| line.strip_prefix("aggregate ")) {
             let Some(call_over) = call_over(name) else { continue };
+            // Rows without an order have none for these either.
+            if !over.contains("ORDER BY") && call(name).contains("ORDER BY") {
+                continue;
+            }
             let sql = format!("SELECT n AS id, {call_over} OVER ({over}) AS x FROM {WINDOWED};");
             if over == MOVES && !follows(name) {
                 let error = plan(&format!("{TABLE}{sql}"), &PlanOptions::default()).unwrap_err();
@@ -286,8 +287,8 @@ fn every_aggregate_gives_over_every_frame_what_a_batch_query_gives_of_its_rows()
             let (batch, ours) = (by_number(query(&context, &batch)), by_number(ask(&sql, &events)));
             assert_eq!(ours.len(), events.len(), "{sql}");
             let differs = |id: &&i64| match (&batch[*id], ours.get(*id)) {
-                // What has no correlation is 0 there, as on Arroyo, and NULL by group.
-                (Value::Null, Some(x)) if name == "corr" => x.as_f64() != Some(0.0),
+                // One pair alone has the correlation 0 there, as on Arroyo, and NULL by group.
+                (Value::Null, Some(x)) if name == "corr" => !x.is_null() && x.as_f64() != Some(0.0),
                 (a, Some(b)) => !equal(a, b, tolerance(name)),
                 _ => true,
             };
