@@ -148,6 +148,7 @@ module "observability" {
   } : null
   budget                  = var.budget
   checkpoint_age_seconds  = var.alarm_checkpoint_age_seconds
+  embedded_pipeline       = var.embedded_pipeline
   events_stream_name      = module.streams.names["events"]
   heartbeat_function_name = module.heartbeat.function_name
   iterator_age_seconds    = var.alarm_iterator_age_seconds

@@ -309,6 +309,17 @@ variable "deletion_protection" {
   nullable    = false
 }
 
+variable "embedded_pipeline" {
+  description = "Name under which the embedded engine writes its metrics to a log group of this account and region (`weir run --emf NAME`); null: it writes none, and no alarm watches it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.embedded_pipeline == null || try(length(var.embedded_pipeline) >= 1 && length(var.embedded_pipeline) <= 1024, false)
+    error_message = "embedded_pipeline is null, or a text of 1 to 1024 characters, as CloudWatch has dimensions."
+  }
+}
+
 variable "endpoint_url" {
   description = "Endpoint of a local emulator, which then gets every call; null means AWS."
   type        = string

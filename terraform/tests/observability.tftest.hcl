@@ -18,7 +18,7 @@ run "without_arroyo" {
   module { source = "./modules/observability" }
 
   assert {
-    condition     = !contains(output.alarm_names, "weir-pipeline-not-running") && contains(output.alarm_names, "weir-heartbeat-missing")
+    condition     = !contains(output.alarm_names, "weir-pipeline-not-running") && !contains(output.alarm_names, "weir-rule-errors") && contains(output.alarm_names, "weir-heartbeat-missing")
     error_message = "what is not there is not watched"
   }
 
@@ -35,12 +35,51 @@ run "without_arroyo" {
   }
 }
 
+run "the_embedded_engine_is_watched_when_it_writes_metrics" {
+  module { source = "./modules/observability" }
+
+  variables {
+    embedded_pipeline = "weir-dev"
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["rule-errors"].namespace == "Weir" &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].metric_name == "rule_errors" &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].dimensions == tomap({ pipeline = "weir-dev" }) &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].statistic == "Sum" &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].threshold == 0 &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].comparison_operator == "GreaterThanThreshold" &&
+      aws_cloudwatch_metric_alarm.this["rule-errors"].treat_missing_data == "notBreaching"
+    )
+    error_message = "one row that a rule leaves out is an alarm, on the metric as `weir run --emf` writes it"
+  }
+
+  assert {
+    condition     = endswith(aws_cloudwatch_metric_alarm.this["rule-errors"].alarm_description, "docs/runbooks.md#rule_errors")
+    error_message = "the alarm names its runbook"
+  }
+}
+
+run "an_embedded_pipeline_has_a_name" {
+  command = plan
+
+  module { source = "./modules/observability" }
+
+  variables {
+    embedded_pipeline = ""
+  }
+
+  expect_failures = [var.embedded_pipeline]
+}
+
 run "every_alarm_names_its_runbook" {
   module { source = "./modules/observability" }
 
   variables {
     arroyo                 = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
     budget                 = { monthly_usd = 100 }
+    embedded_pipeline      = "weir-dev"
     undelivered_queue_name = "weir-undelivered"
   }
 
@@ -50,7 +89,7 @@ run "every_alarm_names_its_runbook" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : can(regex("docs/runbooks\\.md#[a-z-]+$", alarm.alarm_description))])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : can(regex("docs/runbooks\\.md#[a-z_-]+$", alarm.alarm_description))])
     error_message = "every alarm ends with the place of its runbook"
   }
 

@@ -146,7 +146,8 @@ fn each_rule_has_an_owner_a_runbook_tests_and_a_paragraph_on_when_to_use_it() {
 }
 
 /// The rules of the table in docs/library.md.
-const TRIED: [&str; 12] = [
+const TRIED: [&str; 18] = [
+    "cardinality_jump",
     "correlation_break",
     "error_burst",
     "event_count",
@@ -155,7 +156,12 @@ const TRIED: [&str; 12] = [
     "flat_line",
     "latency_percentile",
     "level_shift",
+    "new_source",
+    "no_data",
+    "peer_outlier",
     "rate_of_change",
+    "records",
+    "robust_zscore",
     "seasonal_deviation",
     "static_threshold",
     "zscore",

@@ -127,7 +127,9 @@ FROM (
     )
 }
 
-/// Everything behind the rule's own `SELECT`: rows without a time are none, and the header's policies say which do not count.
+/// Everything behind the rule's own `SELECT`: rows without a time are none, and the header's policies say which do not count. What is
+/// not a number is greater than any for SQL, so that `z > 5` holds for 0 / 0: such a row is no anomaly. One `CASE`, because an
+/// `AND` of a condition and a constant is not sound on Arroyo.
 fn after_body(rule: &Rule) -> String {
     let (time, mut conditions) = match rule.projection.identity {
         Identity::Event { .. } => ("rule_event_time", vec!["rule_event_time IS NOT NULL".to_owned()]),
@@ -136,9 +138,12 @@ fn after_body(rule: &Rule) -> String {
         }
         Identity::Window => ("rule_window_end", Vec::new()),
     };
+    let expected = if rule.projection.expected { " WHEN isnan(rule_expected) THEN false" } else { "" };
+    conditions.push(format!(
+        "CASE WHEN isnan(rule_value) THEN false{expected} WHEN isnan(rule_score) THEN false ELSE true END"
+    ));
     conditions.extend(rule.header.policies.condition(time));
-    let filter = if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join(" AND ")) };
-    format!("  ) AS rule_rows\n) AS rule_columns{filter};")
+    format!("  ) AS rule_rows\n) AS rule_columns\nWHERE {};", conditions.join("\n  AND "))
 }
 
 /// The key as a record carries it: the same as `weir_anomaly::stored_key` in Rust. A missing key takes the last branch.

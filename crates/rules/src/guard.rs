@@ -1,9 +1,12 @@
 //! Rewrites a rule's SQL so that a value which cannot be computed is NULL: `CAST` becomes `TRY_CAST`, and a division of whole
 //! numbers divides by `nullif(…, 0)`. A record that does not fit then costs its rule nothing but that value, on both engines.
+//! And so that minus zero is zero ([`zero`]).
 //!
 //! The text is edited token by token, so that every place in it stays where its author wrote it. The result is parsed again
 //! and must be the same query but for those changes; where it is not, the text stays as it was.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::{
@@ -16,7 +19,12 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
+use self::code::Code;
+use self::zero::{JSON_FLOAT, PLUS_ZERO, plus_zero, without_zero};
 use crate::lint::integer_divisions;
+
+mod code;
+mod zero;
 
 /// A change of one line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +58,9 @@ pub(crate) enum Guarded {
 
 /// The guards of a query, and the changes that make them, in the order of the text.
 pub(crate) fn guards(sql: &str) -> (Vec<Guard>, Vec<Edit>) {
-    let same = |found: &(Vec<Guard>, Vec<Edit>)| is_same(sql, &edited(sql, &found.1));
-    found(sql, true).filter(same).or_else(|| found(sql, false).filter(same)).unwrap_or_default()
+    let tries = [(true, true), (true, false), (false, true), (false, false)];
+    let found = tries.iter().filter_map(|(divisions, zeros)| found(sql, *divisions, *zeros));
+    found.into_iter().find(|(_, edits)| is_same(sql, &edited(sql, edits))).unwrap_or_default()
 }
 
 /// The text after some changes, which are in its order.
@@ -71,17 +80,20 @@ pub(crate) fn edited(sql: &str, edits: &[Edit]) -> String {
     text
 }
 
-fn found(sql: &str, divisions: bool) -> Option<(Vec<Guard>, Vec<Edit>)> {
+fn found(sql: &str, divisions: bool, zeros: bool) -> Option<(Vec<Guard>, Vec<Edit>)> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().ok()?;
     let tokens: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
     let code = Code(&tokens);
-    let mut found = Found::default();
+    let mut found = Found { zeros: zeros.then(|| code.named_by_cast()), ..Found::default() };
     for (at, token) in tokens.iter().enumerate() {
         match &token.token {
-            Token::Word(word) if word.keyword == Keyword::CAST && code.is(at + 1, &Token::LParen) => {
-                code.cast(at, &mut found);
+            Token::Word(word)
+                if [Keyword::CAST, Keyword::TRY_CAST].contains(&word.keyword) && code.is(at + 1, &Token::LParen) =>
+            {
+                code.cast(at, word.keyword == Keyword::TRY_CAST, &mut found);
             }
+            Token::Word(word) if word.value.eq_ignore_ascii_case(JSON_FLOAT) => code.json_float(at, &mut found),
             Token::DoubleColon => code.double_colon(at, &mut found),
             _ => {}
         }
@@ -92,15 +104,18 @@ fn found(sql: &str, divisions: bool) -> Option<(Vec<Guard>, Vec<Edit>)> {
         }
     }
     // Of two at one place, what ends there comes before what begins, and the outer one begins first and ends last.
-    found.edits.sort_by_key(|(rank, edit)| (edit.line, edit.column, *rank));
+    found.edits.sort_by_key(|(rank, operator, edit)| (edit.line, edit.column, *rank, Reverse(*operator)));
     found.guards.sort_by_key(|guard| (guard.line, guard.column));
-    Some((found.guards, found.edits.into_iter().map(|(_, edit)| edit).collect()))
+    Some((found.guards, found.edits.into_iter().map(|(_, _, edit)| edit).collect()))
 }
 
 #[derive(Default)]
 struct Found {
     guards: Vec<Guard>,
-    edits: Vec<(u8, Edit)>,
+    /// With its rank, and the token of the operator that it is for: of two that begin at one place, the later is the outer one.
+    edits: Vec<(u8, usize, Edit)>,
+    /// Where minus zero becomes zero: of which operands the casts stay as they are.
+    zeros: Option<BTreeSet<String>>,
 }
 
 /// The order of changes at one place.
@@ -114,56 +129,39 @@ impl Found {
         self.guards.push(Guard { line, column, kind });
     }
 
-    fn edit(&mut self, rank: u8, (line, column): (usize, usize), removed: usize, inserted: &str) {
-        self.edits.push((rank, Edit { line, column, removed, inserted: inserted.to_owned() }));
+    fn edit(&mut self, rank: u8, of: usize, (line, column): (usize, usize), removed: usize, inserted: &str) {
+        self.edits.push((rank, of, Edit { line, column, removed, inserted: inserted.to_owned() }));
+    }
+
+    /// What stands behind a cast of these tokens, where it may be minus zero.
+    fn zero(&self, code: &Code<'_>, data_type: &DataType, first: usize, end: usize) -> Option<&'static str> {
+        let as_they_are = self.zeros.as_ref()?;
+        let may_be = code.may_be_minus_zero(first, end) && !as_they_are.contains(&code.text(first, end));
+        plus_zero(data_type).filter(|_| may_be)
     }
 }
 
-/// The tokens of a query, without whitespace and comments.
-struct Code<'a>(&'a [TokenWithSpan]);
-
 impl Code<'_> {
-    fn token(&self, at: usize) -> Option<&Token> {
-        self.0.get(at).map(|token| &token.token)
-    }
-
-    fn is(&self, at: usize, wanted: &Token) -> bool {
-        self.token(at) == Some(wanted)
-    }
-
-    fn keyword(&self, at: usize) -> Option<Keyword> {
-        match self.token(at)? {
-            Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
-            _ => None,
-        }
-    }
-
-    fn start(&self, at: usize) -> Option<(usize, usize)> {
-        self.0.get(at).map(|token| place(token.span.start))
-    }
-
-    fn end(&self, at: usize) -> Option<(usize, usize)> {
-        self.0.get(at).map(|token| place(token.span.end))
-    }
-
-    /// `CAST(… AS type)`.
-    fn cast(&self, at: usize, found: &mut Found) {
-        let Some(close) = self.closing(at + 1) else { return };
-        let mut depth = 0;
-        let type_at = (at + 2..close).find(|nth| {
-            match self.token(*nth) {
-                Some(Token::LParen | Token::LBracket) => depth += 1,
-                Some(Token::RParen | Token::RBracket) => depth -= 1,
-                _ => {}
-            }
-            depth == 0 && self.keyword(*nth) == Some(Keyword::AS)
-        });
-        let Some((data_type, _)) = type_at.and_then(|nth| self.data_type(nth + 1)) else { return };
-        let constant = type_at == Some(at + 3) && self.is_literal(at + 2);
-        let json = type_at.is_some_and(|end| self.is_json(at + 2, end));
-        if let (true, Some(start)) = (may_fail(&data_type) && !constant && !json, self.start(at)) {
+    /// `CAST(… AS type)` and `TRY_CAST(… AS type)`.
+    fn cast(&self, at: usize, tried: bool, found: &mut Found) {
+        let (Some(close), Some(type_at)) = (self.closing(at + 1), self.type_at(at)) else { return };
+        let Some((data_type, _)) = self.data_type(type_at + 1) else { return };
+        let (Some(start), Some(end)) = (self.start(at), self.end(close)) else { return };
+        let constant = type_at == at + 3 && self.is_literal(at + 2);
+        let guard = !tried && may_fail(&data_type) && !constant && !self.is_json(at + 2, type_at);
+        let zero = found.zero(self, &data_type, at + 2, type_at);
+        if guard {
             found.guard(start, Guarded::Cast(data_type.to_string()));
-            found.edit(BEGINS_CAST, start, 0, "TRY_");
+        }
+        let begin = match (zero, guard) {
+            (Some(_), true) => "(TRY_",
+            (Some(_), false) => "(",
+            (None, true) => "TRY_",
+            (None, false) => return,
+        };
+        found.edit(BEGINS_CAST, at, start, 0, begin);
+        if let Some(zero) = zero {
+            found.edit(ENDS_CAST, at, end, 0, zero);
         }
     }
 
@@ -171,15 +169,30 @@ impl Code<'_> {
     fn double_colon(&self, at: usize, found: &mut Found) {
         let Some((data_type, after)) = self.data_type(at + 1) else { return };
         let Some(first) = at.checked_sub(1).and_then(|last| self.operand_before(last)) else { return };
-        if !may_fail(&data_type) || (first + 1 == at && self.is_literal(first)) || self.is_json(first, at) {
+        let constant = first + 1 == at && self.is_literal(first);
+        let guard = may_fail(&data_type) && !constant && !self.is_json(first, at);
+        let zero = found.zero(self, &data_type, first, at);
+        let places = (self.start(first), self.start(at), after.checked_sub(1).and_then(|last| self.end(last)));
+        let (Some(start), Some(colons), Some(end)) = places else { return };
+        if guard {
+            found.guard(colons, Guarded::Cast(data_type.to_string()));
+            found.edit(BEGINS_CAST, at, start, 0, if zero.is_some() { "(TRY_CAST(" } else { "TRY_CAST(" });
+            found.edit(BEGINS_CAST, at, colons, 2, " AS ");
+            found.edit(ENDS_CAST, at, end, 0, &format!("){}", zero.unwrap_or_default()));
+        } else if let Some(zero) = zero {
+            found.edit(BEGINS_CAST, at, start, 0, "(");
+            found.edit(ENDS_CAST, at, end, 0, zero);
+        }
+    }
+
+    /// `json_get_float(…)`.
+    fn json_float(&self, at: usize, found: &mut Found) {
+        if found.zeros.is_none() || !self.is(at + 1, &Token::LParen) {
             return;
         }
-        let places = (self.start(first), self.start(at), after.checked_sub(1).and_then(|last| self.end(last)));
-        if let (Some(start), Some(colons), Some(end)) = places {
-            found.guard(colons, Guarded::Cast(data_type.to_string()));
-            found.edit(BEGINS_CAST, start, 0, "TRY_CAST(");
-            found.edit(BEGINS_CAST, colons, 2, " AS ");
-            found.edit(ENDS_CAST, end, 0, ")");
+        if let (Some(start), Some(end)) = (self.start(at), self.closing(at + 1).and_then(|close| self.end(close))) {
+            found.edit(BEGINS_CAST, at, start, 0, "(");
+            found.edit(ENDS_CAST, at, end, 0, PLUS_ZERO);
         }
     }
 
@@ -199,162 +212,10 @@ impl Code<'_> {
         let Some(last) = self.operand_after(operator + 1) else { return };
         if let (Some(begins), Some(ends)) = (self.start(operator + 1), self.end(last)) {
             found.guard(begins, Guarded::Division(divisor));
-            found.edit(BEGINS_DIVISION, begins, 0, "nullif(");
-            found.edit(ENDS_DIVISION, ends, 0, ", 0)");
+            found.edit(BEGINS_DIVISION, operator, begins, 0, "nullif(");
+            found.edit(ENDS_DIVISION, operator, ends, 0, ", 0)");
         }
     }
-
-    /// The type that begins at a token, and the token after it.
-    fn data_type(&self, at: usize) -> Option<(DataType, usize)> {
-        let rest = self.0.get(at..)?;
-        let mut parser = Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(rest.to_vec());
-        let data_type = parser.parse_data_type().ok()?;
-        Some((data_type, at + parser.index()))
-    }
-
-    fn is_literal(&self, at: usize) -> bool {
-        matches!(self.token(at), Some(Token::Number(..) | Token::SingleQuotedString(_)))
-            || matches!(self.keyword(at), Some(Keyword::NULL | Keyword::TRUE | Keyword::FALSE))
-    }
-
-    /// Whether an operand is what `->` gives: its casts give NULL already, and the planner knows them as `CAST` only.
-    fn is_json(&self, first: usize, end: usize) -> bool {
-        if self.is(first, &Token::LParen) && self.closing(first).is_some_and(|close| close + 1 == end) {
-            return self.is_json(first + 1, end - 1);
-        }
-        if matches!(self.token(first), Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("json_get")) {
-            return true;
-        }
-        let (mut depth, mut json) = (0, false);
-        for at in first..end {
-            match self.token(at) {
-                Some(Token::LParen | Token::LBracket) => depth += 1,
-                Some(Token::RParen | Token::RBracket) => depth -= 1,
-                Some(Token::Arrow) if depth == 0 => json = true,
-                Some(Token::LongArrow) if depth == 0 => json = false,
-                _ => {}
-            }
-        }
-        json
-    }
-
-    /// The first token of the operand that ends with this one: a literal, a name, a call, brackets, or `CASE … END`.
-    fn operand_before(&self, last: usize) -> Option<usize> {
-        let mut first = match self.token(last)? {
-            Token::RParen | Token::RBracket => self.opening(last)?,
-            Token::Word(word) if word.keyword == Keyword::END => return self.case_before(last),
-            Token::Word(word) if word.quote_style.is_none() && matches!(word.keyword, Keyword::AND | Keyword::OR) => {
-                return None;
-            }
-            _ => last,
-        };
-        // A further `::type` of the same operand is cast once more.
-        if first.checked_sub(1).is_some_and(|before| self.is(before, &Token::DoubleColon)) {
-            return self.operand_before(first.checked_sub(2)?);
-        }
-        if matches!(self.token(last)?, Token::RBracket) {
-            return self.operand_before(first.checked_sub(1)?);
-        }
-        if matches!(self.token(last)?, Token::RParen)
-            && let Some(before) = first.checked_sub(1)
-            && matches!(self.token(before), Some(Token::Word(_)))
-        {
-            match self.keyword(before) {
-                Some(Keyword::OVER | Keyword::FILTER) => return self.operand_before(before.checked_sub(1)?),
-                Some(Keyword::GROUP) => return self.operand_before(before.checked_sub(2)?),
-                Some(
-                    Keyword::AND
-                    | Keyword::OR
-                    | Keyword::NOT
-                    | Keyword::IN
-                    | Keyword::WHEN
-                    | Keyword::THEN
-                    | Keyword::ELSE
-                    | Keyword::SELECT
-                    | Keyword::WHERE
-                    | Keyword::ON
-                    | Keyword::BY
-                    | Keyword::HAVING
-                    | Keyword::BETWEEN
-                    | Keyword::LIKE
-                    | Keyword::CASE
-                    | Keyword::AS,
-                ) => {}
-                _ => first = before,
-            }
-        }
-        while let Some(dot) = first.checked_sub(1).filter(|dot| self.is(*dot, &Token::Period)) {
-            first = dot.checked_sub(1)?;
-        }
-        Some(first)
-    }
-
-    fn case_before(&self, end: usize) -> Option<usize> {
-        let mut depth = 0;
-        (0..=end).rev().find(|nth| {
-            match self.keyword(*nth) {
-                Some(Keyword::END) => depth += 1,
-                Some(Keyword::CASE) => depth -= 1,
-                _ => {}
-            }
-            depth == 0
-        })
-    }
-
-    /// The last token of the operand that begins with this one, with what binds tighter than a division.
-    fn operand_after(&self, first: usize) -> Option<usize> {
-        let mut at = first;
-        while matches!(self.token(at)?, Token::Minus | Token::Plus) {
-            at += 1;
-        }
-        if self.keyword(at) == Some(Keyword::CASE) {
-            return None;
-        }
-        let mut last = if self.is(at, &Token::LParen) { self.closing(at)? } else { at };
-        loop {
-            last = match self.token(last + 1) {
-                Some(Token::LParen | Token::LBracket) => self.closing(last + 1)?,
-                Some(Token::Period) => last + 2,
-                Some(Token::DoubleColon) => self.data_type(last + 2)?.1.checked_sub(1)?,
-                _ if matches!(self.keyword(last + 1), Some(Keyword::FILTER | Keyword::OVER)) => {
-                    self.closing(last + 2)?
-                }
-                _ if self.keyword(last + 1) == Some(Keyword::WITHIN) => self.closing(last + 3)?,
-                _ => return Some(last),
-            };
-        }
-    }
-
-    /// The bracket that closes the one there.
-    fn closing(&self, open: usize) -> Option<usize> {
-        let mut depth = 0;
-        (open..self.0.len()).find(|nth| {
-            match self.token(*nth) {
-                Some(Token::LParen | Token::LBracket) => depth += 1,
-                Some(Token::RParen | Token::RBracket) => depth -= 1,
-                _ => {}
-            }
-            depth == 0
-        })
-    }
-
-    /// The bracket that the one there closes.
-    fn opening(&self, close: usize) -> Option<usize> {
-        let mut depth = 0;
-        (0..=close).rev().find(|nth| {
-            match self.token(*nth) {
-                Some(Token::RParen | Token::RBracket) => depth += 1,
-                Some(Token::LParen | Token::LBracket) => depth -= 1,
-                _ => {}
-            }
-            depth == 0
-        })
-    }
-}
-
-fn place(at: Location) -> (usize, usize) {
-    let number = |n: u64| usize::try_from(n).unwrap_or(0);
-    (number(at.line), number(at.column))
 }
 
 /// Whether a cast to the type can fail: anything has a text.
@@ -380,9 +241,14 @@ fn query(sql: &str) -> Option<Box<Query>> {
     }
 }
 
-/// A query's text with every cast of one kind and every `/ nullif(…, 0)` as `/ …`.
+/// A query's text with every cast of one kind, every `/ nullif(…, 0)` as `/ …`, and no sums with zero.
 fn unguarded(mut query: Box<Query>) -> String {
     let _: ControlFlow<()> = visit(query.as_mut(), |expr| match expr {
+        Expr::Nested(_) => {
+            if let Some(number) = without_zero(expr) {
+                *expr = number;
+            }
+        }
         Expr::Cast { kind, .. } => *kind = CastKind::Cast,
         Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } => {
             if let Some(inner) = inside_nullif(right) {

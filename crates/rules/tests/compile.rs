@@ -77,7 +77,7 @@ fn casts_and_divisions_are_guarded_and_every_place_stays() {
     let (line, compiled) = program.sql.lines().enumerate().find(|(_, line)| line.contains("'last'")).unwrap();
     assert_eq!(
         compiled,
-        "FROM events WHERE TRY_CAST(event ->> 'a' AS DOUBLE) > 1000 AND TRY_CAST((event ->> 'b') AS INT) > 7 AND metric = 'last'"
+        "FROM events WHERE (TRY_CAST(event ->> 'a' AS DOUBLE) + 0.0) > 1000 AND TRY_CAST((event ->> 'b') AS INT) > 7 AND metric = 'last'"
     );
     let written = text.lines().last().unwrap();
     for part in ["event ->> 'a'", "AS DOUBLE", "AND (event", "> 7", "'last'"] {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
 
-use weir_engine::{MemorySink, MemorySource, PlanOptions, Program, RawRecord, RunOptions, plan, run};
+use weir_engine::{MemorySink, MemorySource, PlanOptions, Program, RawRecord, RunOptions, RunReport, plan, run};
 
 #[allow(dead_code, reason = "the pack's definitions are for Arroyo; nobody sends those of the fixtures")]
 mod fixtures {
@@ -35,15 +35,19 @@ fn program(query: &str) -> Result<Program, String> {
 }
 
 fn rows(program: &Program, options: RunOptions) -> Result<Vec<String>, String> {
+    outcome(program, options).map(|(rows, _)| rows)
+}
+
+fn outcome(program: &Program, options: RunOptions) -> Result<(Vec<String>, RunReport), String> {
     let record = |line: &str| RawRecord { payload: line.to_owned().into(), arrival_nanos: None, partition: 0 };
     let (mut options, sink) = (options, MemorySink::new());
     options.sources.insert("readings".to_owned(), MemorySource::new(INPUT.map(record).to_vec()));
     options.sinks.insert("stdout".to_owned(), sink.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(run(program, options, std::future::pending())).map_err(|e| e.to_string())?;
+    let report = runtime.block_on(run(program, options, std::future::pending())).map_err(|e| e.to_string())?;
     let mut rows = sink.lines();
     rows.sort();
-    Ok(rows)
+    Ok((rows, report))
 }
 
 /// The rows of a query: the same for every batch size, and with a restart at every place.
@@ -147,10 +151,45 @@ fn an_aggregate_regroups_windowed_rows_and_takes_a_filter() {
 }
 
 #[test]
-fn a_panic_ends_the_run_with_an_error() {
-    let program = program("SELECT fragile(n + 12) AS f FROM readings;").unwrap();
-    let error = rows(&program, RunOptions::default()).unwrap_err();
-    assert!(error.contains("the user-defined function fragile panicked: unlucky"), "{error}");
+fn a_panic_costs_its_statement_that_row_and_no_other() {
+    let program = program(
+        "SELECT n, fragile(n + 12) AS f FROM readings;
+         SELECT n AS other FROM readings WHERE n < 3;",
+    )
+    .unwrap();
+    for batch_size in [1, 2, 100] {
+        let (rows, report) = outcome(&program, RunOptions { batch_size, ..RunOptions::default() }).unwrap();
+        let computed = (2..=9).filter(|n| *n != 3).map(|n| format!("{{\"n\":{n},\"f\":{}}}", n + 12));
+        let mut expected: Vec<String> = computed.collect();
+        expected.extend(["{\"n\":null,\"f\":null}", "{\"other\":1}", "{\"other\":2}"].map(str::to_owned));
+        expected.sort();
+        assert_eq!(rows, expected, "n = 1 is the unlucky one, and 3 has no record");
+        let errors: Vec<u64> = report.rules.iter().map(|rule| rule.rule_errors).collect();
+        assert_eq!(errors, [1, 0]);
+        let said = report.rules[0].rule_error.as_deref().unwrap();
+        assert!(said.contains("the user-defined function fragile panicked: unlucky"), "{said}");
+    }
+}
+
+#[test]
+fn an_aggregate_that_panics_costs_the_row_of_that_group() {
+    let program = program(
+        "SELECT k, s FROM (SELECT k, tumble(INTERVAL '1 hour') AS w, fragile_sum(n) AS s FROM readings GROUP BY k, w) AS x;
+         SELECT k, s FROM (SELECT k, tumble(INTERVAL '1 hour') AS w, sum(n) AS s FROM readings GROUP BY k, w) AS x;",
+    )
+    .unwrap();
+    let (rows, report) = outcome(&program, RunOptions::default()).unwrap();
+    let of = |k: &str, s: u64| format!("{{\"k\":{k},\"s\":{s}}}");
+    // The sum of b is the unlucky one: it stands there once, of the statement that does not call the function.
+    let mut expected: Vec<String> =
+        ["\"\"", "\"a\"", "null"].iter().zip([4, 24, 5]).flat_map(|(k, s)| [of(k, s), of(k, s)]).collect();
+    expected.push(of("\"b\"", 9));
+    expected.sort();
+    assert_eq!(rows, expected);
+    let errors: Vec<u64> = report.rules.iter().map(|rule| rule.rule_errors).collect();
+    assert_eq!(errors, [1, 0]);
+    let said = report.rules[0].rule_error.as_deref().unwrap();
+    assert!(said.contains("the user-defined function fragile_sum panicked: 9 is unlucky"), "{said}");
 }
 
 #[test]

@@ -129,6 +129,15 @@ locals {
         threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
       }
     },
+    var.embedded_pipeline == null ? {} : {
+      rule-errors = {
+        runbook    = "rule_errors"
+        what       = "Rules of the embedded engine leave rows out, because an expression fails on them."
+        namespace  = "Weir", metric = "rule_errors", statistic = "Sum"
+        dimensions = { pipeline = var.embedded_pipeline }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
+      }
+    },
     { for key, alarm in {
       pipeline-not-running = {
         runbook    = "Pipeline does not run"

@@ -5,6 +5,7 @@
 
 mod clocks;
 mod common;
+mod numbers;
 
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! `weir run`: a program on the embedded engine.
 
+mod emf;
 mod log;
 mod metrics;
 mod prometheus;
@@ -22,7 +23,7 @@ use weir_engine::{PlanError, RunOptions, RunReport, StateLocation, plan};
 use weir_project::compile::plan_options;
 use weir_terminal::interrupted;
 
-use self::{log::LogFormat, metrics::Metrics};
+use self::{emf::Emf, log::LogFormat, metrics::Metrics};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 ///
@@ -58,6 +59,10 @@ pub(crate) struct RunCommand {
     /// Serves the counters at http://127.0.0.1:PORT/metrics, for Prometheus; 0 takes a free port and says which
     #[arg(long, value_name = "PORT")]
     metrics_port: Option<u16>,
+    /// Writes the counters to standard error each minute as metrics of CloudWatch (embedded metric format, namespace Weir), with this
+    /// name as their dimension `pipeline`: a log group that gets the output has the metrics
+    #[arg(long, value_name = "PIPELINE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    emf: Option<String>,
     /// How warnings, errors and the counts at the end are written to standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
@@ -142,6 +147,8 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
         let _ = late.wait_for(|n| *n > 0).await;
         tokio::time::sleep(stop_within).await;
     };
+    let mut emf = command.emf.as_deref().map(Emf::new);
+    let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + emf::INTERVAL, emf::INTERVAL);
     tokio::pin!(running, count_signals, serving, too_late);
     let ended = loop {
         tokio::select! {
@@ -152,17 +159,27 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
                 break Err(anyhow!("interrupted twice: no last checkpoint was written\n  hint: a restart goes on from the one before"));
             }
             () = &mut too_late => break Err(stopped_late(stop_within, keeps_state)),
+            _ = minute.tick() => say_metrics(emf.as_mut(), &stats.report()),
             () = tokio::time::sleep(STATS_INTERVAL) => write(command.stats.as_deref(), &stats.report())?,
         }
     };
     // Whatever ended the run: what was counted until then is part of the answer.
     let report = stats.report();
     write(command.stats.as_deref(), &report)?;
+    say_metrics(emf.as_mut(), &report);
     summary::print(&report, command.log_format);
     if command.json {
         println!("{}", serde_json::to_string(&report)?);
     }
     ended.map(|_| ())
+}
+
+/// Metrics stand on lines of their own, whatever the log's format is.
+fn say_metrics(emf: Option<&mut Emf>, report: &RunReport) {
+    let Some(emf) = emf else { return };
+    for line in emf.lines(report, chrono::Utc::now().timestamp_millis()) {
+        eprintln!("{line}");
+    }
 }
 
 /// Why a run ends without a last checkpoint.

@@ -5,6 +5,7 @@
 //! those that a record could break.
 
 mod bounded;
+mod corrected;
 pub(crate) mod decimal;
 pub(crate) mod json;
 pub(crate) mod json_numbers;

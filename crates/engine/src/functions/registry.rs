@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::bounded::bounded;
+use super::corrected::corrected;
 use super::json;
 use crate::program::window_type;
 
@@ -46,7 +47,7 @@ impl Functions {
             functions.scalar.insert(udf.name().to_owned(), bounded(udf));
         }
         for udaf in SessionStateDefaults::default_aggregate_functions().into_iter().chain([var_samp_udaf()]) {
-            functions.aggregate.insert(udaf.name().to_owned(), udaf);
+            functions.aggregate.insert(udaf.name().to_owned(), corrected(udaf));
         }
         for udwf in SessionStateDefaults::default_window_functions() {
             functions.window.insert(udwf.name().to_owned(), udwf);

@@ -312,7 +312,9 @@ impl Planner {
                 .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
         }
         let (operators, sources) = physical::build(self.graph, self.now).map_err(|fault| {
-            let refused = PlanError::refused(sql::lower_first(fault.error.strip_backtrace().as_str()));
+            let refused = passed_through::<PlanError>(&fault.error)
+                .cloned()
+                .unwrap_or_else(|| PlanError::refused(sql::lower_first(fault.error.strip_backtrace().as_str())));
             // Operators are numbered as the statements come that need them.
             let statement = self.statements.iter().find(|(nodes, _)| fault.node < *nodes);
             refused.at(statement.map(|(_, place)| *place).unwrap_or_default())

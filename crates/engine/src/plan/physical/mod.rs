@@ -1,5 +1,6 @@
 //! Makes the pruned graph runnable: every operator gets its physical expressions, from producer to consumer.
 
+mod frames;
 mod join_keys;
 mod prune;
 
@@ -20,6 +21,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner, crea
 use datafusion::prelude::SessionConfig;
 use futures::executor::block_on;
 
+use self::frames::check_frames;
 use crate::functions::{FUNCTIONS, with_timestamp_offsets};
 use crate::plan::lower::graph::{ARRIVAL, Graph, Logical, LogicalJoin, LogicalWindow, WATERMARK, scanned_node};
 use crate::plan::statements::catalog::Columns;
@@ -270,6 +272,7 @@ impl Builder {
             .data()?;
         let plan = block_on(DefaultPhysicalPlanner::default().create_physical_plan(&plan, &SESSION))?;
         check_partitions(&plan)?;
+        check_frames(&plan)?;
         Ok(plan)
     }
 }
