@@ -148,8 +148,9 @@ wrote found: 8 rows
 fn a_row_that_cannot_be_computed_costs_its_rule_that_row_and_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("events.jsonl"), EVENTS).unwrap();
-    let sql =
-        format!("{COUNTED}-- rule words\nINSERT INTO found SELECT k, CAST(k AS DOUBLE) FROM events WHERE v > 2;\n");
+    let sql = format!(
+        "{COUNTED}-- rule words\nINSERT INTO found SELECT k, CAST(k AS DOUBLE) AS v FROM events WHERE v > 2;\n"
+    );
     let output = run(folder.path(), &sql, &["--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -26,7 +26,7 @@ use lower::columns::{project, qualified_fields, visible_columns};
 use lower::graph::Graph;
 use lower::{Lowering, Stream};
 use statements::catalog::{Catalog, Table};
-use statements::diagnose::{explain, refusal};
+use statements::diagnose::{explain, passed_through, refusal};
 use statements::table::{PREVIEW, preview_table};
 use statements::{declare, optimize};
 

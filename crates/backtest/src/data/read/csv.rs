@@ -60,7 +60,7 @@ pub(super) fn each(input: Box<dyn BufRead>, file: &Path, maker: &Maker, hand_on:
         }
         let values: Vec<(&str, String)> =
             names.iter().map(String::as_str).zip(row.fields().map(json)).filter(|(_, json)| json != "null").collect();
-        maker.from_members(values.iter().map(|(name, value)| (*name, value.as_str())), &mut out);
+        maker.write_members(values.iter().map(|(name, value)| (*name, value.as_str())), &mut out);
         hand_on(line, Ok(&out))?;
     }
     misfits.judge(file)

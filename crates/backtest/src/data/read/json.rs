@@ -36,7 +36,7 @@ pub(super) fn each(input: Box<dyn BufRead>, file: &Path, maker: &Maker, hand_on:
         if maker.columns.are_usual() {
             hand_on(line, Ok(record))?;
         } else {
-            maker.from_json(record, &mut made);
+            maker.write_json(record, &mut made);
             hand_on(line, Ok(&made))?;
         }
         text.advance(end);

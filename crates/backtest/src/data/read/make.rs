@@ -59,18 +59,18 @@ impl Maker {
 
     /// Writes a JSON object with its fields under the names of an event. What is no JSON object stays as it is: the decoder says
     /// what it is.
-    pub(crate) fn from_json(&self, record: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write_json(&self, record: &[u8], out: &mut Vec<u8>) {
         let text = std::str::from_utf8(record).unwrap_or_default();
         if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() || !text.trim_start().starts_with('{') {
             out.clear();
             out.extend_from_slice(record);
             return;
         }
-        self.from_members(members(text).iter().map(|(name, value)| (name.as_str(), *value)), out);
+        self.write_members(members(text).iter().map(|(name, value)| (name.as_str(), *value)), out);
     }
 
     /// Writes a record of these fields: names, and values as JSON.
-    pub(crate) fn from_members<'a>(&self, members: impl Iterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
+    pub(crate) fn write_members<'a>(&self, members: impl Iterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
         out.clear();
         out.push(b'{');
         let mut has_source = false;
@@ -129,7 +129,7 @@ mod tests {
         let columns = Columns { timestamp: "time".into(), value: "celsius".into(), ..Columns::default() };
         let made = |record: &str| {
             let mut out = Vec::new();
-            Maker::new(&columns, "pump").from_json(record.as_bytes(), &mut out);
+            Maker::new(&columns, "pump").write_json(record.as_bytes(), &mut out);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(

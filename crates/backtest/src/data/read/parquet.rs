@@ -60,7 +60,7 @@ pub(super) fn each(
             })
             .filter(|(_, value)| value != "null")
             .collect();
-        maker.from_members(fields.iter().map(|(name, value)| (*name, value.as_str())), &mut out);
+        maker.write_members(fields.iter().map(|(name, value)| (*name, value.as_str())), &mut out);
         hand_on(line, Ok(&out))?;
     }
     Ok(())
