@@ -147,7 +147,7 @@ fn the_order_of_the_rows_changes_nothing() {
 fn whatever_the_readings_are_there_is_a_verdict() {
     for values in [vec![0.0; 400], vec![1e308; 400], vec![5e-324; 400], vec![-1e300; 400]] {
         let mut values = values;
-        assert_eq!(judge(&values, true, None).unwrap().begins, false, "{:?}", values[0]);
+        assert!(!judge(&values, true, None).unwrap().begins, "{:?}", values[0]);
         *values.last_mut().unwrap() = f64::MAX;
         let found = judge(&values, true, None).unwrap();
         assert!(!found.forecast.is_nan() && !found.pattern.is_nan(), "{found:?}");

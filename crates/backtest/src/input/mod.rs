@@ -131,7 +131,7 @@ impl Reading<'_> {
             for data in records_in(record) {
                 let record = match &maker {
                     Some(maker) => {
-                        maker.from_json(data, &mut made);
+                        maker.write_json(data, &mut made);
                         made.as_slice()
                     }
                     None => data,
