@@ -192,7 +192,7 @@ mod tests {
         remember(&file, &ended).unwrap();
         let (mut second, record) = sleeper();
         remember(&file, &record).unwrap();
-        assert_eq!(load(&file), [record.clone()]);
+        assert_eq!(load(&file), std::slice::from_ref(&record));
         assert_eq!(end_recorded(&file).await.unwrap(), 1);
         assert!(!record.is_alive());
         second.wait().unwrap();
