@@ -46,7 +46,7 @@ fn a_record_is_one_object_or_poison_byte_for_byte() {
         (&format!("{event},"), "not_json"),
         (&format!("{event}\0"), "not_json"),
         (&format!("\u{feff}{event}"), "not_json"),
-        (&event[..event.len() - 1], "not_json"),
+        (event.trim_end_matches('}'), "not_json"),
         (r#"{"timestamp":"2026-01-01T12:00:00Z","value":95,}"#, "not_json"),
         (r#"{"timestamp":"2026-01-01T12:00:00Z","value":95,"x":"\ud800"}"#, "not_json"),
         (r#"{"timestamp":"2026-01-01T12:00:00Z","value":95,"x":1e400}"#, "not_json"),
