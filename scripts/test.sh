@@ -58,8 +58,8 @@ step "all of Terraform on the emulator: applied, planned again, destroyed" whole
 # Those of the Lambdas wait for much and work little; each makes its own queues and tables.
 lambda_tests=(alerter heartbeat)
 other_tests=()
-for file in crates/*/tests/*.rs lambdas/*/tests/*.rs tests/tests/*.rs; do
-  name="$(basename "$file" .rs)"
+for file in crates/*/tests/*.rs lambdas/*/tests/*.rs tests/tests/*.rs tests/tests/*/main.rs; do
+  name="$(basename "${file%/main.rs}" .rs)"
   [[ " ${lambda_tests[*]} " == *" $name "* ]] || other_tests+=(--test "$name")
 done
 step "tests of the Lambdas' binaries" cargo test --workspace --locked --no-fail-fast "${lambda_tests[@]/#/--test=}"
