@@ -8,6 +8,7 @@ mod embedded;
 pub mod engine;
 mod repo;
 pub mod revision;
+pub mod streams;
 
 pub use check::in_rule_file;
 pub use compile::EnvironmentOptions;

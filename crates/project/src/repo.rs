@@ -12,14 +12,16 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// The nearest folder, from the working directory up, that holds `sql/tables.sql`.
+    /// The nearest folder, from the working directory up, that holds `sql/tables.sql` or `sql/rules`.
     ///
     /// # Errors
     /// When there is none.
     pub fn find() -> Result<Self> {
         let here = std::env::current_dir().context("the working directory")?;
-        let root = here.ancestors().find(|folder| folder.join("sql/tables.sql").is_file());
-        let root = root.context("no sql/tables.sql here or above\n  hint: run this inside a checkout of Weir")?;
+        let is_project = |folder: &&Path| folder.join("sql/tables.sql").is_file() || folder.join("sql/rules").is_dir();
+        let root = here.ancestors().find(is_project);
+        let root = root
+            .context("no sql/rules here or above\n  hint: run this inside a project of rules, or a checkout of Weir")?;
         Ok(Self { root: root.to_owned() })
     }
 

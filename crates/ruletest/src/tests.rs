@@ -21,7 +21,7 @@ fn pack(body: &str) -> Pack {
     );
     let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
     let tables = std::fs::read_to_string(&tables_file).unwrap();
-    Pack { tables_file, tables, rules: vec![Rule::parse(Path::new("high.sql"), &text).unwrap()] }
+    Pack { tables_file, tables, streams: Vec::new(), rules: vec![Rule::parse(Path::new("high.sql"), &text).unwrap()] }
 }
 
 async fn fault(body: &str, case: &str) -> Option<String> {
