@@ -109,6 +109,8 @@ impl Range {
 struct Detector {
     seen: Vec<f64>,
     readings: Range,
+    /// The range of the medians of three readings in a row: one wild reading does not move it.
+    medians: Range,
     levels: Range,
     residuals: Range,
     surprises: Range,
@@ -123,6 +125,7 @@ impl Detector {
         Detector {
             seen: Vec::with_capacity(rows),
             readings: Range::EMPTY,
+            medians: Range::EMPTY,
             levels: Range::EMPTY,
             residuals: Range::EMPTY,
             surprises: Range::EMPTY,
@@ -143,11 +146,12 @@ impl Detector {
         // next usual reading of that hour an unusual one.
         if let [.., a, b] = self.seen[..] {
             let middle = value.clamp(a.min(b), a.max(b));
+            self.medians.add(middle);
             let weight = f64::max(1.0 / (count + 1.0), HOUR_WEIGHT);
             self.hours[hour] = (mean + weight * (middle - mean), count + 1.0);
         }
 
-        let surprise = self.transitions.surprise(value, &self.seen, &self.readings);
+        let surprise = self.transitions.surprise(value, &self.seen, &self.medians);
         self.surprise.push(surprise);
         self.surprise_sum += surprise;
         if nth >= LAST {
@@ -251,8 +255,13 @@ impl Transitions {
             self.recounted = 0;
         }
         self.started = true;
+        let far = range.unit();
         for value in &seen[self.recounted..] {
-            let state = usize::min(((value - self.low) / self.width) as usize, BINS - 1) + 1;
+            // A reading as far outside as the range is wide is wild: the pattern does not hold it, and goes on behind it.
+            if *value > range.high + far || *value < range.low - far {
+                continue;
+            }
+            let state = self.state(*value, range);
             if let Some(previous) = self.recount_previous {
                 self.recount[previous][state] += 1.0;
                 self.recount_totals[previous] += 1.0;
