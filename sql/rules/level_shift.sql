@@ -32,6 +32,15 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a deviation under this share of the older mean counts as this share"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "half"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- weir: allow(division-by-zero) the divisor is a twelfth of a half, and no interval is zero
