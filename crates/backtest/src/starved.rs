@@ -155,7 +155,7 @@ struct Groups {
 /// Events that a rule looks at together.
 #[derive(Debug, Default)]
 struct Counted {
-    /// The most events in any stretch of the window's length, whatever it is aligned to.
+    /// The most events in any stretch of the window's length, with any alignment.
     most: usize,
     /// The last events, as many as matter.
     recent: VecDeque<i64>,
