@@ -31,7 +31,7 @@ use super::{
 ///
 /// Needs terraform/NAME.tfvars. Looks first at what stands in the way, as `weir doctor` does. Builds the Lambda packages for the architecture that
 /// Terraform names. Exit codes: 0 the probe came through; 1 something
-/// failed; 2 the command line is wrong. Deploying again goes on from wherever an earlier run ended.
+/// failed; 2 the command line is wrong. Deploying again goes on where an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir deploy --env dev -- -var name_prefix=weir-mine")]
 pub struct DeployCommand {

@@ -36,7 +36,7 @@ struct Batch<'a> {
     progress: Vec<Progress>,
     failed: BTreeSet<usize>,
     lanes: Lanes,
-    /// Lanes of which a record was refused for good: nothing may overtake it.
+    /// Lanes with a record that was refused for good: nothing may overtake it.
     closed: BTreeSet<Lane>,
     /// Messages for the quarantine queue, with the record that they are of.
     bodies: Vec<(usize, String)>,
@@ -70,7 +70,7 @@ impl Gate {
             batch.progress.push(self.memory.progress(&arrived.origin.shard_id, &arrived.origin.sequence_number));
             batch.origins.push(arrived.origin.clone());
             if batch.budget.left().is_zero() {
-                // Whoever calls again goes on from here.
+                // The next call goes on from here.
                 batch.failed.insert(index);
                 continue;
             }
@@ -235,7 +235,7 @@ impl Batch<'_> {
         }
     }
 
-    /// A record of a lane was not put: whatever stands behind it on that lane waits for it.
+    /// A record of a lane was not put: everything behind it on that lane waits for it.
     fn close(&mut self, lane: Lane, record: Record) {
         self.closed.insert(lane);
         let waiting: Vec<Record> = self.lanes.close(lane).collect();

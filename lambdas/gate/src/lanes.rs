@@ -3,7 +3,7 @@
 //! A key belongs to one of [`LANES`] lanes, and a lane to one place of the stream's hash range, so that the rows of a key lie on
 //! one shard. Rows of a lane that are put together become the lines of one record: a call then has at most one record of a
 //! lane, and one that is refused and put again overtakes no row of its keys ("PutRecords … does not guarantee the ordering of
-//! records", <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>). It also saves records, of which a
+//! records", <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>). It also saves records: a
 //! shard takes a thousand a second.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +39,7 @@ pub fn hash_key(lane: Lane) -> String {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
     pub(crate) data: Vec<u8>,
-    /// Of which records of the batch its rows are, and how many.
+    /// The records of the batch that its rows come from, each with the number of its rows.
     pub(crate) rows: Vec<(usize, usize)>,
 }
 
@@ -92,7 +92,7 @@ impl Lanes {
 }
 
 impl Record {
-    /// Its lines, on their way. What is kept is of which records they are.
+    /// Its lines, on their way. The records that they come from are kept.
     pub(crate) fn take(&mut self, lane: Lane) -> Put {
         Put { hash_key: hash_key(lane), data: std::mem::take(&mut self.data).into() }
     }

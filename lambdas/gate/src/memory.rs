@@ -1,6 +1,6 @@
 //! What a process remembers from one invocation to the next: how far it came with records that were given back to the stream.
 //!
-//! A batch of which one lane failed comes again from the lowest record that is not safe, with rows of other lanes that were put.
+//! A batch in which one lane failed comes again from the lowest record that is not safe, with rows of other lanes that were put.
 //! The same process mostly gets it, and does not put them again. A new process puts them again, under the same ids.
 
 use std::{

@@ -8,7 +8,7 @@ pub use weir_lambda::ports::{Clock, Fault, Quarantine};
 /// The stream that the gate writes.
 #[async_trait]
 pub trait PlainStream: Send + Sync {
-    /// Puts records, of which no two have the same hash key: their order is nobody's matter. One answer a record, in order.
+    /// Puts records. No two have the same hash key, so their order does not matter. One answer a record, in order.
     async fn put(&self, records: &[Put]) -> Vec<Result<(), Fault>>;
 
     /// A hash key inside each open shard.

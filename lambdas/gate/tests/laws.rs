@@ -1,4 +1,4 @@
-//! The laws of the gate, over many seeds: whatever fails or dies at whichever call, every row of every record is on the plain
+//! The laws of the gate, over many seeds. Calls fail and processes die at any call, and still every row of every record is on the plain
 //! stream, every refusal in quarantine byte for byte, the rows of a key in order on one shard, and what stands there twice has
 //! one id.
 //!
@@ -248,9 +248,9 @@ fn a_batch_that_unpacks_to_much_is_put_piece_by_piece() {
     due.judge(&driver);
 }
 
-/// Whatever bytes a producer writes, on streams of every kind.
+/// Damaged bytes, on streams of every kind.
 #[test]
-fn whatever_a_producer_writes_is_put_ignored_or_in_quarantine() {
+fn any_bytes_are_put_ignored_or_in_quarantine() {
     let streams = [
         CLIMATE,
         "envelope = \"cloudwatch_logs\"\nformat = \"text\"\npattern = \"{device} {n}\"\nkey = \"device\"\n[fields]\ndevice = \"text\"\nn = \"integer\"\n",
