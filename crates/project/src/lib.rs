@@ -6,11 +6,18 @@ pub mod check;
 pub mod compile;
 mod embedded;
 pub mod engine;
+pub mod files;
+pub mod library;
+pub mod manifest;
 mod repo;
 pub mod revision;
+pub mod scaffold;
+mod version;
 
 pub use check::in_rule_file;
 pub use compile::EnvironmentOptions;
 pub use embedded::{Output, Planned, Poison, rule_errors};
 pub use engine::EngineKind;
+pub use manifest::Manifest;
 pub use repo::Repo;
+pub use version::Version;

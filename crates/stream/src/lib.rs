@@ -25,7 +25,7 @@ pub mod limits;
 pub use declaration::{Declaration, Field, FieldType, Sample, SampleRecord, Scope, TimeField};
 pub use decode::{Decoder, Record};
 pub use envelope::{Envelope, Framing, Wrapping};
-pub use fault::Fault;
+pub use fault::{Fault, did_you_mean, nearest};
 pub use format::{Columns, Csv, Dissect, Format, NAMED_PATTERNS, PatternFault};
 pub use path::{Path, PathError, Step};
 pub use predicate::{Predicate, PredicateError};
