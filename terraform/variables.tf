@@ -243,7 +243,7 @@ variable "arroyo_task_slots" {
 }
 
 variable "arroyo_udfs_enabled" {
-  description = "Take the image with a Rust compiler (arroyo-full), for rules that call functions of sql/udfs: whoever may deploy those runs code on the cluster. Compiling reaches crates.io."
+  description = "Take the image with a Rust compiler (arroyo-full), for rules that call functions of sql/udfs: a person who may deploy those runs code on the cluster. Compiling reaches crates.io."
   type        = bool
   default     = false
   nullable    = false
