@@ -155,10 +155,12 @@ fn reads(body: &str) -> Vec<String> {
         })
         .collect();
     let mut found: Vec<String> = Vec::new();
-    for pair in words.windows(2) {
-        let [before, name] = pair else { continue };
-        let source = before.eq_ignore_ascii_case("from") || before.eq_ignore_ascii_case("join");
-        if source && !name.contains(['(', '.']) && !given.contains(name) && !found.iter().any(|known| known == name) {
+    for (at, name) in words.iter().enumerate().skip(1) {
+        let before = |back: usize| at.checked_sub(back).and_then(|at| words.get(at)).copied().unwrap_or_default();
+        let source = before(1).eq_ignore_ascii_case("from") || before(1).eq_ignore_ascii_case("join");
+        // EXTRACT(hour FROM time) reads nothing.
+        let part = format!("{}{}", before(3), before(2)).to_ascii_lowercase().contains("extract(");
+        if source && !part && !name.contains(['(', '.']) && !given.contains(name) && !found.iter().any(|f| f == name) {
             found.push((*name).to_owned());
         }
     }
@@ -177,7 +179,10 @@ mod tests {
             reads("WITH w AS (SELECT a FROM climate) SELECT a FROM w JOIN events ON a = b"),
             ["climate", "events"]
         );
-        assert_eq!(reads("SELECT EXTRACT(hour FROM t.event_time) FROM flows -- FROM nothing\n"), ["flows"]);
+        assert_eq!(
+            reads("SELECT EXTRACT (hour FROM timestamp), EXTRACT(day FROM a) FROM flows -- FROM nothing\n"),
+            ["flows"]
+        );
     }
 
     #[test]
