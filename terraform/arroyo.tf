@@ -78,6 +78,7 @@ module "arroyo" {
   roles                        = local.roles
   secrets_version              = var.arroyo_secrets_version
   service_linked_roles_create  = var.service_linked_roles_create
+  source_batches               = var.arroyo_source_batches
   subnet_ids                   = local.network.subnet_ids
   task_slots                   = var.arroyo_task_slots
   vpc_id                       = local.network.vpc_id
