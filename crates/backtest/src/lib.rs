@@ -230,7 +230,7 @@ impl Rules {
     fn load_other(repo: &Repo, sql: &Path, options: &BacktestOptions) -> Result<Self> {
         let whole = load_pack(sql)?;
         let chosen = &options.environment;
-        let own = sql.join("environments").join(format!("{}.toml", chosen.environment));
+        let own = sql.join("environments").join(format!("{}.toml", chosen.name(repo)));
         let environment = match fs::read_to_string(&own) {
             Ok(text) => Environment::parse(&own, &text)?,
             // The environment here, which may name rules that they do not have; its own faults were told before.

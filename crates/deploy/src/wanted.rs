@@ -50,7 +50,7 @@ impl WantedOptions {
     /// Compiles the checkout's rules for the stack.
     pub(crate) fn packs(&self, repo: &Repo, environment: &str, outputs: &StackOutputs) -> Result<Vec<Pack>> {
         let rules = load_pack(&repo.sql())?;
-        let options = EnvironmentOptions { environment: environment.to_owned(), set: self.set.clone() };
+        let options = EnvironmentOptions { environment: Some(environment.to_owned()), set: self.set.clone() };
         let mut environment = options.load(repo, &rules)?;
         of_stack(&mut environment, outputs);
         let program = weir_rules::compile(&rules, &environment).map_err(joined)?;
