@@ -53,6 +53,7 @@ enum Command {
     Rollback(weir_deploy::rollback::RollbackCommand),
     Destroy(weir_deploy::destroy::DestroyCommand),
     Ui(weir_deploy::ui::UiCommand),
+    Studio(Box<commands::studio::StudioCommand>),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +96,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Rollback(command) => runtime.block_on(weir_deploy::rollback::run(command)),
         Command::Destroy(command) => runtime.block_on(weir_deploy::destroy::run(command)),
         Command::Ui(command) => runtime.block_on(weir_deploy::ui::run(command)),
+        Command::Studio(command) => runtime.block_on(commands::studio::run(*command)).map(done),
     }
 }
 

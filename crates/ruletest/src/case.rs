@@ -207,11 +207,16 @@ async fn anomalies(planned: &Planned, records: &[RawRecord], options: RunOptions
 async fn run(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<(Vec<Fields>, Vec<Poison>)> {
     let output = planned.run(&MemorySource::new(records.to_vec()), options).await?;
     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok((parsed(&output.anomalies)?, output.poison))
+}
+
+/// What the engine wrote, in a fixed order.
+pub(super) fn parsed(rows: &[String]) -> Result<Vec<Fields>> {
     let parse =
         |row: &String| serde_json::from_str(row).with_context(|| format!("the engine wrote no JSON object: {row}"));
-    let mut found = output.anomalies.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
+    let mut found = rows.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
     sort(&mut found);
-    Ok((found, output.poison))
+    Ok(found)
 }
 
 fn sort(anomalies: &mut [Fields]) {
