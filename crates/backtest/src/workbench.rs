@@ -31,6 +31,8 @@ use crate::{
 
 /// How often whoever waits for an evaluation hears how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// Somebody waits for an evaluation: it takes the cores that there are, up to so many.
+const PARALLELISM_MOST: usize = 8;
 /// So many series' readings are kept beside the history: those that were looked at.
 const SERIES_KEPT: usize = 256;
 
@@ -319,7 +321,8 @@ impl Workbench {
     }
 
     fn options(&self) -> RunOptions {
-        RunOptions { decoded: Some(self.0.decoded.clone()), ..RunOptions::default() }
+        let parallelism = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(PARALLELISM_MOST);
+        RunOptions { decoded: Some(self.0.decoded.clone()), parallelism, ..RunOptions::default() }
     }
 }
 

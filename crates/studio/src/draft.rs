@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use weir_backtest::workbench::Draft;
 use weir_project::{EnvironmentOptions, Repo, compile::set, revision::git};
 use weir_rules::{Environment, Pack, Rule, TimeMode};
@@ -68,6 +68,10 @@ pub(crate) fn environment_of(repo: &Repo, name: &str, pack: &Pack) -> Result<Env
 
 /// A draft with its parameters, as a request has it.
 pub(crate) fn parts_of(repo: &Repo, environment: &str, request: &EvaluateRequest) -> Result<(Pack, Environment)> {
+    parts(repo, environment, request).map_err(|error| below(repo, &error))
+}
+
+fn parts(repo: &Repo, environment: &str, request: &EvaluateRequest) -> Result<(Pack, Environment)> {
     let pack = pack_of(repo, &request.path, &request.text)?;
     let mut environment = environment_of(repo, environment, &pack)?;
     set_parameters(&pack, &mut environment, &request.parameters)?;
@@ -88,7 +92,12 @@ fn set_parameters(pack: &Pack, environment: &mut Environment, parameters: &BTree
 /// The draft, compiled.
 pub(crate) fn draft_of(repo: &Repo, environment: &str, request: &EvaluateRequest) -> Result<Draft> {
     let (pack, environment) = parts_of(repo, environment, request)?;
-    Draft::new(pack, environment)
+    Draft::new(pack, environment).map_err(|error| below(repo, &error))
+}
+
+/// The same fault with files named from the project's folder on, as the page names them.
+pub(crate) fn below(repo: &Repo, error: &anyhow::Error) -> anyhow::Error {
+    anyhow!(format!("{error:#}").replace(&format!("{}/", repo.root.display()), ""))
 }
 
 /// What the last commit holds of a file.

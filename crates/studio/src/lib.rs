@@ -19,10 +19,13 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use weir_anomaly::Anomaly;
 use weir_backtest::data::{TimedEvent, labels::Label, read::Columns};
 use weir_cloud::Clients;
 use weir_project::Repo;
+use weir_rules::{Environment, Pack};
 
+pub use api::contract::SilenceRequest;
 pub use server::Server;
 
 /// What the page is about.
@@ -47,6 +50,44 @@ pub struct StudioOptions {
     pub generate: Generate,
     /// Gives clients of AWS for a history that lies there.
     pub connect: Connect,
+    /// What the commands do, for what the page does in their place.
+    pub commands: Box<dyn Commands>,
+}
+
+/// What the page has in common with commands: it does it by their code.
+pub trait Commands: Send + Sync {
+    /// What is in quarantine, a record or a stray message each, as `weir quarantine` prints it.
+    fn quarantined<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Vec<serde_json::Value>>>;
+
+    /// Puts a record back on the stream that it came from, and takes it out of quarantine; gives what is left there.
+    fn send_again<'a>(
+        &'a self,
+        place: &'a Place,
+        record_id: &'a str,
+        stream: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<serde_json::Value>>>;
+
+    /// Makes a silence, in the name of whoever runs the command.
+    fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>>;
+
+    /// The rule of an anomaly's version, from this checkout or its history.
+    ///
+    /// # Errors
+    /// When the checkout cannot be read.
+    fn version(&self, anomaly: &Anomaly) -> Result<Option<RuleVersion>>;
+}
+
+/// A rule as it was.
+#[derive(Debug)]
+pub struct RuleVersion {
+    /// The rule alone, with the tables.
+    pub pack: Pack,
+    /// The first of the environments that give this version.
+    pub environment: Environment,
+    /// All of them, by name.
+    pub environments: Vec<String>,
+    /// Where it was found, for a person.
+    pub place: String,
 }
 
 /// Where history comes from.
@@ -74,8 +115,11 @@ pub struct Running {
     /// The local stack's name, where it is one.
     pub stack: Option<String>,
     /// Gives clients and the names of its parts.
-    pub connect: Box<dyn Fn() -> BoxFuture<'static, Result<Place>> + Send + Sync>,
+    pub connect: Reach,
 }
+
+/// Gives clients of what runs, and the names of its parts.
+pub type Reach = Box<dyn Fn() -> BoxFuture<'static, Result<Place>> + Send + Sync>;
 
 /// Where the parts of what runs are.
 #[derive(Debug, Clone)]

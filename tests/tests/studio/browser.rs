@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A busy machine is slow; on an idle one nothing here takes more than seconds.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(25);
 
 /// Where Debian and others have it.
@@ -31,22 +31,22 @@ fn chromium() -> Option<String> {
 }
 
 /// A tab of a browser of its own.
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     input: ChildStdin,
     said: Receiver<Value>,
     next: u64,
     session: Option<String>,
     /// Errors of the page's console.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
     /// What it asked for.
-    pub requests: Vec<String>,
+    pub(crate) requests: Vec<String>,
     _profile: TempDir,
 }
 
 impl Browser {
     /// Starts one; `None`, with a line that says so, where there is none on this machine.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(chromium) = chromium() else {
             eprintln!("skipped: no Chromium on this machine (apt-get install chromium)");
             return None;
@@ -89,7 +89,7 @@ impl Browser {
     }
 
     /// Asks, and waits for the answer.
-    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next += 1;
         let id = self.next;
         let mut message = json!({ "id": id, "method": method, "params": parameters });
@@ -132,14 +132,14 @@ impl Browser {
     }
 
     /// Opens an address.
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         // The address alone would only move within the page where it differs behind the `#`.
         self.call("Page.navigate", json!({ "url": "about:blank" }));
         self.call("Page.navigate", json!({ "url": url }));
     }
 
     /// What an expression of the page gives.
-    pub fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let answer = self.call("Runtime.evaluate", asked);
         let fault = &answer["exceptionDetails"];
@@ -148,7 +148,7 @@ impl Browser {
     }
 
     /// Waits until an expression holds, and gives what it gives.
-    pub fn wait(&mut self, expression: &str) -> Value {
+    pub(crate) fn wait(&mut self, expression: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let safe = format!("(() => {{ try {{ return {expression}; }} catch {{ return null; }} }})()");
         loop {
@@ -167,24 +167,24 @@ impl Browser {
     }
 
     /// An attribute of what the rule would have found.
-    pub fn picture_of(&mut self, name: &str) -> String {
+    pub(crate) fn picture_of(&mut self, name: &str) -> String {
         self.eval(&format!("document.querySelector('#picture')?.dataset.{name} ?? ''")).as_str().unwrap().to_owned()
     }
 
     /// Waits until the picture is of the draft, and gives how many anomalies it has.
-    pub fn fresh(&mut self) -> usize {
+    pub(crate) fn fresh(&mut self) -> usize {
         self.wait("document.querySelector('#picture')?.dataset.state === 'fresh'");
         self.picture_of("anomalies").parse().unwrap()
     }
 
     /// Waits until there is another evaluation than this one.
-    pub fn fresh_after(&mut self, before: &str) -> usize {
+    pub(crate) fn fresh_after(&mut self, before: &str) -> usize {
         self.wait(&format!("document.querySelector('#picture').dataset.evaluation !== {before:?}"));
         self.fresh()
     }
 
     /// Clicks on the first element that a selector finds, as a mouse does.
-    pub fn click(&mut self, selector: &str) {
+    pub(crate) fn click(&mut self, selector: &str) {
         let place = self.wait(&format!(
             "(() => {{ const e = document.querySelector({selector:?}); if (!e || e.disabled) return null; e.scrollIntoView({{ block: 'center' }}); const b = e.getBoundingClientRect(); return b.width > 0 ? [b.left + b.width / 2, b.top + b.height / 2] : null; }})()"
         ));
@@ -193,7 +193,7 @@ impl Browser {
     }
 
     /// Presses the mouse in one place and lets it go in another.
-    pub fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
         let mut mouse = |kind: &str, (x, y): (f64, f64), buttons: u8| {
             let button = if kind == "mouseMoved" && buttons == 0 { "none" } else { "left" };
             self.call(
@@ -213,12 +213,12 @@ impl Browser {
     }
 
     /// Types text where the focus is.
-    pub fn insert(&mut self, text: &str) {
+    pub(crate) fn insert(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
     /// Presses a key: `Tab`, `Enter`, `s`. Modifiers: 1 Alt, 2 Control, 8 Shift.
-    pub fn key(&mut self, key: &str, modifiers: u8) {
+    pub(crate) fn key(&mut self, key: &str, modifiers: u8) {
         let code = match key {
             "Tab" => 9,
             "Enter" => 13,
@@ -228,7 +228,13 @@ impl Browser {
             "ArrowDown" => 40,
             _ => key.to_uppercase().bytes().next().map_or(0, i32::from),
         };
-        let text = if key == "Enter" { "\r" } else if key.len() == 1 && modifiers & 2 == 0 { key } else { "" };
+        let text = if key == "Enter" {
+            "\r"
+        } else if key.len() == 1 && modifiers & 2 == 0 {
+            key
+        } else {
+            ""
+        };
         for kind in ["keyDown", "keyUp"] {
             let text = if kind == "keyDown" { text } else { "" };
             let pressed = json!({
@@ -240,7 +246,7 @@ impl Browser {
     }
 
     /// Sets the value of a field as a person's input would.
-    pub fn fill(&mut self, selector: &str, value: &str) {
+    pub(crate) fn fill(&mut self, selector: &str, value: &str) {
         self.wait(&format!("document.querySelector({selector:?})"));
         self.eval(&format!(
             "(() => {{ const e = document.querySelector({selector:?}); const set = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(e), 'value').set; set.call(e, {value:?}); e.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
@@ -248,7 +254,7 @@ impl Browser {
     }
 
     /// Replaces a part of the text in the editor, as typing does.
-    pub fn replace(&mut self, old: &str, new: &str) {
+    pub(crate) fn replace(&mut self, old: &str, new: &str) {
         let text = self.text();
         assert!(text.contains(old), "{old} is not in the editor:\n{text}");
         self.click(".cm-content");
@@ -257,27 +263,27 @@ impl Browser {
     }
 
     /// The text in the editor.
-    pub fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let lines = "[...document.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\\n')";
         self.wait("document.querySelector('.cm-line')");
         self.eval(lines).as_str().unwrap().to_owned()
     }
 
     /// Sets the size of the window.
-    pub fn size(&mut self, width: u32, height: u32) {
+    pub(crate) fn size(&mut self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// Takes a picture.
-    pub fn picture(&mut self, file: &std::path::Path) {
+    pub(crate) fn picture(&mut self, file: &std::path::Path) {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         let bytes = weir_anomaly::base64_bytes(shot["data"].as_str().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
 
     /// Whatever the page did, it complained of nothing and asked nobody but its own server.
-    pub fn is_clean(&mut self, own: &str) {
+    pub(crate) fn is_clean(&mut self, own: &str) {
         self.eval("1");
         assert_eq!(self.errors, [""; 0]);
         let foreign: Vec<&String> = self

@@ -2,14 +2,22 @@
 
 use std::{path::PathBuf, process::Stdio, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use weir_anomaly::Anomaly;
+use weir_cloud::store;
 use weir_project::Repo;
-use weir_studio::{HistoryChoice, Place, Running, StudioOptions};
+use weir_studio::{Commands, HistoryChoice, Place, RuleVersion, Running, SilenceRequest, StudioOptions};
 use weir_terminal::interrupted;
 
 use crate::{
     columns::ColumnOptions,
-    commands::generate::{GenerateOptions, SEED},
+    commands::{
+        explain::version,
+        generate::{GenerateOptions, SEED},
+        quarantine, silence,
+    },
     target::{DeployedTarget, Names},
 };
 
@@ -72,7 +80,7 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
         (None, Some(environment)) => Some(format!("environment {environment}")),
         (None, None) => None,
     };
-    let target = Arc::new(target);
+    let (target, here) = (Arc::new(target), repo.clone());
     let (place, clients) = (Arc::clone(&target), Arc::clone(&target));
     let running = name.map(|name| Running {
         name,
@@ -102,11 +110,49 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
         running,
         open,
         generate: Box::new(|seed| GenerateOptions::usual(seed).generate()),
+        commands: Box::new(TheCommands(here)),
         connect: Box::new(move || {
             let target = Arc::clone(&clients);
             Box::pin(async move { Ok(target.connect().await?.0) })
         }),
     })
+}
+
+/// What the page does in the commands' place, by their code.
+struct TheCommands(Repo);
+
+impl Commands for TheCommands {
+    fn quarantined<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(quarantine::contents_of(&place.clients, &place.quarantine_url))
+    }
+
+    fn send_again<'a>(
+        &'a self,
+        place: &'a Place,
+        record_id: &'a str,
+        stream: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(quarantine::send_one_again(&place.clients, &place.quarantine_url, record_id, stream))
+    }
+
+    fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let lasts = wanted.lasts.parse().map_err(|error: String| anyhow!(error))?;
+            // As the command has it: whoever is logged in signs.
+            let who = std::env::var("USER").unwrap_or_else(|_| "weir studio".to_owned());
+            let silence = silence::made((&wanted.rule, &wanted.key), lasts, &who, &wanted.why)?;
+            Ok(store::put(&place.clients, &place.table, &silence.to_item()).await?)
+        })
+    }
+
+    fn version(&self, anomaly: &Anomaly) -> Result<Option<RuleVersion>> {
+        Ok(version::find(&self.0, anomaly)?.map(|found| RuleVersion {
+            pack: found.pack,
+            environment: found.environment,
+            environments: found.environment_names,
+            place: found.place,
+        }))
+    }
 }
 
 /// Opens a browser, where there is one: the address was printed in any case.

@@ -19,7 +19,7 @@ use super::{
     stream::{Tell, lines},
 };
 use crate::{
-    draft::{committed, committed_draft, draft_of},
+    draft::{below, committed, committed_draft, draft_of},
     fault::{ApiError, told},
     sample::{self, millis},
     state::{Change, Committed, Found, Opened, Studio},
@@ -52,7 +52,8 @@ pub(crate) async fn evaluate(
         let labels = opened.labels.all();
         let share = |share: f64| tell.running(Some(share), "evaluating");
         share(0.0);
-        let evaluation = opened.bench.evaluate(&draft, labels.as_deref(), &share).await?;
+        let evaluation = opened.bench.evaluate(&draft, labels.as_deref(), &share).await;
+        let evaluation = evaluation.map_err(|error| below(&studio.options.repo, &error))?;
         let compared = if request.compare {
             tell.running(None, "comparing with the last commit");
             Some(compare(&studio, &opened, &request, &evaluation, labels.as_deref()).await)

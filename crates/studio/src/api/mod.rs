@@ -7,6 +7,7 @@ pub mod contract;
 mod evaluation;
 mod history;
 mod project;
+mod stack;
 mod stream;
 mod tests;
 
@@ -40,6 +41,14 @@ pub(crate) fn router(studio: Arc<Studio>) -> Router {
         .route("/anomalies", post(evaluation::anomalies))
         .route("/tests", post(tests::run))
         .route("/case", post(tests::make_case))
+        .route("/running", get(stack::status))
+        .route("/tail", get(stack::tail))
+        .route("/stored", get(stack::list))
+        .route("/stored/{id}", get(stack::explain).post(stack::again))
+        .route("/alerts", get(stack::alerts))
+        .route("/silences", get(stack::silences).post(stack::silence))
+        .route("/silences/{id}", delete(stack::end_silence))
+        .route("/quarantine", get(stack::quarantine).post(stack::send_again))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such question"));
     Router::new()
         .route("/", get(assets::page))

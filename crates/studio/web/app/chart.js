@@ -21,6 +21,9 @@ function shape(change, x, y) {
   return `M${x - 4.5} ${y} a4.5 4.5 0 1 0 9 0 a4.5 4.5 0 1 0 -9 0`;
 }
 
+/** @param {Mark} mark */
+const isSuppressed = (mark) => mark.alert === "suppressed" || mark.alert === "would_suppress";
+
 /** What becomes of an alert, for people. @type {Record<string, string>} */
 export const ALERTS = {
   sent: "alert sent",
@@ -147,7 +150,7 @@ function create(host, latest, placed) {
     legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { time: true, auto: false }, y: { auto: false } },
-    axes: [{ ...axis, space: 90 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
+    axes: [{ ...axis, space: 84, size: 28, values: (u, ticks, _, space) => ticks.map((at) => dateText(at, Number(u.scales.x.max) - Number(u.scales.x.min))) }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
     series: [{}, { stroke: colour("--series"), width: 1.25, points: { show: false }, spanGaps: false }],
     hooks: {
       drawClear: [(u) => drawBand(u, latest.current.data)],
@@ -161,6 +164,18 @@ function create(host, latest, placed) {
       }],
     },
   }, [[], []], host);
+}
+
+const SPAN_OF_DATES = 4 * 86_400_000;
+
+/** A time on the axis, as exact as the span asks for. @param {number} at @param {number} span */
+function dateText(at, span) {
+  const text = new Date(at).toISOString();
+  const [month, day] = [text.slice(5, 7), text.slice(8, 10)];
+  const clock = text.slice(11, span < 600_000 ? 19 : 16);
+  if (span > 300 * 86_400_000) return text.slice(0, 10);
+  if (span > SPAN_OF_DATES) return `${month}-${day}`;
+  return clock === "00:00" ? `${month}-${day}` : clock;
 }
 
 /** @param {any} u @param {(ctx: CanvasRenderingContext2D) => void} draw */
@@ -219,18 +234,24 @@ function Overlay({ box, data, view, plot, selection, chosen, onChoose }) {
   const clip = (/** @type {number} */ at) => Math.min(Math.max(x(at), box.left), box.left + box.width);
   const marks = data.marks.filter((mark) => inside(mark.x));
   const flags = data.marks.filter((mark) => inside(mark.time) && mark.change !== "lost");
-  return html`<svg class="overlay" width="100%" height=${HEIGHT} role="img"
+  // Many at one place hide each other: then they are small, and only flags that have room fly.
+  const crowded = marks.length > box.width / 9;
+  let last = -Infinity;
+  const flying = new Set(flags.filter((mark) => !isSuppressed(mark) && x(mark.time) - last > 10 && (last = x(mark.time))).map((mark) => mark.id));
+  return html`<svg class="overlay" data-crowded=${crowded} width="100%" height=${HEIGHT} role="img"
       aria-label=${`${marks.length} anomalies, ${data.labels.length} labels; the table below lists them`}>
     ${data.labels.map((label) => html`<rect key=${`l${label.index}`} id=${`label-${label.index}`} class="label" data-kind=${label.kind}
         x=${clip(label.start)} y=${box.top} width=${Math.max(clip(label.end) - clip(label.start), 3)} height=${box.height}>
       <title>${`${label.kind}\n${time(label.start)} to ${time(label.end)}`}</title></rect>`)}
+    ${data.labels.map((label) => clip(label.end) - clip(label.start) > 56 && html`<text key=${`n${label.index}`} class="label-name"
+        x=${clip(label.start) + 6} y=${box.top + 15}>${label.kind}</text>`)}
     ${selection && html`<rect id="selection" class="selection" x=${clip(selection.from)} y=${box.top}
         width=${Math.max(clip(selection.to) - clip(selection.from), 1)} height=${box.height}
         data-from=${Math.round(selection.from)} data-to=${Math.round(selection.to)} />`}
     ${flags.map((mark) => html`<g key=${`f${mark.id}`} id=${`alert-${mark.id}`} class="flag" data-alert=${mark.alert}>
       <title>${`${ALERTS[mark.alert]}, ${time(mark.time)}`}</title>
-      ${mark.alert.endsWith("suppressed") || mark.alert === "would_suppress"
-        ? html`<path d=${`M${x(mark.time)} ${box.top - 6} v5`} />`
+      ${!flying.has(mark.id)
+        ? html`<path d=${`M${x(mark.time)} ${box.top - (isSuppressed(mark) ? 4 : 8)} v${isSuppressed(mark) ? 3 : 7}`} />`
         : html`<path d=${`M${x(mark.time)} ${box.top} v-16 l9 4 l-9 4`} />`}
     </g>`)}
     ${marks.map((mark) => html`<path key=${mark.id} id=${`anomaly-${mark.id}`} class="mark" data-id=${mark.id} data-key=${mark.key}

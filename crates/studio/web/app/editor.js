@@ -104,7 +104,7 @@ function card(what) {
 
 /**
  * @param {{
- *   path: string, text: string, label: string, findings: FindingEntry[], words: Vocabulary | null, parameters: ParameterEntry[],
+ *   path: string, text: string, stamp: number, label: string, findings: FindingEntry[], words: Vocabulary | null, parameters: ParameterEntry[],
  *   onChange: (text: string) => void, onSave: () => void, onRun?: () => void
  * }} props
  */
@@ -151,7 +151,7 @@ export function Editor(props) {
     if (!now || now.state.doc.toString() === text) return;
     const at = Math.min(now.state.selection.main.head, text.length);
     now.dispatch({ changes: { from: 0, to: now.state.doc.length, insert: text }, selection: { anchor: at } });
-  }, [props.text, props.path]);
+  }, [props.stamp, props.path]);
 
   useEffect(() => {
     const now = view.current;

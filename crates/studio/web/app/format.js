@@ -17,7 +17,7 @@ export function number(n) {
 export const rate = (n) => (n >= 100 ? count(Math.round(n)) : n.toFixed(1));
 
 /** @param {number | null | undefined} share */
-export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`);
+export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)}%`);
 
 /** @param {number | null | undefined} seconds */
 export function duration(seconds) {

@@ -20,22 +20,22 @@ export function Figures({ result }) {
   const figure = (/** @type {string} */ name, /** @type {string} */ title, /** @type {any} */ value, /** @type {any} */ below) =>
     html`<div class="figure" data-figure=${name}><dt>${title}</dt><dd>${value}${below && html`<small>${below}</small>`}</dd></div>`;
   return html`<dl class="figures" aria-label="Figures">
-    ${figure("anomalies", "Anomalies a week", rate(now.anomalies_a_week), html`${count(now.anomalies)} in all`)}
-    ${figure("alerts", now.on_trial ? "Alerts a week (on trial)" : "Alerts a week", rate(now.alerts_a_week), html`${count(now.alerts)} in all${comparison && ` · ${count(comparison.alerts_before)} before`}`)}
-    ${comparison && figure("changes", "Against the last commit", html`<span class="gained">▲ ${count(comparison.gained)}</span> <span class="lost">✕ ${count(comparison.lost)}</span>`, "gained, lost")}
+    ${figure("anomalies", "Anomalies / wk", rate(now.anomalies_a_week), html`${count(now.anomalies)} in all`)}
+    ${figure("alerts", now.on_trial ? "Alerts / wk (trial)" : "Alerts / wk", rate(now.alerts_a_week), html`${count(now.alerts)} in all${comparison && ` · ${count(comparison.alerts_before)} before`}`)}
+    ${comparison && figure("changes", "vs commit", html`<span class="gained">▲ ${count(comparison.gained)}</span> <span class="lost">✕ ${count(comparison.lost)}</span>`, "gained, lost")}
     ${figure("precision", "Precision", percent(now.precision), moved(comparison?.precision_before, percent(comparison?.precision_before)) || "of the alerts are right")}
     ${figure("recall", "Recall", percent(now.recall), moved(comparison?.recall_before, percent(comparison?.recall_before)) || (now.labels === null ? "no labels yet" : `${now.found} of ${counted(now.labels, "label", "labels")}`))}
     ${figure("delay", "Delay", duration(now.delay_seconds), "from a label's start")}
-    ${figure("cost", "Cost a month", `$${now.cost_usd_a_month < 10 ? now.cost_usd_a_month.toFixed(2) : count(Math.round(now.cost_usd_a_month))}`, "email and store")}
+    ${figure("cost", "Cost / mo", `$${now.cost_usd_a_month < 10 ? now.cost_usd_a_month.toFixed(2) : count(Math.round(now.cost_usd_a_month))}`, "email and store")}
   </dl>`;
 }
 
 /** The span of a slider: what the header says; where it leaves an end open, a few times the default. @param {ParameterEntry} one */
 function span(one) {
   const usual = Number(one.set ?? one.default);
-  const reach = Math.abs(usual) * 4 || 10;
-  const min = one.min ?? Math.min(0, usual - reach);
-  const max = one.max ?? Math.max(usual + reach, min + 1);
+  const reach = Math.abs(usual) || 10;
+  const min = one.min ?? usual - reach;
+  const max = one.max ?? Math.max(usual + (one.min === null ? reach : 2 * reach), min + 1);
   const step = one.kind === "integer" ? 1 : 10 ** Math.floor(Math.log10((max - min) / 100));
   return { min, max, step };
 }
@@ -157,12 +157,16 @@ export function AnomalyTable({ marks, keyName, chosen, onChoose }) {
 
 /** @param {{ findings: import("./types.js").FindingEntry[] }} props */
 export function Findings({ findings }) {
+  const notes = findings.filter((one) => one.level === "info");
+  const faults = findings.filter((one) => one.level !== "info");
+  const line = (/** @type {import("./types.js").FindingEntry} */ one, /** @type {number} */ at) => html`<div key=${at} class="finding" data-level=${one.level} data-code=${one.code}>
+      <p><b>${one.level}</b> ${one.line > 0 && html`<span class="muted">${one.line}:${one.column}</span> `}${one.message} <code>${one.code}</code></p>
+      ${one.hint && html`<p class="hint">${one.hint}</p>`}</div>`;
   return html`<section class="findings" id="findings" aria-label="Findings" aria-live="polite" data-findings=${findings.length}
       data-errors=${findings.filter((one) => one.level === "error").length}>
-    ${findings.length === 0 && html`<p class="well">weir check has nothing against it</p>`}
-    ${findings.map((one, at) => html`<div key=${at} class="finding" data-level=${one.level} data-code=${one.code}>
-      <p><b>${one.level}</b> ${one.line > 0 && html`<span class="muted">${one.line}:${one.column}</span> `}${one.message} <code>${one.code}</code></p>
-      ${one.hint && html`<p class="hint">${one.hint}</p>`}</div>`)}
+    ${faults.length === 0 && html`<p class="well">weir check has nothing against it</p>`}
+    ${faults.map(line)}
+    ${notes.length > 0 && html`<details class="notes"><summary>${counted(notes.length, "note", "notes")}</summary>${notes.map(line)}</details>`}
   </section>`;
 }
 

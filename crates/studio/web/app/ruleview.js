@@ -12,7 +12,7 @@ import { Tree } from "./tree.js";
 
 /** @typedef {import("./types.js").FileText} FileText */
 /** @typedef {import("./types.js").Fault} Fault */
-/** @typedef {{ base: FileText, text: string, theirs: { text: string, version: string | null } | null }} Buffer */
+/** @typedef {{ base: FileText, text: string, stamp: number, theirs: { text: string, version: string | null } | null }} Buffer */
 
 /** Somebody who types is not interrupted; somebody who stops sees the answer at once. Milliseconds. */
 const PAUSE = 150;
@@ -52,15 +52,16 @@ export function RuleView({ project, summary, opened, theme, onProject, onSummary
   const text = buffer?.text;
   const dirty = new Set(Object.keys(buffers).filter((name) => buffers[name].text !== buffers[name].base.text));
 
-  const change = useCallback((/** @type {string} */ name, /** @type {Partial<Buffer>} */ parts) =>
-    setBuffers((all) => (all[name] ? { ...all, [name]: { ...all[name], ...parts } } : all)), []);
+  /** What is not typed gets a new stamp: the editor takes over such a text, and never one of its own that comes back late. */
+  const change = useCallback((/** @type {string} */ name, /** @type {Partial<Buffer>} */ parts, /** @type {boolean} */ typed = false) =>
+    setBuffers((all) => (all[name] ? { ...all, [name]: { ...all[name], stamp: all[name].stamp + (typed || parts.text === undefined ? 0 : 1), ...parts } } : all)), []);
 
   /** Reads a file that is not open yet. */
   const load = useCallback(async (/** @type {string} */ name) => {
     if (known.current[name]) return;
     try {
       const base = await get(`file?path=${encodeURIComponent(name)}`);
-      setBuffers((all) => (all[name] ? all : { ...all, [name]: { base, text: base.text, theirs: null } }));
+      setBuffers((all) => (all[name] ? all : { ...all, [name]: { base, text: base.text, stamp: 0, theirs: null } }));
     } catch (error) {
       setFault(faultOf(error));
     }
@@ -224,7 +225,7 @@ export function RuleView({ project, summary, opened, theme, onProject, onSummary
       const draft = { tab, path, text, parameters: set, compare: false };
       const made = await progress("case", { draft, key, from: Math.round(range.from), to: Math.round(range.to), name });
       const base = await get(`file?path=${encodeURIComponent(testsPath)}`);
-      setBuffers((all) => ({ ...all, [testsPath]: { base, text: base.text, theirs: null } }));
+      setBuffers((all) => ({ ...all, [testsPath]: { base, text: base.text, stamp: (all[testsPath]?.stamp ?? 0) + 1, theirs: null } }));
       setNote(`${made.path} has the case now: ${counted(made.records, "record", "records")} of ${count(made.of)} are enough, ${counted(made.expects, "anomaly", "anomalies")} expected`);
       setFile("tests");
       onProject();
@@ -257,7 +258,7 @@ export function RuleView({ project, summary, opened, theme, onProject, onSummary
         ? html`<${Difference} before=${buffer?.base.head ?? null} after=${text ?? ""} />`
         : shown && shownPath && html`<${Editor} key=${shownPath} path=${shownPath} text=${shown.text} label=${file === "tests" ? `Tests of ${rule.name}` : `Rule ${rule.name}`}
             findings=${file === "tests" ? testFindings : checked.findings} words=${words} parameters=${checked.parameters}
-            onChange=${(/** @type {string} */ now) => change(shownPath, { text: now })} onSave=${() => save(shownPath)} onRun=${runTests} />`}</div>
+            stamp=${shown.stamp} onChange=${(/** @type {string} */ now) => change(shownPath, { text: now }, true)} onSave=${() => save(shownPath)} onRun=${runTests} />`}</div>
       ${outcomes && html`<section class="outcomes" id="outcomes" aria-label="Test results" data-passed=${outcomes.filter((one) => one.passed).length} data-failed=${outcomes.filter((one) => !one.passed).length}>
         <h2>${outcomes.every((one) => one.passed) ? `All ${counted(outcomes.length, "test passes", "tests pass")}` : `${counted(outcomes.filter((one) => !one.passed).length, "test fails", "tests fail")}`}</h2>
         ${outcomes.filter((one) => !one.passed).map((one) => html`<div key=${one.case} class="finding" data-level="error"><p><b>${one.case}</b></p><pre>${one.said}</pre></div>`)}</section>`}

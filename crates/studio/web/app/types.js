@@ -33,3 +33,12 @@
 /** @typedef {{ case: string, passed: boolean, took: number, said: string | null }} TestOutcome */
 
 export {};
+
+/** @typedef {{ name: string, status: { stack: string, well: boolean, parts: { part: string, state: string, well: boolean, said: string }[] } | null, fault: Fault | null }} RunningStatus */
+/** @typedef {{ id: string, rule: string, rule_version: string, severity: string, key: string, time: number, window_start: number | null, window_end: number | null, value: number | null, expected: number | null, score: number, description: string, owner: string, runbook: string, details: Record<string, unknown>, disposition: string | null, first_seen: number | null, times_seen: number | null, alert_id: string | null }} StoredEntry */
+/** @typedef {{ anomalies: StoredEntry[], next: number | null }} StoredPage */
+/** @typedef {{ anomaly: StoredEntry, rule_text: string | null, found_in: string | null, environments: string[], parameters: [string, string][] }} Explanation */
+/** @typedef {{ series: ExplainedSeries[], said: string, same: boolean }} Recomputation */
+/** @typedef {{ name: string, x: number[], y: number[] }} ExplainedSeries */
+/** @typedef {{ id: string, rule: string, key: string, severity: string, state: string, since: number, until: number, first_id: string }} OpenAlert */
+/** @typedef {{ id: string, rule: string, key: string, until: number, who: string, why: string }} SilenceEntry */
