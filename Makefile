@@ -39,6 +39,12 @@ install: ## the weir command, optimised, into cargo's bin folder
 test: ## everything that must hold: format, lints, tests, rules, Terraform, end to end
 	scripts/test.sh
 
+.PHONY: test-all
+test-all: ## test, and what takes long: optimised builds, long seeds, slow rules, a real Arroyo where there is one
+	WEIR_TEST_ALL=1 FUZZ_CASES="$(or $(CASES),20000)" scripts/test.sh
+	cargo build --release --locked --workspace
+	$(MAKE) --no-print-directory test-arroyo
+
 .PHONY: test-rules
 test-rules: ## the rules' own tests
 	cargo build --locked --workspace

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that terraform/ knows, on the local emulator: applied, planned again (which must change nothing), destroyed.
 # Further arguments go to Terraform, to try other variables: whole-stack.sh -var 'arroyo_database={engine="aurora-postgresql"}'
-# It needs the packages of the functions (`make build`). Some minutes, of which most is waiting that the provider does.
+# It needs the packages of the functions (`make build`). It takes some minutes. The provider waits most of them.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"

@@ -6,7 +6,7 @@ locals {
   # The full image has the compiler that functions in Rust need. Arroyo never fetches one itself.
   arroyo_image = coalesce(var.arroyo_image, "ghcr.io/arroyosystems/arroyo${var.arroyo_udfs_enabled ? "-full" : ""}:0.15.0")
 
-  # A VPC of one's own brings its own way out, of which nothing is known here.
+  # A VPC of one's own brings its own way out. Nothing is known of it here.
   network = !var.arroyo_enabled ? null : var.existing_network != null ? {
     egress_cidrs        = ["0.0.0.0/0"]
     egress_prefix_lists = {}
@@ -78,6 +78,7 @@ module "arroyo" {
   roles                        = local.roles
   secrets_version              = var.arroyo_secrets_version
   service_linked_roles_create  = var.service_linked_roles_create
+  source_batches               = var.arroyo_source_batches
   subnet_ids                   = local.network.subnet_ids
   task_slots                   = var.arroyo_task_slots
   vpc_id                       = local.network.vpc_id

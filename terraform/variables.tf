@@ -235,6 +235,18 @@ variable "arroyo_secrets_version" {
   nullable    = false
 }
 
+variable "arroyo_source_batches" {
+  description = "What Arroyo's source favours. `latency` hands on each record within milliseconds, at the cost of a batch of one row each. `throughput` hands on batches of 32 records: many times less CPU, and a record of a quiet stream waits for the next checkpoint. Take `throughput` above some hundred events a second."
+  type        = string
+  default     = "latency"
+  nullable    = false
+
+  validation {
+    condition     = contains(["latency", "throughput"], var.arroyo_source_batches)
+    error_message = "arroyo_source_batches is latency or throughput."
+  }
+}
+
 variable "arroyo_task_slots" {
   description = "Slots of a worker process or node: the most parallel subtasks it takes."
   type        = number
@@ -243,7 +255,7 @@ variable "arroyo_task_slots" {
 }
 
 variable "arroyo_udfs_enabled" {
-  description = "Take the image with a Rust compiler (arroyo-full), for rules that call functions of sql/udfs: whoever may deploy those runs code on the cluster. Compiling reaches crates.io."
+  description = "Take the image with a Rust compiler (arroyo-full), for rules that call functions of sql/udfs: a person who may deploy those runs code on the cluster. Compiling reaches crates.io."
   type        = bool
   default     = false
   nullable    = false

@@ -22,7 +22,7 @@ from local_aws import patching, repeated_calls, services  # noqa: E402
 
 
 def _end_with_parent() -> None:
-    """A test's emulator ends with the test, whatever ends that: the pipe at its standard input closes. Its folder goes too."""
+    """A test's emulator ends with the test in every case: the pipe at its standard input closes. Its folder goes too."""
     sys.stdin.buffer.read()
     shutil.rmtree(os.getcwd(), ignore_errors=True)
     os._exit(0)

@@ -55,6 +55,11 @@
 -- default = 24
 -- min = 5
 -- description = "points that each part must hold"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "source"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- Both metrics are averaged in the same steps, which pairs them without a join: Arroyo cannot aggregate what a windowed join

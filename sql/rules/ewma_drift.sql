@@ -48,6 +48,10 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a deviation under this share of the mean counts as this share"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- An exponentially weighted mean (EWMA) of how far each step of the newest season lies from the same step of earlier seasons.

@@ -40,6 +40,11 @@
 -- default = 12
 -- min = 2
 -- description = "readings that the flat part must hold"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "flat"
+-- by = "series"
 
 -- The usual spread is taken between steps: the widest twelfth or so of them, above and below, is left out, and at least one of
 -- each. So one wild reading is not what the series usually does.

@@ -23,6 +23,10 @@
 -- min = 0.0
 -- max = 1.0
 -- description = "the least score that is reported; 0.5 stands for a surprise of 4.5"
+--
+-- [band]
+-- lower = "lower"
+-- upper = "upper"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- The cheaper half of the rule `surprise`, for large fleets: the same function without the search for a similar stretch. A

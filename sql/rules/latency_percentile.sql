@@ -32,6 +32,11 @@
 -- default = 100
 -- min = 1
 -- description = "events that the window must hold: at least 1 / (1 - percentile), or the percentile is the slowest event"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "source"
 
 -- The percentile is by nearest rank, a latency that occurred: of 100 events the 99th. Of the latencies above the limit alone
 -- the window keeps every one, for those below it a count is enough.

@@ -32,13 +32,22 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a deviation under this share of the older mean counts as this share"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "half"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- weir: allow(division-by-zero) the divisor is a twelfth of a half, and no interval is zero
 -- One hop window holds both halves, each cut into twelve parts; grouping them again puts the halves side by side. Mean and
 -- variance of a half come by the law of total variance: that within the parts and that between their means. A part is owned by
 -- one reading when without it the squared distances are less than a tenth. If one or two parts of a half are owned, they are
--- left out: one wild reading is no level, and must not hide one. Halves of which one has far fewer parts are not compared: a day
+-- left out: one wild reading is no level, and must not hide one. Halves are not compared if one has far fewer parts: a day
 -- with a gap is another piece of the season.
 SELECT
   key,

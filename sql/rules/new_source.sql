@@ -26,6 +26,11 @@
 -- default = 3
 -- min = 1
 -- description = "events that the source must send in its first step: one mistyped name is no source"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "step"
+-- by = "source"
 
 SELECT
   source AS key,

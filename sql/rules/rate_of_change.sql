@@ -32,6 +32,11 @@
 -- default = 3
 -- min = 1
 -- description = "readings that both steps must hold"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "step"
+-- by = "series"
 
 -- One hop window holds both steps as buckets; grouping the buckets of a window again puts them side by side.
 SELECT

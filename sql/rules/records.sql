@@ -34,6 +34,11 @@
 -- min = 0.0
 -- max = 1.0
 -- description = "the least score that is reported; 0.5 stands for 1 % of the range beyond it"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "series"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- A block has a highest and a lowest reading. Three things are compared with all blocks before, each in units of the range so

@@ -33,6 +33,15 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a deviation under this share of the median counts as this share: a flat series is no reason to alert on a hair"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- The median absolute deviation needs two passes: the window's readings become an array, its median is known, and the array
 -- becomes rows again, each with its distance from the median. Quartiles spare most windows the second pass: at least one of

@@ -45,6 +45,15 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a deviation under this share of the mean counts as this share"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "step"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- A step is compared with the median of its earlier seasons. They are few, too few to tell a deviation from. So the deviation

@@ -23,6 +23,10 @@
 -- min = 0.0
 -- max = 1.0
 -- description = "the least score that is reported; 0.5 stands for a surprise of 8.4"
+--
+-- [band]
+-- lower = "lower"
+-- upper = "upper"
 
 -- weir: allow(window-exceeds-retention) after a start without state it says nothing before its floors are met
 -- The function looks at the readings of the window, in order of time, and judges the newest (sql/udfs/surprise_verdict.rs): how

@@ -32,6 +32,15 @@
 -- default = 0.001
 -- min = 0.0
 -- description = "a standard deviation under this share of the mean counts as this share: a flat series is no reason to alert on a hair"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- weir: allow(division-by-zero) the divisor is a twelfth of a window, and no interval is zero
 -- The window is cut into twelve parts. Mean and variance come by the law of total variance: that within the parts and that

@@ -36,9 +36,18 @@
 -- default = 0.1
 -- min = 0.0
 -- description = "a smaller standard deviation counts as this: a flat series is no reason to alert on a hair"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "series"
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 -- A hop window looks back over `window` at each `step`. The newest reading is taken out of the mean and the deviation that it is
--- judged by. `deviation` and the parameter `deviations` give the band that `weir backtest --plot` draws.
+-- judged by. `[band]` names what `weir backtest --plot` draws.
 SELECT
   key,
   window,

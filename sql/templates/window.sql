@@ -24,6 +24,11 @@
 -- default = 5
 -- min = 1
 -- description = "readings that a window must hold to be judged"
+--
+-- [sampling]
+-- least = "least_count"
+-- over = "window"
+-- by = "series"
 
 -- One row an anomaly, from windows that follow one another: GROUP BY the key and the window, then filter outside. key is what
 -- alerts are grouped by; score is between 0 and 1; every further column becomes a detail.

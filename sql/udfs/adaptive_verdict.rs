@@ -45,7 +45,7 @@ fn adaptive_verdict(times: Vec<i64>, values: Vec<f64>, hours: Vec<i64>) -> Optio
     if times.windows(2).any(|pair| pair[0] > pair[1]) {
         order.sort_by_key(|row| times[*row]);
     }
-    let mut detector = Detector::new(rows, first_range(&order, &values));
+    let mut detector = Detector::new(rows);
     let mut newest = Found::default();
     let mut loudest = 0.0;
     for (nth, row) in order.into_iter().enumerate() {
@@ -58,13 +58,6 @@ fn adaptive_verdict(times: Vec<i64>, values: Vec<f64>, hours: Vec<i64>) -> Optio
         let expected = newest.expected.map_or("-".to_owned(), |bound| bound.to_string());
         format!("{} {} {expected}", newest.excess, newest.part)
     })
-}
-
-/// The range of the first readings, without the lowest and the highest of them: what the series did before its range was known.
-fn first_range(order: &[usize], values: &[f64]) -> Range {
-    let mut first: Vec<f64> = order[..FIRST].iter().map(|row| values[*row]).collect();
-    first.sort_by(f64::total_cmp);
-    Range { low: first[1], high: first[FIRST - 2] }
 }
 
 /// What one reading is to those before it.
@@ -104,11 +97,6 @@ impl Range {
         if width > 0.0 { width } else { f64::max(self.high.abs() * 1e-3, 1e-9) }
     }
 
-    /// The value, or what is as far outside as the range is wide, if the value is farther.
-    fn limit(&self, value: f64) -> f64 {
-        value.min(self.high + self.unit()).max(self.low - self.unit())
-    }
-
     fn above(&self, value: f64) -> f64 {
         if value > self.high { (value - self.high) / self.unit() } else { 0.0 }
     }
@@ -119,9 +107,10 @@ impl Range {
 }
 
 struct Detector {
-    first: Range,
     seen: Vec<f64>,
     readings: Range,
+    /// The range of the medians of three readings in a row: one wild reading does not move it.
+    medians: Range,
     levels: Range,
     residuals: Range,
     surprises: Range,
@@ -132,11 +121,11 @@ struct Detector {
 }
 
 impl Detector {
-    fn new(rows: usize, first: Range) -> Self {
+    fn new(rows: usize) -> Self {
         Detector {
-            first,
             seen: Vec::with_capacity(rows),
             readings: Range::EMPTY,
+            medians: Range::EMPTY,
             levels: Range::EMPTY,
             residuals: Range::EMPTY,
             surprises: Range::EMPTY,
@@ -153,12 +142,16 @@ impl Detector {
 
         let (mean, count) = self.hours[hour];
         let residual = if count >= HOUR_LEAST { value - mean } else { 0.0 };
-        let weight = f64::max(1.0 / (count + 1.0), HOUR_WEIGHT);
-        // A wild reading must not own the mean of its hour: the next usual reading would be the unusual one.
-        let limited = if nth < FIRST { self.first.limit(value) } else { self.readings.limit(value) };
-        self.hours[hour] = (mean + weight * (limited - mean), count + 1.0);
+        // The mean is of medians of three readings in a row. One wild reading is never their median; in the mean it would make the
+        // next usual reading of that hour an unusual one.
+        if let [.., a, b] = self.seen[..] {
+            let middle = value.clamp(a.min(b), a.max(b));
+            self.medians.add(middle);
+            let weight = f64::max(1.0 / (count + 1.0), HOUR_WEIGHT);
+            self.hours[hour] = (mean + weight * (middle - mean), count + 1.0);
+        }
 
-        let surprise = self.transitions.surprise(value, &self.seen, &self.readings);
+        let surprise = self.transitions.surprise(value, &self.seen, &self.medians);
         self.surprise.push(surprise);
         self.surprise_sum += surprise;
         if nth >= LAST {
@@ -262,8 +255,13 @@ impl Transitions {
             self.recounted = 0;
         }
         self.started = true;
+        let far = range.unit();
         for value in &seen[self.recounted..] {
-            let state = usize::min(((value - self.low) / self.width) as usize, BINS - 1) + 1;
+            // A reading as far outside as the range is wide is wild: the pattern does not hold it, and goes on behind it.
+            if *value > range.high + far || *value < range.low - far {
+                continue;
+            }
+            let state = self.state(*value, range);
             if let Some(previous) = self.recount_previous {
                 self.recount[previous][state] += 1.0;
                 self.recount_totals[previous] += 1.0;

@@ -133,7 +133,7 @@ impl<'a> Records<'a> {
             newest: Vec::new(),
         };
         for (time, mut row) in by_time {
-            // Of several values of a column the same is taken whatever the order in which they came.
+            // The value taken of several does not depend on the order in which they came.
             row.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.total_cmp(y)));
             for (column, value) in row {
                 if let Some(place) = names.get(column) {
@@ -366,7 +366,7 @@ impl Draw {
 type Four = [f32; LANES];
 const LANES: usize = 4;
 
-/// A tree, of which only the way of one point is grown.
+/// A tree. Only the path of one point is grown.
 struct Tree {
     /// The points below the present node, side by side.
     points: Vec<Four>,

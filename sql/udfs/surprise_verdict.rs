@@ -458,7 +458,7 @@ impl Stretches {
     }
 
     /// The distances of some rows. The sums of squares are made by doubling, 2 = 1 + 1, 4 = 2 + 2, 12 = 4 + 4 + 4, the same for
-    /// whatever rows are asked for, so that they are equal to the last bit.
+    /// for any rows that are asked for, so that they are equal to the last bit.
     fn nearest(&self, window: &[f64], from: usize, to: usize) -> [Vec<f64>; 2] {
         let mut nearest = [vec![f64::INFINITY; to - from], vec![f64::INFINITY; to - from]];
         let start = usize::max(from.saturating_sub(LONG - 1), 1);

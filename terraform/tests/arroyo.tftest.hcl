@@ -463,6 +463,7 @@ run "limits" {
     database                    = { engine = "mysql" }
     ephemeral_storage_gib       = 19
     image_digest                = "sha256:1234"
+    source_batches              = "fast"
     subnet_ids                  = ["subnet-a"]
     task_slots                  = 0
     worker_count                = -1
@@ -470,6 +471,34 @@ run "limits" {
 
   expect_failures = [
     var.allowed_restarts, var.checkpoint_expiration_days, var.checkpoint_interval_seconds, var.cpu_architecture,
-    var.database, var.ephemeral_storage_gib, var.image_digest, var.subnet_ids, var.task_slots, var.worker_count,
+    var.database, var.ephemeral_storage_gib, var.image_digest, var.source_batches, var.subnet_ids, var.task_slots,
+    var.worker_count,
   ]
+}
+
+run "throughput_batches_the_source_by_size" {
+  command = plan
+  module { source = "./modules/arroyo" }
+
+  variables {
+    source_batches = "throughput"
+  }
+
+  assert {
+    condition = length([
+      for entry in jsondecode(aws_ecs_task_definition.control.container_definitions)[0].environment : entry
+      if entry == { name = "ARROYO__PIPELINE__SOURCE_BATCH_LINGER", value = "87600h" } || entry == { name = "ARROYO__PIPELINE__SOURCE_BATCH_SIZE", value = "32" }
+    ]) == 2
+    error_message = "Arroyo's source is to flush by size and at checkpoints."
+  }
+}
+
+run "latency_leaves_the_source_as_it_is" {
+  command = plan
+  module { source = "./modules/arroyo" }
+
+  assert {
+    condition     = !strcontains(aws_ecs_task_definition.control.container_definitions, "SOURCE_BATCH")
+    error_message = "latency is Arroyo's default and sets nothing."
+  }
 }

@@ -155,7 +155,7 @@ impl Conformance {
         judged.map(|how| Judge::parse(how).unwrap_or_else(|e| panic!("{}: {e}", self.name)))
     }
 
-    /// What its rows lie between, whatever the order in which rows of two inputs meet.
+    /// What its rows lie between, for any order in which rows of two inputs meet.
     fn bounds(&self) -> Bounds {
         let input = fs::read_to_string(self.file("input")).unwrap();
         bounds(&self.sql, &input).unwrap_or_else(|e| panic!("{}: {e}", self.name))
@@ -235,7 +235,7 @@ fn the_conformance_suite_gives_the_same_on_arroyo() {
         }
     }
     println!(
-        "{same} programs the same on Arroyo, of which {varying} by what must hold whatever the order; {} known to differ:\n{}",
+        "{same} programs the same on Arroyo ({varying} of them by what must hold in any order); {} known to differ:\n{}",
         known.len(),
         known.join("\n")
     );

@@ -292,7 +292,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     assert_eq!(left["resources"], Value::Array(vec![]));
 }
 
-/// The packages are built for the machine that Terraform names, wherever it is named; and not at all for the emulator.
+/// The packages are built for the machine that Terraform names, in any place; and not at all for the emulator.
 #[test]
 fn a_deploy_packages_for_the_architecture_that_terraform_names() {
     let checkout = Checkout::new("lambda_architecture = \"x86_64\"\n");

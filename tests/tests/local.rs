@@ -100,7 +100,7 @@ fn looking_at_quarantine_hides_nothing_and_what_was_shown_is_sent_again() {
     quarantine.emulator.kinesis("CreateStream", &json!({"StreamName": "events", "ShardCount": 1})).unwrap();
     let empty = quarantine.look(&["--json"]);
     assert_eq!((out(&empty), err(&empty)), (String::new(), "0 records in quarantine\n".to_owned()));
-    // More than one receive gives: 23 whole records, one of two parts, one of which a part is missing, and a stray.
+    // More than one receive gives: 23 whole records, one of two parts, one that lacks a part, and a stray.
     for n in 0..23 {
         quarantine.send(&record(&format!("r{n:02}"), "events", 1, 1, "e30="));
     }

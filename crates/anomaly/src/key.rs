@@ -87,7 +87,7 @@ mod tests {
         assert_ne!(stored_key(&again), again);
     }
 
-    /// Keys around every edge, many of which share a long beginning.
+    /// Keys around every edge. Many share a long beginning.
     fn keys() -> impl Strategy<Value = String> {
         let unit = prop::sample::select(vec!["a", "é", "㋡", "🌊", " ", "\0", "~"]);
         let count = prop_oneof![

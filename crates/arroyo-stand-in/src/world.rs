@@ -21,7 +21,7 @@ pub struct Options {
     pub version: Version,
     /// The API key it wants.
     pub key: Option<String>,
-    /// The most that one page holds, whatever is asked for; Arroyo itself knows no most, and answers 10 where nothing is
+    /// The most that one page holds, for any number asked for; Arroyo itself knows no most, and answers 10 where nothing is
     /// asked for.
     pub page: Option<usize>,
     /// When checkpoints begin, microseconds since the epoch; long ago where nothing is said.

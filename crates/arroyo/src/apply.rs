@@ -28,7 +28,7 @@ impl Applier<'_> {
     /// Makes the cluster what is wanted and says whether that changed anything.
     ///
     /// # Errors
-    /// Whatever stood in the way. A pipeline that ran before and is still wanted in any version then still runs; applying
+    /// What stood in the way. A pipeline that ran before and is still wanted in any version then still runs; applying
     /// again goes on.
     pub async fn apply(&self, wanted: &Wanted) -> Result<bool, ArroyoError> {
         let mut cluster = Cluster::observe(self.client, &wanted.environment).await?;
@@ -62,7 +62,7 @@ impl Applier<'_> {
     /// Ends every one of Weir's pipelines of an environment and says how many there were.
     ///
     /// # Errors
-    /// Whatever stood in the way; what is left is still listed.
+    /// What stood in the way; what is left is still listed.
     pub async fn destroy(&self, environment: &str) -> Result<usize, ArroyoError> {
         let cluster = Cluster::observe(self.client, environment).await?;
         for deployed in &cluster.ours {

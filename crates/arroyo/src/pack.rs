@@ -99,7 +99,7 @@ impl Pipeline {
         self.name.parse().ok().filter(|name: &PipelineName| name.environment == environment)
     }
 
-    /// The hash of what it really holds, whatever its name says.
+    /// The hash of what it really holds. Its name may say another.
     #[must_use]
     pub fn content_hash(&self) -> String {
         content_hash(&self.query, &self.udfs)

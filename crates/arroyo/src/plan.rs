@@ -110,7 +110,7 @@ pub struct RuleChanges {
     pub shared_changed: bool,
 }
 
-/// A rule of which another version will run.
+/// A rule that will run in another version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleChange {
     /// Its name.
@@ -121,7 +121,7 @@ pub struct RuleChange {
     pub to: String,
     /// Details that are new.
     pub added_columns: Vec<String>,
-    /// Details that go: whoever reads them will miss them.
+    /// Details that go: their readers will miss them.
     pub removed_columns: Vec<String>,
 }
 

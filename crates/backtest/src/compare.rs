@@ -81,7 +81,7 @@ struct Change {
     lost_examples: Vec<String>,
 }
 
-/// The same anomaly for both packs, whatever ids they give.
+/// The same anomaly for both packs. Their ids may differ.
 type Place<'a> = (&'a str, &'a str, i64, i64);
 
 impl Comparison {

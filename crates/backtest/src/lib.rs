@@ -248,7 +248,7 @@ impl Rules {
     }
 
     /// History keeps no time of arrival: the event's own time stands for both. A rule that was asked for by name is active
-    /// even where it is off: whoever picks a rule wants it.
+    /// even where it is off: a rule that is picked is wanted.
     fn compile(mut pack: Pack, environment: Environment, picked: bool) -> Result<Self> {
         let mut environment = Environment { time: TimeMode::Event, ..environment };
         for rule in &mut pack.rules {

@@ -1,8 +1,7 @@
 //! Rules that could find nothing in most of history: no series has their metric, or no window of theirs ever held as many readings
 //! as they ask for.
 //!
-//! This goes by what the rules of the library have in common: a parameter `metric`, and a parameter `least_count`, whose description
-//! names the interval parameter that it is about ("readings that the newest step must hold"), or is about `window`.
+//! A rule says in its header what it asks for (`[sampling]`), and by its parameter `metric` which series it looks at.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -12,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use serde::Serialize;
-use weir_rules::{Interval, ParameterType, ParameterValue, Rule};
+use weir_rules::{Group, Interval, ParameterValue, Rule, Sampling};
 
 use super::{Rules, history::History};
 
@@ -73,6 +72,8 @@ pub(super) fn starved<'a>(
 /// What must be known of history to say whether a rule could find something.
 struct Ask {
     rule: String,
+    /// The parameter that says how many readings are asked for.
+    least: String,
     /// The parameter that says how long a window is, and its value.
     span: String,
     length: Interval,
@@ -106,32 +107,33 @@ fn ask(rules: &Rules, rule: &Rule, history: &History) -> Option<std::result::Res
         ParameterValue::Interval(interval) => i64::try_from(interval.duration().as_nanos()).ok().map(|n| (interval, n)),
         _ => None,
     };
-    let ParameterValue::Integer(least_count) = value("least_count")? else { return None };
+    let Sampling { least, over: span, by } = rule.header.sampling.as_ref()?;
+    let ParameterValue::Integer(least_count) = value(least)? else { return None };
     let least_count = usize::try_from(least_count).ok().filter(|count| *count <= LEAST_COUNT_MOST)?;
-    let span = span_of(rule);
     let (length, nanos) = interval(span)?;
     Some(Ok(Ask {
         rule: name.clone(),
-        span: span.to_owned(),
+        least: least.clone(),
+        span: span.clone(),
         length,
         nanos,
         step: interval("step").filter(|_| span != "step").map(|(_, nanos)| nanos),
-        groups: Groups::new(rule, metric.as_deref(), history, (nanos, least_count)),
+        groups: Groups::new(*by, metric.as_deref(), history, (nanos, least_count)),
     }))
 }
 
 impl Ask {
     fn answer(self, sampling: i64) -> Option<Starved> {
-        let Self { rule: name, span, length, nanos, step, groups } = self;
+        let Self { rule: name, least, span, length, nanos, step, groups } = self;
         let (what, least_count, of) = (groups.by, groups.least_count, groups.groups.len());
         // A burst fills any window: what counts is what most of them can show.
-        let starving: Vec<Group> = groups.groups.into_iter().filter(|group| group.most < least_count).collect();
+        let starving: Vec<Counted> = groups.groups.into_iter().filter(|group| group.most < least_count).collect();
         if starving.len() * 2 <= of {
             return None;
         }
         let most = starving.iter().map(|group| group.most).max().unwrap_or(0);
         let count = starving.len();
-        let enough = starving.into_iter().filter_map(Group::usual_length).min();
+        let enough = starving.into_iter().filter_map(Counted::usual_length).min();
         let enough = enough.map(|enough| rounded(enough.saturating_add(sampling), step)).filter(|e| *e > nanos);
         let enough = enough.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
         Some(Starved {
@@ -139,23 +141,12 @@ impl Ask {
                 " in {count} of {of} {what}: {length} (its parameter {span}) held at most {most} of the {least_count} readings it asks for"
             ),
             hint: match enough.map(Interval::from_duration) {
-                Some(enough) => format!("--set '{name}.{span}={enough}', or a smaller least_count"),
-                None => "more history, or a smaller least_count".to_owned(),
+                Some(enough) => format!("--set '{name}.{span}={enough}', or a smaller {least}"),
+                None => format!("more history, or a smaller {least}"),
             },
             rule: name,
         })
     }
-}
-
-/// The interval parameter that `least_count` is about.
-fn span_of(rule: &Rule) -> &str {
-    let parameters = &rule.header.parameters;
-    let about = parameters.get("least_count").map_or("", |parameter| parameter.description.as_str());
-    let named = about.split(|c: char| !c.is_alphanumeric() && c != '_').find_map(|word| {
-        let is_interval = |name: &str| parameters.get(name).is_some_and(|p| p.kind == ParameterType::Interval);
-        [word, word.trim_end_matches('s')].into_iter().find(|name| is_interval(name))
-    });
-    named.unwrap_or("window")
 }
 
 /// The events that a rule looks at together: of a series, of a source, or all.
@@ -163,15 +154,15 @@ struct Groups {
     by: &'static str,
     least_count: usize,
     length: i64,
-    groups: Vec<Group>,
+    groups: Vec<Counted>,
     /// The group of each series that the rule looks at.
     of: HashMap<u32, usize>,
 }
 
 /// Events that a rule looks at together.
 #[derive(Debug, Default)]
-struct Group {
-    /// The most events in any stretch of the window's length, whatever it is aligned to.
+struct Counted {
+    /// The most events in any stretch of the window's length, with any alignment.
     most: usize,
     /// The last events, as many as matter.
     recent: VecDeque<i64>,
@@ -187,28 +178,25 @@ const LENGTHS: usize = 1024;
 const LEAST_COUNT_MOST: usize = 1 << 16;
 
 impl Groups {
-    fn new(rule: &Rule, metric: Option<&str>, history: &History, (length, least_count): (i64, usize)) -> Self {
-        let names = |word: &str| rule.body.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
-        let by = if names("series") {
-            "series"
-        } else if names("source") {
-            "sources"
-        } else {
-            "streams"
-        };
+    fn new(by: Group, metric: Option<&str>, history: &History, (length, least_count): (i64, usize)) -> Self {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut of = HashMap::new();
         let of_metric = history.series.iter().filter(|(name, series)| metric.is_none_or(|m| series.metric(name) == m));
         for (name, series) in of_metric {
             let group = match by {
-                "series" => name.as_str(),
-                "sources" => series.source.as_str(),
-                _ => "",
+                Group::Series => name.as_str(),
+                Group::Source => series.source.as_str(),
+                Group::Stream => "",
             };
             let next = numbers.len();
             of.insert(series.number, *numbers.entry(group).or_insert(next));
         }
-        let groups = numbers.iter().map(|_| Group { each: 1, ..Group::default() }).collect();
+        let groups = numbers.iter().map(|_| Counted { each: 1, ..Counted::default() }).collect();
+        let by = match by {
+            Group::Series => "series",
+            Group::Source => "sources",
+            Group::Stream => "streams",
+        };
         Self { by, least_count, length, groups, of }
     }
 
@@ -221,7 +209,7 @@ impl Groups {
     }
 }
 
-impl Group {
+impl Counted {
     fn take(&mut self, nanos: i64, length: i64, least_count: usize) {
         self.recent.push_back(nanos);
         if self.recent.len() > least_count.saturating_add(1) {

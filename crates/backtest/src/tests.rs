@@ -20,7 +20,8 @@ use crate::data::{
 fn rules(deviations: &str) -> Rules {
     let text = format!(
         "-- name = \"high\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n-- dedup = \"1 hour\"\n\
-         -- [parameters.deviations]\n-- type = \"double\"\n-- default = {deviations}\n\n\
+         -- [parameters.deviations]\n-- type = \"double\"\n-- default = {deviations}\n\
+         -- [band]\n-- deviation = \"deviation\"\n-- times = \"deviations\"\n\n\
          SELECT series AS key, window, most AS value, 10.0 AS expected, 0.5 AS score, 1.0 AS deviation\n\
          FROM (SELECT series, tumble(INTERVAL '10 minutes') AS window, max(value) AS most FROM events GROUP BY series, window) AS w\n\
          WHERE most > 10.0 + ${{deviations}}"
@@ -100,7 +101,8 @@ fn sparse() -> History {
 async fn a_rule_whose_windows_never_hold_enough_is_told() {
     let text = "-- name = \"mean\"\n-- severity = \"warning\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\
          -- parameters.window = { type = \"interval\", default = \"1 hour\" }\n\
-         -- parameters.least_count = { type = \"integer\", default = 60 }\n\n\
+         -- parameters.least_count = { type = \"integer\", default = 60 }\n\
+         -- sampling = { least = \"least_count\", over = \"window\", by = \"series\" }\n\n\
          SELECT series AS key, window, n AS value, 0.5 AS score\n\
          FROM (SELECT series, tumble(${window}) AS window, count(*) AS n FROM events GROUP BY series, window) AS w\n\
          WHERE n > 1000 AND n >= ${least_count}";

@@ -90,7 +90,7 @@ impl Aws {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The command with these programs before the machine's own, of which `aws` must not be one.
+    /// The command with these programs before the machine's own. The machine's own `aws` must not be found.
     fn weir(&self, arguments: &[&str]) -> Command {
         let own = std::env::var_os("PATH").unwrap();
         let others = std::env::split_paths(&own)

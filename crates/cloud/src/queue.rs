@@ -97,7 +97,7 @@ pub async fn delete(clients: &Clients, queue_url: &str, messages: &[Message]) ->
     Ok(())
 }
 
-/// Makes messages that were received visible again: whoever reads the queue next gets them. One that is not held any more,
+/// Makes messages that were received visible again: the next reader of the queue gets them. One that is not held any more,
 /// because its time is up or it is deleted, needs nothing.
 ///
 /// # Errors

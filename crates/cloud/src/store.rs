@@ -111,7 +111,7 @@ pub enum Index {
     ByKey,
 }
 
-/// Writes an item over whatever has its id.
+/// Writes an item over the one that has its id.
 ///
 /// # Errors
 /// When the table refuses it.

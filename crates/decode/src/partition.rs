@@ -1,6 +1,6 @@
 //! Under which key of Kinesis a record is put.
 
-/// Events of one source keep their order: the source as the decoder has it, whatever kind of JSON it is.
+/// Events of one source keep their order: the source as the decoder has it, for any kind of JSON.
 #[must_use]
 pub fn partition_key(record: &[u8]) -> Option<String> {
     // Kinesis takes keys of 1 to 256 characters.

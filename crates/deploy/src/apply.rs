@@ -21,7 +21,7 @@ use super::{
 /// Makes Arroyo run the rules here: new pipelines start beside the old ones and then replace them
 ///
 /// Exit codes: 0 it runs as wanted; 1 something failed, and what ran before still runs; 2 the command line is wrong.
-/// Applying again goes on from wherever an earlier run ended.
+/// Applying again goes on where an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  weir apply --env dev\n  weir apply --env prod --yes --json\n  weir apply --env prod --after-reshard"

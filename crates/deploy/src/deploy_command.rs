@@ -30,7 +30,7 @@ use super::{
 /// Makes or updates an environment's infrastructure and rules, and sends a probe through the whole path
 ///
 /// Needs terraform/NAME.tfvars. Builds the Lambda packages for the architecture that Terraform names. Exit codes: 0 the probe came through; 1 something
-/// failed; 2 the command line is wrong. Deploying again goes on from wherever an earlier run ended.
+/// failed; 2 the command line is wrong. Deploying again goes on where an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir deploy --env dev -- -var name_prefix=weir-mine")]
 pub struct DeployCommand {

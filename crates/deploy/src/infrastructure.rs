@@ -117,7 +117,7 @@ impl Infrastructure {
             stdin.write_all(expression.as_bytes()).context("terraform console")?;
         }
         let output = child.wait_with_output().context("terraform console")?;
-        // It complains of whatever is not known before a plan, and answers all the same: after its warnings a line with the
+        // It complains of all that is not known before a plan, and answers all the same: after its warnings a line with the
         // value, a text in quotes.
         let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let answer = serde_json::from_slice(line).context("terraform console");

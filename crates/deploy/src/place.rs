@@ -45,7 +45,7 @@ impl PlaceOptions {
     pub(crate) async fn outputs(&self, repo: &Repo) -> Result<StackOutputs> {
         match (&self.outputs, &self.url) {
             (Some(file), _) => StackOutputs::load(file),
-            // The address leads to the same stack, of which streams, shards and the record of deployments must be known.
+            // The address leads to the same stack. Its streams, shards and record of deployments must be known.
             (None, Some(_)) if data_folder(repo, &self.environment).is_dir() => {
                 StackOutputs::read(repo, &self.environment).await
             }

@@ -13,7 +13,7 @@ use super::{
     wanted::RunningOptions,
 };
 
-/// Makes Arroyo run an earlier deployment again, whatever the rules here are now
+/// Makes Arroyo run an earlier deployment again. The rules here do not matter
 ///
 /// Exit codes: 0 it runs; 1 something failed, and what ran before still runs; 2 the command line is wrong.
 #[derive(Debug, clap::Args)]

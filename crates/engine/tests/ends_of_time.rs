@@ -10,7 +10,7 @@ use common::{Run, planned, records, run_in_order, run_rows};
 use proptest::prelude::*;
 use weir_engine::RawRecord;
 
-/// The event's time is `ns`, whatever it is; the watermark runs two seconds behind it, or as far as the range allows.
+/// The event's time is `ns`; the watermark runs two seconds behind it, or as far as the range allows.
 const SOURCE: &str = "CREATE TABLE events (ns BIGINT NOT NULL, k TEXT, v DOUBLE,
     t TIMESTAMP NOT NULL GENERATED ALWAYS AS (coalesce(CAST(to_timestamp_nanos(ns) AS TIMESTAMP), TIMESTAMP '1970-01-01 00:00:00')),
     WATERMARK FOR t AS (coalesce(CAST(to_timestamp_nanos(ns) AS TIMESTAMP), TIMESTAMP '1970-01-01 00:00:00') - INTERVAL '2 seconds'))

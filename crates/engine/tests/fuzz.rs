@@ -108,7 +108,7 @@ const PIECES: [&str; 72] = [
     "\u{0}",
 ];
 
-/// Plans whatever it is given; an error must have a place in the text.
+/// Plans any text; an error must have a place in the text.
 fn check(sql: &str) -> Result<(), TestCaseError> {
     let Err(error) = plan(sql, &PlanOptions::default()) else { return Ok(()) };
     prop_assert!(!error.message.is_empty(), "no message: {error:?}");
@@ -119,7 +119,7 @@ fn check(sql: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A change to a text: where, what with, and of which kind.
+/// A change to a text: its place, its bytes and its kind.
 type Mutation = (prop::sample::Index, prop::sample::Index, u8);
 
 fn mutations() -> impl Strategy<Value = Vec<Mutation>> {

@@ -85,7 +85,7 @@ struct Shipped {
     false_alerts: usize,
 }
 
-/// Where a rule has no threshold, whatever it reports counts.
+/// Where a rule has no threshold, all that it reports counts.
 const ANY: f64 = f64::MIN_POSITIVE;
 
 fn main() -> ExitCode {

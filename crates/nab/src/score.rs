@@ -42,7 +42,7 @@ pub(crate) struct Scored {
 #[derive(Debug, Default)]
 pub(crate) struct Worth {
     events: Vec<Event>,
-    /// Windows of which a row can be found at all.
+    /// Windows with a row that can be found at all.
     scorable: usize,
     windows: usize,
 }

@@ -114,7 +114,7 @@ struct Found {
     guards: Vec<Guard>,
     /// With its rank, and the token of the operator that it is for: of two that begin at one place, the later is the outer one.
     edits: Vec<(u8, usize, Edit)>,
-    /// Where minus zero becomes zero: of which operands the casts stay as they are.
+    /// Where minus zero becomes zero: the operands whose casts stay as they are.
     zeros: Option<BTreeSet<String>>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use weir_anomaly::{Severity, Stage};
 
-use crate::{Interval, Parameter, Policies};
+use crate::{Band, Interval, Parameter, Policies, Sampling};
 
 /// What a rule says of itself.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,6 +32,10 @@ pub struct Header {
     /// What the `SELECT` may name as `${name}`.
     #[serde(default)]
     pub parameters: BTreeMap<String, Parameter>,
+    /// How many events the rule must see before it says anything.
+    pub sampling: Option<Sampling>,
+    /// Between which values the rule finds nothing.
+    pub band: Option<Band>,
     /// Which findings do not count, for all keys or by key pattern.
     #[serde(default, rename = "policy")]
     pub policies: Policies,

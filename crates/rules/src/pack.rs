@@ -69,7 +69,7 @@ impl Pack {
         self.rules.iter().find(|rule| rule.header.name == name)
     }
 
-    /// The same pack with one rule only, which is compiled even where its header says `off`: whoever picks a rule wants it.
+    /// The same pack with one rule only, which is compiled even where its header says `off`: a rule that is picked is wanted.
     #[must_use]
     pub fn only(&self, name: &str) -> Self {
         let mut rules: Vec<Rule> = self.rules.iter().filter(|rule| rule.header.name == name).cloned().collect();

@@ -38,6 +38,19 @@ pub enum ParameterType {
     Boolean,
 }
 
+impl ParameterType {
+    /// The name in a header.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Double => "double",
+            Self::Integer => "integer",
+            Self::Text => "text",
+            Self::Interval => "interval",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
 /// A checked value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ParameterValue {

@@ -43,6 +43,8 @@ impl Rule {
         }
         refuse_quoted_parameters(file, body_line, &body, &header)?;
         let projection = Projection::read(file, body_line, &body, &header.parameters)?;
+        let (sampling, band) = (header.sampling.as_ref(), header.band.as_ref());
+        crate::sampling::check(file, sampling, band, &header.parameters, &projection.details)?;
         Ok(Self { file: file.to_owned(), header, body, body_line, projection })
     }
 

@@ -35,7 +35,7 @@ pub struct TestCase {
     /// Series of events.
     #[serde(default)]
     pub series: Vec<Series>,
-    /// Records as they are, one JSON object each (or whatever a producer might send).
+    /// Records as they are, one JSON object each (or what else a producer might send).
     #[serde(default)]
     pub events: Vec<String>,
     /// The anomalies that must come, each by some of its fields; an empty list demands silence.

@@ -31,7 +31,7 @@ async fn fault(body: &str, case: &str) -> Option<String> {
 }
 
 const SUM: &str = "SELECT series AS key, window, total AS value, 0.5 AS score FROM (SELECT series, tumble(INTERVAL '10 minutes') AS window, sum(value) AS total FROM events GROUP BY series, window) AS w WHERE total > 100.0";
-/// The reading that came last, whatever its time: it depends on the order of arrival.
+/// The reading that came last, at any time: it depends on the order of arrival.
 const LAST: &str = "SELECT source AS key, window, newest AS value, 0.5 AS score FROM (SELECT source, tumble(INTERVAL '10 minutes') AS window, last_value(value) AS newest FROM events GROUP BY source, window) AS w";
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub fn open(config: &SdkConfig, bucket: &str, endpoint: Option<&str>, limits: Li
     build(config, &region, bucket, endpoint, limits)
 }
 
-/// Opens a bucket in the region where it is, whatever the configuration's own. AWS is asked for it (HeadBucket); the
+/// Opens a bucket in the region where it is, not in the configuration's own. AWS is asked for it (HeadBucket); the
 /// configuration's region serves where AWS does not answer, and at an `endpoint`.
 ///
 /// # Errors

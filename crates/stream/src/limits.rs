@@ -12,7 +12,7 @@ pub const MAX_ROWS: usize = 100_000;
 /// The most cells, rows times columns, that one record may give: they are kept until the whole record is judged, 32 bytes each.
 pub const MAX_CELLS: usize = 4_000_000;
 
-/// How deep objects and lists may nest; the same as serde_json's, so that strictness is the same wherever it is checked.
+/// How deep objects and lists may nest; the same as serde_json's, so that strictness is the same in every place that checks it.
 pub const MAX_DEPTH: usize = 127;
 
 /// How many envelopes may stand inside one another (KPL around gzip around CloudWatch Logs are three).

@@ -1,7 +1,7 @@
 //! The functions of `sql/udfs`, compiled in: source files in Arroyo's own format, which Arroyo compiles from the same text.
 //!
 //! The build reads each file, refuses what Arroyo's macro would not take, and generates the code between Arrow columns and
-//! the function; the file itself is compiled as it is. A UDF is code: whoever may change `sql/udfs` runs it wherever rules run.
+//! the function; the file itself is compiled as it is. A UDF is code: a person who may change `sql/udfs` runs it where rules run.
 
 extern crate self as weir_udfs;
 

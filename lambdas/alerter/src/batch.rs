@@ -60,7 +60,7 @@ impl Alerter {
         let silences = silences.unwrap_or_else(|fault| {
             counters.fault("silences", &fault);
             if fault.is_retryable() {
-                // Whoever asked for silence must not be woken by a throttled read: the records come again.
+                // A person who asked for silence must not be woken by a throttled read: the records come again.
                 failed.extend(unique.drain(..).flat_map(|u| u.records));
             }
             // Nothing but a change by somebody helps: rather one alert too many than one too few.
@@ -256,7 +256,7 @@ impl Alerter {
     }
 
     /// Makes the alerts of stored anomalies due, and sends those that nobody else holds. Once the outbox has an alert, its
-    /// anomalies are safe: whatever happens to the sending, the sweep sends.
+    /// anomalies are safe: if the sending fails, the sweep sends.
     async fn alert_groups(
         &self,
         groups: BTreeMap<String, Vec<Unique>>,

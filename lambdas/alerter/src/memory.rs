@@ -50,7 +50,7 @@ impl Memory {
         remembered.young.contains(id) || remembered.old.contains(id)
     }
 
-    /// Remembers that an alert's item is in the table: whoever wrote it sends, or the sweep does.
+    /// Remembers that an alert's item is in the table: its writer sends, or the sweep does.
     pub(crate) fn keep_alert(&self, id: String, now: Timestamp) {
         let mut remembered = self.lock();
         remembered.turn(now);

@@ -1,4 +1,4 @@
-//! Sending alerts that the table already knows to be due: publish, then mark. Whoever calls this holds their lease.
+//! Sending alerts that the table already knows to be due: publish, then mark. The caller holds their lease.
 
 use std::collections::BTreeMap;
 

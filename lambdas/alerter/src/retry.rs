@@ -28,7 +28,7 @@ impl<'a> Budget<'a> {
         Self { clock, deadline }
     }
 
-    /// When Lambda ends the invocation: whoever holds a lease up to here is dead afterwards.
+    /// When Lambda ends the invocation: a holder of a lease up to here is dead afterwards.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
         self.deadline

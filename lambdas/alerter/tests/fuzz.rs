@@ -1,4 +1,4 @@
-//! Whatever bytes a producer writes: nothing panics, nothing is given back to the stream, and each record ends in the store
+//! For any bytes that a producer writes: nothing panics, nothing is given back to the stream, and each record ends in the store
 //! or, byte for byte, in quarantine. Valid records of every kind are damaged by chance, with words that parsers trip over.
 //!
 //! `WEIR_FUZZ_INPUTS` sets how many records are tried, `WEIR_SEED` where the chance starts.

@@ -1,4 +1,4 @@
-//! The laws of the alert path, over many seeds: whatever fails or dies at whichever step, at the end every acknowledged
+//! The laws of the alert path, over many seeds: if anything fails or dies at any step, at the end every acknowledged
 //! anomaly is stored once, every due alert was sent, none twice without a fault, and every bad record is in quarantine.
 //!
 //! `WEIR_SEEDS` sets how many seeds each law runs, `WEIR_SEED` runs one.

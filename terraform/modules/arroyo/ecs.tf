@@ -24,7 +24,7 @@ resource "aws_ecs_cluster" "this" {
       kms_key_id = var.kms_key_arn
       logging    = "OVERRIDE"
 
-      # Who opens a shell leaves what he typed. Not so a tunnel, of which CloudTrail has the StartSession and nothing more:
+      # A shell's session leaves what was typed. A tunnel leaves only the StartSession in CloudTrail:
       # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-logging.html
       log_configuration {
         cloud_watch_encryption_enabled = var.kms_key_arn != null

@@ -9,7 +9,7 @@ output "checkpoint_metrics" {
 }
 
 output "client_security_group_id" {
-  description = "Security group of whoever may call the API."
+  description = "Security group of what may call the API."
   value       = aws_security_group.client.id
 
   # A function's start-up check runs as soon as the function is there, and its way out must be open by then.

@@ -1,4 +1,4 @@
-# Three groups. `cluster`: Arroyo's tasks. `database`: reached by the cluster alone. `client`: whoever may call the API
+# Three groups. `cluster`: Arroyo's tasks. `database`: reached by the cluster alone. `client`: what may call the API
 # (the heartbeat). Nothing is open to an address range but the load balancer, when there is one.
 
 resource "aws_security_group" "client" {

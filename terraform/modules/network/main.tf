@@ -26,7 +26,7 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name_prefix }
 }
 
-# Whoever forgets to name a security group gets one that allows nothing.
+# A resource that names no security group gets one that allows nothing.
 resource "aws_default_security_group" "this" {
   vpc_id = aws_vpc.this.id
 

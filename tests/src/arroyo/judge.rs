@@ -1,5 +1,5 @@
 //! Judges a program whose result on Arroyo is chance: rows of two inputs meet there in an order that differs from run to run,
-//! and whether a late row still finds its window open goes by that order. What must hold whatever the order is held.
+//! and whether a late row still finds its window open goes by that order. What must hold in any order is held.
 //!
 //! A program says so in two headers: `-- arroyo-varies: WHY`, and `-- arroyo-judged: HOW`, which is one of
 //! - `by k, w; sum n; max most`: rows are grouped by the columns `k` and `w`. Every group that is there when each late row is

@@ -253,6 +253,9 @@ fn newest(rule: &str, one_reading: bool) -> Option<i64> {
         "static_threshold" => Some(0),
         "event_rate" => Some(MINUTE),
         "zscore" | "robust_zscore" | "adaptive" | "latency_percentile" => Some(5 * MINUTE),
+        "surprise" | "forecast_residual" | "random_cut_forest_with_explanation" => Some(5 * MINUTE),
+        // A forest judges eight readings together.
+        "random_cut_forest" => Some(8 * STEP),
         "event_count" | "new_source" => Some(10 * MINUTE),
         "records" | "peer_outlier" => Some(30 * MINUTE),
         // Sources that come back after a day are more than usual until half of the window has them.

@@ -273,7 +273,7 @@ fn state_in_s3_survives_kill_9_and_belongs_to_one_run() {
     }
     let before = assert_nothing_lost(&seen);
 
-    // Two runs at a time are a mistake: the second to write is told so, whoever it is.
+    // Two runs at a time are a mistake: the second to write is told so, either of them.
     let other = tempfile::tempdir().unwrap();
     let first = Running::start(emulator.run(folder.path(), &arguments));
     let second = Running::start(emulator.run(other.path(), &arguments));

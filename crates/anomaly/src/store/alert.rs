@@ -77,7 +77,7 @@ impl FromStr for AlertState {
 
 impl Alert {
     /// The id of an alert. At most 63 + 1024 bytes of rule and key: well under the 2048 of a partition key. A rule's name holds
-    /// no `#` and a period is a number, so no two alerts share an id whatever their keys hold.
+    /// no `#` and a period is a number, so no two alerts share an id with any keys.
     #[must_use]
     pub fn id_of(rule: &str, key: &str, period: Period) -> String {
         format!("alert#{rule}#{}#{key}", period.start)

@@ -133,7 +133,7 @@ impl Item {
         self.0.get(name)
     }
 
-    /// The text of an attribute, whatever its kind.
+    /// The text of an attribute of any kind.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(Attr::as_str)

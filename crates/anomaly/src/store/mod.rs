@@ -24,7 +24,7 @@ pub const BY_RULE: &str = "by_rule";
 /// The index with `key` and `timestamp` as its keys.
 pub const BY_KEY: &str = "by_key";
 
-/// `rule` of whatever waits for the sweep.
+/// `rule` of what waits for the sweep.
 pub const PENDING: &str = "#pending";
 /// `rule` of silences.
 pub const SILENCE: &str = "#silence";

@@ -69,7 +69,7 @@ pub fn command(binary: &Path, folder: &Path, environment: &[(&str, String)]) -> 
         .env("ARROYO__PIPELINE__ALLOWED_RESTARTS", "0")
         .env("ARROYO__DISABLE_TELEMETRY", "true")
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        // Whatever name it is to have elsewhere: here it listens on a port of this machine.
+        // It may have another name elsewhere: here it listens on a port of this machine.
         .env("ARROYO__CONTROLLER_ENDPOINT", format!("http://127.0.0.1:{controller}"));
     Ok((command, Ports { api, controller, admin }))
 }

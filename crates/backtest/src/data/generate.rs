@@ -29,7 +29,7 @@ pub struct Plan {
     pub start: Timestamp,
     /// Time between two readings, nanoseconds.
     pub step: i64,
-    /// Without faults: whatever a rule finds in such events is a false alarm.
+    /// Without faults: all that a rule finds in such events is a false alarm.
     pub clean: bool,
 }
 

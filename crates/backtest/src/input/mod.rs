@@ -116,7 +116,7 @@ impl Reading<'_> {
         if read == 0 {
             self.files.notes().iter().for_each(|note| eprintln!("{note}"));
             bail!(
-                "{}: there are no events below this folder\n  hint: JSON, CSV with a header line and Parquet are read, whatever the files are called",
+                "{}: there are no events below this folder\n  hint: JSON, CSV with a header line and Parquet are read, under any file name",
                 path.display()
             );
         }

@@ -20,7 +20,7 @@ pub(super) async fn read(
     let bucket = Bucket::open(&clients, name).await?;
     let mut objects = bucket.find(key).await?;
     objects.retain(|object| {
-        // Below the prefix: whoever names a hidden folder wants it.
+        // Below the prefix: a hidden folder that is named is wanted.
         let below = object.key.strip_prefix(key).unwrap_or(&object.key);
         let why = if object.key == key { None } else { skipped_object(below) };
         if let Some(why) = why {

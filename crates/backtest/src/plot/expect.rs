@@ -1,8 +1,7 @@
 //! What rules expected all along, not only where they fired.
 //!
 //! A rule gives rows only for anomalies. Without the filter of its outermost `SELECT` the same rule gives a row for every
-//! window: its `expected` is the line, and its own limits are the band: the columns `lower` and `upper`, or `deviation` times the
-//! parameter `deviations`.
+//! window: its `expected` is the line, and its own limits are the band, which its header names (`[band]`).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use serde_json::Value;
 use weir_anomaly::{Record, Stage};
 use weir_engine::RunOptions;
 use weir_project::{Planned, compile::joined};
-use weir_rules::{Pack, ParameterValue, Policies, Rule, compile};
+use weir_rules::{Band, Deviations, Edges, Pack, ParameterValue, Policies, Rule, compile};
 
 use crate::{Rules, history::History};
 
@@ -48,7 +47,6 @@ impl Expectations {
 pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunOptions) -> Result<Expectations> {
     let mut found = Expectations::default();
     let mut open = Pack { rules: Vec::new(), ..rules.pack.clone() };
-    let mut times = BTreeMap::new();
     for rule in rules.pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
         let Some(body) = without_filter(&rule.body) else { continue };
         let mut without = rule.clone();
@@ -57,7 +55,6 @@ pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunO
         let alone = Pack { rules: vec![without], ..open.clone() };
         // A rule that only its filter makes possible has no band; the rule itself was compiled and planned before.
         if compile(&alone, &rules.environment).is_ok_and(|program| Planned::new(&program).is_ok()) {
-            times.insert(rule.header.name.clone(), deviations(rule, rules));
             open.rules.extend(alone.rules);
         }
     }
@@ -72,14 +69,18 @@ pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunO
         let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
         let (Some(expected), Some(_), false) = (a.expected, a.window_end, a.is_probe()) else { continue };
         let detail = |name: &str| a.details.get(name).and_then(Value::as_f64);
-        let times = times.get(&a.rule).copied().flatten();
-        let band = match (detail("lower"), detail("upper"), detail("deviation"), times) {
-            (Some(lower), Some(upper), _, _) => Some((lower, upper)),
-            (_, _, Some(deviation), Some(times)) => Some((expected - times * deviation, expected + times * deviation)),
-            _ => None,
+        let rule = rules.pack.rule(&a.rule);
+        let band = match rule.and_then(|rule| rule.header.band.as_ref()) {
+            Some(Band::Edges(Edges { lower, upper })) => detail(lower).zip(detail(upper)),
+            Some(Band::Deviations(Deviations { deviation, times })) => {
+                let times = rule.and_then(|rule| number(rule, times, rules));
+                let width = detail(deviation).zip(times).map(|(deviation, times)| times * deviation);
+                width.map(|width| (expected - width, expected + width))
+            }
+            None => None,
         };
         let nanos = a.timestamp.nanos();
-        let policy = rules.pack.rule(&a.rule).and_then(|rule| rule.header.policies.of(&a.key));
+        let policy = rule.and_then(|rule| rule.header.policies.of(&a.key));
         let allowed = policy.map_or(0.0, |policy| policy.deviation(expected));
         let of_key = found.0.entry(a.key).or_default();
         if allowed > 0.0 {
@@ -95,10 +96,10 @@ pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunO
     Ok(found)
 }
 
-/// The value of the parameter `deviations`.
-fn deviations(rule: &Rule, rules: &Rules) -> Option<f64> {
-    let parameter = rule.header.parameters.get("deviations")?;
-    let set = rules.environment.parameters.get(&rule.header.name).and_then(|values| values.get("deviations"));
+/// The value of a numeric parameter.
+fn number(rule: &Rule, name: &str, rules: &Rules) -> Option<f64> {
+    let parameter = rule.header.parameters.get(name)?;
+    let set = rules.environment.parameters.get(&rule.header.name).and_then(|values| values.get(name));
     match parameter.check(set.unwrap_or(&parameter.default)).ok()? {
         ParameterValue::Double(value) => Some(value),
         #[expect(clippy::cast_precision_loss, reason = "a number of deviations")]

@@ -35,7 +35,7 @@ pub(crate) struct DemoCommand {
     labels: Option<PathBuf>,
     #[command(flatten)]
     generate: GenerateOptions,
-    /// How much faster than real the replay runs; without it, whatever makes the replay last 40 seconds
+    /// How much faster than real the replay runs; without it, the factor that makes the replay last 40 seconds
     #[arg(long, env = "SPEED", value_name = "FACTOR")]
     speed: Option<f64>,
     /// Kills the engine in the middle of the replay and starts it again

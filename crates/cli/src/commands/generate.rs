@@ -44,7 +44,7 @@ pub(crate) struct GenerateOptions {
     /// The first event's time
     #[arg(long, default_value = "2026-01-01T00:00:00Z", value_name = "TIME")]
     start: Timestamp,
-    /// Without faults: whatever a rule finds in such events is a false alarm
+    /// Without faults: all that a rule finds in such events is a false alarm
     #[arg(long)]
     clean: bool,
 }

@@ -81,7 +81,7 @@ fn write(sql: &Path, name: &str, kind: Kind) -> Result<(PathBuf, PathBuf)> {
     let text = rule.replace(NAME, name);
     // A name that is none is refused before anything is written.
     Rule::parse(&rule_file, &text)?;
-    // The tests first: whoever finds the rule finds its tests.
+    // The tests first: a reader who finds the rule finds its tests.
     create(&tests_file, tests)?;
     if let Err(error) = create(&rule_file, &text) {
         // Written a moment ago by this very command.

@@ -123,7 +123,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
         stats: Some(Arc::clone(&stats)),
         ..RunOptions::default()
     };
-    // A watched number, so that a signal is not missed whoever looks at it when.
+    // A watched number, so that no reader misses a signal, however late it looks.
     let (send, mut signals) = watch::channel(0);
     let count_signals = async move {
         loop {
@@ -163,7 +163,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
             () = tokio::time::sleep(STATS_INTERVAL) => write(command.stats.as_deref(), &stats.report())?,
         }
     };
-    // Whatever ended the run: what was counted until then is part of the answer.
+    // What was counted until the run ended is part of the answer, for any reason of the end.
     let report = stats.report();
     write(command.stats.as_deref(), &report)?;
     say_metrics(emf.as_mut(), &report);
@@ -174,7 +174,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
     ended.map(|_| ())
 }
 
-/// Metrics stand on lines of their own, whatever the log's format is.
+/// Metrics stand on lines of their own in any format of the log.
 fn say_metrics(emf: Option<&mut Emf>, report: &RunReport) {
     let Some(emf) = emf else { return };
     for line in emf.lines(report, chrono::Utc::now().timestamp_millis()) {

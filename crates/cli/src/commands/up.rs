@@ -90,7 +90,7 @@ async fn start(repo: &Repo, options: &StackOptions, environment: Environment) ->
     }
 }
 
-/// Starts the engine of a stack of which all else runs. Where that fails, the rest is left as it is.
+/// Starts the engine of a stack whose other parts run. Where that fails, the rest is left as it is.
 async fn start_engine(
     repo: &Repo,
     options: &StackOptions,

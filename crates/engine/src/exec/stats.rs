@@ -14,7 +14,7 @@ use crate::program::{Program, RuleInfo};
 /// What a row is counted as whose kind is NULL.
 const NO_KIND: &str = "none";
 
-/// Live counters of a run; shared with whoever shows them.
+/// Live counters of a run; shared with the tasks that show them.
 #[derive(Debug, Default)]
 pub struct Stats {
     pub(crate) sources: Vec<SourceCounters>,

@@ -13,7 +13,7 @@ pub(crate) fn after(instant: i64, span: i64) -> i64 {
     instant.saturating_add(span)
 }
 
-/// Whether two instants lie less than a span apart, whatever the distance is.
+/// Whether two instants lie less than a span apart, at any distance.
 pub(crate) fn are_closer(one: i64, other: i64, span: i64) -> bool {
     one.abs_diff(other) < span.unsigned_abs()
 }

@@ -46,7 +46,7 @@ pub(crate) fn guard(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     })
 }
 
-/// A text as it is, or, when it is too long, its beginning, of which no decimal is read.
+/// A text as it is, or, when it is too long, its beginning. No decimal is read of that.
 #[derive(Debug)]
 struct Readable {
     signature: Signature,

@@ -27,7 +27,7 @@ pub(crate) fn has_stateful_nodes(plan: &Arc<dyn ExecutionPlan>) -> bool {
     !STATELESS_NODES.contains(&plan.name()) || plan.children().into_iter().any(has_stateful_nodes)
 }
 
-/// Refuses a plan of which a node has several partitions. DataFusion would read them on tasks of their own, and nobody
+/// Refuses a plan with a node that has several partitions. DataFusion would read them on tasks of their own, and nobody
 /// drives the runtime that such tasks are given to: the plan would wait for ever.
 pub(crate) fn check_partitions(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     plan.apply(|node| {

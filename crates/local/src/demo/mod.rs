@@ -34,7 +34,7 @@ pub struct DemoOptions {
     pub labels: Vec<Label>,
     /// Whether records that are no events go in first. A person's own stream is left as it is.
     pub poison: bool,
-    /// How much faster than real the replay runs; without it, whatever makes it last 40 seconds.
+    /// How much faster than real the replay runs; without it, the factor that makes it last 40 seconds.
     pub speed: Option<f64>,
     /// Whether the engine is killed in the middle of the replay and started again.
     pub kill_engine: bool,

@@ -41,7 +41,7 @@ pub(super) fn without_zero(expr: &Expr) -> Option<Expr> {
 }
 
 impl Code<'_> {
-    /// Operands whose casts stay as they are: those of which a cast is a column without an alias, as the column has the
+    /// Operands whose casts stay as they are: those with a cast that is a column without an alias, as the column has the
     /// operand's name.
     pub(super) fn named_by_cast(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();

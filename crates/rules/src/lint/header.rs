@@ -71,11 +71,9 @@ pub(super) fn lint(rule: &Rule, earlier: &[Rule], root: &Path) -> Vec<Finding> {
     for name in header.parameters.keys().filter(|name| !rule.body.contains(&format!("${{{name}}}"))) {
         let (line, _) = line_of(rule, |written| written.starts_with(&format!("[parameters.{name}]")));
         let message = format!("parameter `{name}` is never used");
-        findings.push(
-            Finding::new(UNUSED_PARAMETER, Level::Warning, rule, (line, 1), message).hint(format!(
-                "name it as ${{{name}}}, or take it out: whoever sets it believes that it does something"
-            )),
-        );
+        findings.push(Finding::new(UNUSED_PARAMETER, Level::Warning, rule, (line, 1), message).hint(format!(
+            "name it as ${{{name}}}, or take it out: a person who sets it believes that it does something"
+        )));
     }
     findings
 }

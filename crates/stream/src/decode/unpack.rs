@@ -30,7 +30,7 @@ impl Decoder {
     fn unwrap(&mut self, bytes: &[u8], record: Record<'_>, depth: usize, sink: &mut impl RowSink, tally: &mut Tally) {
         let wrappings = &self.declaration.envelope.wrappings;
         let wrapping = match wrappings.first() {
-            // Whatever stands there, as long as something does.
+            // Anything may stand there, but something must.
             Some(Wrapping::Auto) if depth < MAX_ENVELOPES => Some(Wrapping::Auto),
             _ => wrappings.get(depth).copied().filter(|wrapping| *wrapping != Wrapping::Auto),
         };

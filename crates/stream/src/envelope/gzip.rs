@@ -12,7 +12,7 @@ use crate::{
 /// RFC 1952, section 2.3.1.
 pub(crate) const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
-/// Unpacks all members of a gzip text, up to `most` bytes: memory stays within them, whatever the text promises.
+/// Unpacks all members of a gzip text, up to `most` bytes: memory stays within them for any size that the text promises.
 pub(crate) fn unpack(bytes: &[u8], most: usize) -> Result<Vec<u8>, Poison> {
     let mut unpacked = Vec::new();
     let limit = u64::try_from(most).unwrap_or(u64::MAX);

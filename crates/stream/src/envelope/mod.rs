@@ -26,7 +26,7 @@ pub enum Wrapping {
     Gzip,
     /// The Kinesis Producer Library's aggregation, by its magic bytes and digest; what has them not is an ordinary record.
     Kpl,
-    /// Either of them, wherever their magic bytes stand.
+    /// Either of them, where their magic bytes stand.
     Auto,
 }
 

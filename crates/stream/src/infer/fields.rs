@@ -1,4 +1,4 @@
-//! Which fields there are, of which types; which names a series, which are metrics.
+//! Which fields there are and their types; which names a series, which are metrics.
 
 use super::{
     MAX_PROPOSED, column_name,

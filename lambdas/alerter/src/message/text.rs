@@ -98,7 +98,7 @@ pub(super) fn hide(value: Value) -> Value {
     }
 }
 
-/// A word for a shell: whoever copies the command must not run what a key says.
+/// A word for a shell: a person who copies the command must not run what a key says.
 pub(super) fn shell(text: &str) -> String {
     format!("'{}'", one_line(text).replace('\'', r"'\''"))
 }

@@ -164,7 +164,7 @@ impl Board {
         series.iter().map(|series| series.result(&results.join(rule))).collect()
     }
 
-    /// The threshold with which the rule ships; of a rule without one whatever it reports counts.
+    /// The threshold with which the rule ships; for a rule without one, all that it reports counts.
     fn shipped_threshold(&self, rule: &str) -> Result<f64, BoxError> {
         let pack = weir_rules::Pack::load(Path::new("sql")).map_err(|e| format!("sql: {e:?}"))?;
         let parameters = pack.rule(rule).map(|rule| &rule.header.parameters);

@@ -120,7 +120,7 @@ pub(crate) fn threshold(series: &[(&Vec<f64>, &Vec<bool>)], budget: f64) -> f64 
         series.iter().flat_map(|(scores, _)| scores.iter().copied()).filter(|score| *score > 0.0).collect();
     scores.sort_by(f64::total_cmp);
     let mut best = f64::INFINITY;
-    // Ever finer towards the greatest scores, of which few are alerts.
+    // Ever finer towards the greatest scores. Few of those are alerts.
     for step in 0..200 {
         let kept = number(scores.len()) * 0.5 * 0.95_f64.powi(step);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a number of rows")]

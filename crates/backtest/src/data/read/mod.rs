@@ -154,7 +154,7 @@ pub(crate) fn of_stream(record: &[u8]) -> Read {
     }
 }
 
-/// A file of which nothing is known.
+/// A file that nothing is known about.
 pub(crate) fn unknown(file: &Path, why: &str) -> anyhow::Error {
     anyhow!(
         "{}: {why}\n  hint: JSON, CSV with a header line (either also gzipped or as zstd) and Parquet are read",
@@ -162,7 +162,7 @@ pub(crate) fn unknown(file: &Path, why: &str) -> anyhow::Error {
     )
 }
 
-/// The file's name without what says of which kind it is: the source where a file names none.
+/// The file's name without the ending that says its kind: the source where a file names none.
 #[must_use]
 pub fn stem(file: &Path) -> String {
     let name = file.file_name().map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());

@@ -40,7 +40,7 @@ pub(super) enum Content {
     Text(Kind, Box<dyn BufRead>),
 }
 
-/// Of which kind a text is.
+/// The kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Csv,

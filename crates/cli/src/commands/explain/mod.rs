@@ -60,7 +60,7 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
     };
     println!("\n{}", text(&found));
     let inputs = if command.input.is_empty() {
-        // A stack has streams of its own, whatever its environment calls them.
+        // A stack has streams of its own, under any names of its environment.
         let stream = command.target.target().names().await?.map(|names| names.events_stream);
         vec![format!("kinesis://{}", stream.unwrap_or_else(|| found.environment.streams.events.clone()))]
     } else {

@@ -58,7 +58,7 @@ pub(crate) async fn run(command: FailuresCommand) -> Result<()> {
         Ok(()) if command.send_again => send_all_again(&clients, &url, &mut held, &mut interrupt).await,
         received => received.map(|()| eprintln!("{} messages of batches that were given up", lines.len())),
     };
-    // Before anything is printed: whoever reads the lines may stop reading, which ends this command.
+    // Before anything is printed: a reader of the lines may stop reading, which ends this command.
     let receipts: Vec<&str> = held.values().map(|message| message.receipt.as_str()).collect();
     if let Err(error) = queue::release(&clients, &url, &receipts).await {
         eprintln!("what was shown stays hidden from the next look for {} s: {error}", HOLD.as_secs());

@@ -19,7 +19,7 @@ use look::Look;
 
 /// Prints what is in quarantine, one record a line; the records stay there unless they are sent again
 ///
-/// Looking hides nothing: whoever looks next, and `--send-again`, find the same. A message of the queue that is no record of
+/// Looking hides nothing: the next look, and `--send-again`, find the same. A message of the queue that is no record of
 /// Weir's is printed with the reason `stray` and always stays.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir quarantine --stack local | jq .reason")]
@@ -47,7 +47,7 @@ pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
     if command.send_again {
         stayed = send_all_again(&clients, &url, &mut look.contents, &mut interrupt).await;
     }
-    // Before anything is printed: whoever reads the lines may stop reading, which ends this command.
+    // Before anything is printed: a reader of the lines may stop reading, which ends this command.
     look::release(&clients, &url, &look.contents).await;
     print(&look.contents)?;
 
@@ -130,7 +130,7 @@ async fn send_all_again(
             stayed.push(format!("record {id} stays in quarantine: interrupted"));
             continue;
         }
-        // A record that is on its stream again is taken out of quarantine, whoever interrupts.
+        // A record that is on its stream again is taken out of quarantine, also after an interrupt.
         match interrupt.after(send_again(clients, url, parts)).await {
             Ok(messages) => done.extend(messages.into_iter().map(|message| message.id)),
             Err(error) => stayed.push(format!("record {id} stays in quarantine: {error:#}")),

@@ -1,4 +1,4 @@
-//! Reads one shard, page by page, ahead of whoever takes the records.
+//! Reads one shard, page by page, ahead of the task that takes the records.
 
 use std::sync::Arc;
 use std::time::Duration;

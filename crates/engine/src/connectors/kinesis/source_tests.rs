@@ -347,7 +347,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Whatever happens in between, every record comes out exactly once and the records of a key in order.
+    /// Every record comes out exactly once and the records of a key in order.
     #[test]
     fn every_record_once_and_in_order_of_its_key(steps in prop::collection::vec(step(), 1..150), shards in 1..4_u64, seed: u64, percent in 0..40_u64) {
         let (put, seen) = virtually(async |clock| {

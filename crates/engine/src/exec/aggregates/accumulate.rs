@@ -266,7 +266,7 @@ impl Groups {
     }
 }
 
-/// A place among the groups that an operator holds, each of which takes more than a byte of memory.
+/// A place among the groups that an operator holds. Each group takes more than a byte of memory.
 fn short(place: u64) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

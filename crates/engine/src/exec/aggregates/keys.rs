@@ -213,7 +213,7 @@ impl GroupMap {
         self.numbers
     }
 
-    /// The groups of keys of which `known` were numbered so far; new keys get new groups.
+    /// The groups of keys. `known` of them are numbered already; new keys get new groups.
     pub(crate) fn groups(&mut self, keys: impl Iterator<Item = u32>, known: usize, groups: &mut Vec<usize>) {
         groups.clear();
         for key in keys {

@@ -138,7 +138,7 @@ impl JoinOperator {
         Ok(TracedBatch { batch, provenance: Some(Arc::new(Provenance::of_pairs(before))) })
     }
 
-    /// Forgets rows that are older than the watermark by more than the time to live: whatever still comes has a watermark
+    /// Forgets rows that are older than the watermark by more than the time to live: rows that still come have a watermark
     /// that is no lower.
     pub(crate) fn advance(&mut self, watermark: i64) {
         self.oldest = earlier(watermark, self.ttl);

@@ -46,7 +46,7 @@ pub(crate) enum LatenessRule<'a> {
 }
 
 impl TracedBatch {
-    /// Rows of a source are judged by what the source had said before them, whatever batch they came in; rows that have
+    /// Rows of a source are judged by what the source had said before them. Batches do not matter. Rows that have
     /// no such history by what the operator has emitted.
     pub(crate) fn lateness(&self, emitted: i64) -> LatenessRule<'_> {
         match self.provenance.as_deref() {

@@ -19,7 +19,7 @@ use crate::program::{InputExec, NodeId, PlanInputs, reset_stateful_nodes};
 /// a task may wait on the very thread that waits for it. On a runtime of one thread it does not.
 static ONE_THREAD: LazyLock<Option<Runtime>> = LazyLock::new(|| Builder::new_current_thread().build().ok());
 
-/// What plans run with. It holds nothing of a run, and is dear to make.
+/// What plans run with. It holds nothing of a run, and is expensive to make.
 static CONTEXT: LazyLock<Arc<TaskContext>> = LazyLock::new(|| {
     let config = SessionConfig::new().with_target_partitions(1);
     let (functions, aggregates, windows) = (HashMap::new(), HashMap::new(), HashMap::new());

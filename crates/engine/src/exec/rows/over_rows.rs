@@ -21,7 +21,7 @@ pub(crate) fn run_over_rows(
     if let Ok(done) = attempt(|| run(inputs)) {
         return done;
     }
-    // Of which input the failing rows are is not known: those of the input that has the fewest are left out.
+    // It is not known which input the failing rows come from: those of the input that has the fewest are left out.
     let suspects = (0..inputs.len()).filter_map(|nth| without_failing(inputs, nth, run));
     let fewest = suspects.min_by_key(|suspect| suspect.failed.len());
     let Some(Without { inputs: rest, failed }) = fewest else { return Vec::new() };

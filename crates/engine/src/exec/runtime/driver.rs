@@ -58,7 +58,7 @@ pub async fn run(
     };
     let (mut driver, messages) = tokio::select! {
         biased;
-        // A service that is down is waited for; whoever stops the program is not.
+        // The run waits for a service that is down. It does not keep a stop request waiting.
         () = &mut shutdown => return Ok(stats.report()),
         opened = opening => opened?,
     };
@@ -109,7 +109,7 @@ impl Driver {
     ) -> Result<Self, RunError> {
         let mut outputs: Vec<OutputEdges> = program.operators.iter().map(|_| OutputEdges::default()).collect();
         let mut inputs: Vec<InputEdges> = Vec::with_capacity(program.operators.len());
-        // One edge for each sink, of which an operator may have several statements.
+        // One edge for each sink. An operator may feed several statements.
         let mut sinks: BTreeMap<usize, (Vec<SinkStatement>, InputEdges)> = BTreeMap::new();
         for (id, operator) in program.operators.iter().enumerate() {
             let mut own = InputEdges::default();

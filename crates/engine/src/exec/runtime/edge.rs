@@ -1,4 +1,4 @@
-//! How batches pass between the operators of a run, each of which is a task of its own.
+//! How batches pass between the operators of a run. Each operator is a task of its own.
 //!
 //! An operator takes one batch of each of its inputs at a time and gives one batch for it. What it sees, and in which order,
 //! is then the same however many threads there are and whichever task is quicker; several operators work at the same time

@@ -1,7 +1,7 @@
 //! How far event time has come in a source, shard by shard.
 //!
 //! The watermark of a shard is the highest value that its records gave; the source's is the lowest of the shards that are
-//! not idle, and never moves back. It moves record by record, whatever batches records come in: results are the same for
+//! not idle, and never moves back. It moves record by record and does not depend on batches: results are the same for
 //! every batch size.
 
 use std::collections::BTreeMap;

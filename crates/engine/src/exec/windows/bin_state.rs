@@ -1,4 +1,4 @@
-//! The state of a tumbling or hopping window operator in checkpoints: a table for each bin, whatever partitions it was
+//! The state of a tumbling or hopping window operator in checkpoints: a table for each bin, for any partitions that it was
 //! spread over.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};

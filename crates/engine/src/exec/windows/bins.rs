@@ -1,7 +1,7 @@
 //! Tumbling and hopping windows: rows are collected in bins of the slide's width; a bin closes when the watermark passes
 //! its end, and a window is the merge of its closed bins.
 //!
-//! The work may be spread over partitions, each of which has the bins of some of the keys: what comes out, and in which
+//! The work may be spread over partitions. Each has the bins of some of the keys: what comes out, and in which
 //! order, is the same for every number of partitions.
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ use crate::program::WindowSpec;
 /// Rows after which windows are handed on before more are made: what is under way stays small where many windows end at
 /// once, as at the end of the input.
 const EMITTED_ROWS: usize = 1 << 16;
-/// Windows of fewer rows share a batch, since each batch costs whoever reads it; to join larger ones would cost a copy.
+/// Windows of fewer rows share a batch, since each batch costs its readers; joining larger ones would cost a copy.
 const SMALL_ROWS: usize = 1024;
 
 /// Windows on their way out, in order.

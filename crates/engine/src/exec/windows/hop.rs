@@ -40,7 +40,7 @@ struct Window {
     finished: GroupResults,
 }
 
-/// A window of more rows is not kept: it is dear to hold, and the next one seldom has the same bins.
+/// A window of more rows is not kept: it is expensive to hold, and the next one seldom has the same bins.
 const KEPT_ROWS: usize = 64;
 
 impl ClosedBins {

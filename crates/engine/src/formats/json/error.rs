@@ -57,7 +57,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// Whether the bytes are at fault, whatever the table's columns are.
+    /// Whether the bytes are at fault for any columns of the table.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self, Self::Syntax { .. } | Self::NotUtf8 { .. } | Self::TooDeep)

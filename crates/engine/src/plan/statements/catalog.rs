@@ -149,7 +149,7 @@ impl ContextProvider for Catalog {
     }
 }
 
-/// A table of which only the columns matter; filters stay where the plan has them.
+/// A table whose columns alone matter; filters stay where the plan has them.
 pub(crate) struct Columns(pub(crate) SchemaRef);
 
 impl TableSource for Columns {

@@ -1,7 +1,7 @@
 //! Values of different kinds that a query compares or combines: text with a number, JSON with text, a time with a number.
 //!
 //! DataFusion (and so Arroyo) makes both the same type in silence: `event ->> 'pressure' > 20` compares text, in which 9 is
-//! more than 20. Whoever writes it means something else. The plan is looked at before DataFusion has changed the types.
+//! more than 20. Its author means something else. The plan is looked at before DataFusion has changed the types.
 
 use std::sync::Arc;
 

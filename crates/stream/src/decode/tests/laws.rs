@@ -1,4 +1,4 @@
-//! Laws: whatever comes, nothing panics, every record is counted once, and a record is accepted whole or refused for one
+//! Laws: with any input, nothing panics, every record is counted once, and a record is accepted whole or refused for one
 //! reason.
 
 use proptest::prelude::*;

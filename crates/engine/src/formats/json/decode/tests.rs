@@ -297,7 +297,7 @@ proptest! {
         }
     }
 
-    /// Whatever the bytes, nothing panics and a refused record leaves the next one readable.
+    /// With any bytes, nothing panics and a refused record leaves the next one readable.
     #[test]
     fn any_bytes_are_refused_or_read(payload in prop::collection::vec(any::<u8>(), 0..64)) {
         let mut decoder = one(DataType::Int64);
