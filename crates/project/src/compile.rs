@@ -82,7 +82,7 @@ impl EnvironmentOptions {
                 hint: Some(if names.is_empty() {
                     "[streams.NAME] names a file below sql/streams".to_owned()
                 } else {
-                    weir_stream::did_you_mean(name, names)
+                    did_you_mean(name, names)
                 }),
             });
         }
