@@ -47,7 +47,7 @@ step "unit, snapshot and property tests" cargo test --workspace --locked --lib -
 step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
 step "patches of the local emulator" timeout 120 scripts/local-aws.sh check
-step "shell scripts" bash -n scripts/*.sh .ci/run
+step "shell scripts" bash -n scripts/*.sh install.sh .ci/run
 step "terraform format" terraform fmt -check -recursive terraform
 step "terraform init" terraform_init
 step "terraform validate" terraform_check validate -no-color

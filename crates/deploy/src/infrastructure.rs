@@ -189,7 +189,7 @@ impl Infrastructure {
     }
 
     fn variables(&self) -> PathBuf {
-        self.repo.root.join("terraform").join(format!("{}.tfvars", self.environment))
+        self.repo.terraform().join(format!("{}.tfvars", self.environment))
     }
 
     /// The environment's sizes, then what a person keeps beside them for this checkout: a value that must come with each command

@@ -217,11 +217,14 @@ mod tests {
         fs::write(sql.join("environments/local.toml"), "[parameters.broken]\nx = 1\n[rules.gone]\nstage = \"off\"\n")
             .unwrap();
         let options = CheckOptions {
-            environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["broken.x=2".to_owned()] },
+            environment: EnvironmentOptions {
+                environment: Some("local".to_owned()),
+                set: vec!["broken.x=2".to_owned()],
+            },
             keys: 1000,
             arroyo: None,
         };
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         let (rules, found) = findings(&repo, &options).await.unwrap();
         let name = |finding: &Finding| finding.file.file_name().unwrap().to_string_lossy().into_owned();
         let errors: Vec<_> = found.iter().filter(|f| f.level == Level::Error).map(|f| (f.code, name(f))).collect();
