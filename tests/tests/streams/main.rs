@@ -10,5 +10,6 @@
 
 mod common;
 mod counts;
+mod examples;
 mod targets;
 mod views;
