@@ -34,7 +34,7 @@ mod state;
 
 pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
-pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
+pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, StreamStats, run};
 pub use functions::{Udf, UdfCall, UdfKind};
 pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};

@@ -48,13 +48,18 @@ impl EnvironmentOptions {
     /// When its file cannot be read, or an assignment does not fit the rules.
     pub fn load_beside(&self, repo: &Repo, pack: &Pack, unread: &[RuleError]) -> Result<(Environment, Vec<RuleError>)> {
         let file = repo.sql().join("environments").join(format!("{}.toml", self.name(repo)));
-        let text = fs::read_to_string(&file).with_context(|| {
-            let hint = match other_environment(&file) {
-                Some(name) => format!("did you mean --env {name}?"),
-                None => "--env names a file below sql/environments".to_owned(),
-            };
-            format!("{} cannot be read\n  hint: {hint}", file.display())
-        })?;
+        // A project without environments has the usual one.
+        let text = if self.name(repo) == "local" && !repo.sql().join("environments").exists() {
+            String::new()
+        } else {
+            fs::read_to_string(&file).with_context(|| {
+                let hint = match other_environment(&file) {
+                    Some(name) => format!("did you mean --env {name}?"),
+                    None => "--env names a file below sql/environments".to_owned(),
+                };
+                format!("{} cannot be read\n  hint: {hint}", file.display())
+            })?
+        };
         let unread = |rule: &str| unread.iter().any(|fault| fault.file.file_stem().is_some_and(|name| name == rule));
         let (mut environment, mut faults) = match Environment::parse(&file, &text) {
             Ok(environment) => (environment, Vec::new()),
@@ -64,6 +69,22 @@ impl EnvironmentOptions {
             ("parameters", environment.parameters.keys().collect::<Vec<_>>()),
             ("rules", environment.rules.keys().collect()),
         ];
+        let streams = environment.streams.declared.keys();
+        let known = |name: &String| pack.streams.iter().any(|stream| stream.declaration.name == *name);
+        for name in streams.filter(|name| !known(name) && !unread(name)) {
+            let names: Vec<&str> = pack.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
+            faults.push(RuleError {
+                file: file.clone(),
+                line: 0,
+                column: 0,
+                message: format!("there is no stream `{name}`"),
+                hint: Some(if names.is_empty() {
+                    "[streams.NAME] names a file below sql/streams".to_owned()
+                } else {
+                    did_you_mean(name, names)
+                }),
+            });
+        }
         for (section, rules) in sections {
             for rule in rules.into_iter().filter(|rule| pack.rule(rule).is_none() && !unread(rule)) {
                 faults.push(RuleError {

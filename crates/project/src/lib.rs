@@ -12,6 +12,7 @@ pub mod manifest;
 mod repo;
 pub mod revision;
 pub mod scaffold;
+pub mod streams;
 mod version;
 
 pub use check::in_rule_file;

@@ -17,6 +17,7 @@ mod path;
 mod predicate;
 mod reason;
 mod row;
+mod template;
 mod time;
 
 pub mod infer;
@@ -31,4 +32,5 @@ pub use path::{Path, PathError, Step};
 pub use predicate::{Predicate, PredicateError};
 pub use reason::{Poison, Reason};
 pub use row::{Column, Control, ControlKind, Decoded, Row, RowSink, Rows, Tally, Value};
+pub use template::Template;
 pub use time::{Pattern, PatternError, TimeFault, TimeFormat, TimeReader, Unit, Zone};

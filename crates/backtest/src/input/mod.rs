@@ -1,5 +1,6 @@
 //! Where history comes from: files, folders, what lies in S3, and what a stream keeps.
 
+pub(super) mod declared;
 mod notes;
 mod objects;
 

@@ -158,6 +158,8 @@ async fn test(repo: &Repo) -> Result<Tests> {
 
 async fn replay(command: &ReviewCommand) -> Result<Answer> {
     let options = BacktestOptions {
+        stream: None,
+        every: None,
         input: command.input.clone(),
         rules: Vec::new(),
         environment: command.environment.clone(),
