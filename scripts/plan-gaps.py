@@ -28,7 +28,7 @@ def main() -> int:
     with open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
     with open(sys.argv[2], "rb") as file:
-        gaps = tomllib.load(file)["gap"]
+        gaps = tomllib.load(file).get("gap", [])
     used, unexplained = set(), 0
     for resource in plan.get("resource_changes", []):
         change = resource["change"]

@@ -54,27 +54,37 @@ export TF_DATA_DIR="$work/terraform" TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 AWS
 # Somebody else's stream, and one that Weir makes.
 foreign=whole-stack-flow-logs
 declaration='envelope = \"cloudwatch_logs\"\nformat = \"text\"\npattern = \"{srcaddr} {bytes}\"\nkey = \"srcaddr\"\n[fields]\nsrcaddr = \"text\"\nbytes = \"integer\"\n'
-streams="{flows={arn=\"$foreign\",gate={declaration=\"$declaration\"}},orders={create=true}}"
+streams="{flows={arn=\"$foreign\",gate={always=true,declaration=\"$declaration\"}},orders={create=true}}"
 kinesis() { "$root/scripts/kinesis-call.py" "http://127.0.0.1:$port" "$@"; }
 certificate="arn:aws:acm:us-east-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef"
 mail='[{protocol="email",endpoint="somebody@example.com"}]'
+# The sizes come first: a variable that is given twice is the last one.
+sizes=dev.tfvars
+[[ "$kind" == moto ]] && sizes=local.tfvars
 arguments=(
-  -input=false -no-color -compact-warnings -state="$work/terraform.tfstate" -var-file=dev.tfvars
+  -var-file="$sizes" -input=false -no-color -compact-warnings -state="$work/terraform.tfstate"
   -var endpoint_url="http://127.0.0.1:$port" -var region=us-east-1 -var name_prefix=weir-whole
   -var alerter_zip=dist/local/alerter.zip -var gate_zip=dist/local/gate.zip -var heartbeat_zip=dist/local/heartbeat.zip
   -var streams="$streams" -var 'stream_options={flows={gate_shards=2}}'
   -var flow_logs_enabled=true -var kms_key_create=true -var keep_failed_records=true -var inbox=true -var subscriptions="$mail" -var alarm_subscriptions="$mail"
-  -var arroyo_worker_count=2 -var arroyo_load_balancer="{certificate_arn=\"$certificate\",allowed_cidrs=[\"10.0.0.0/8\"]}"
-  "$@"
+  -var deletion_protection=false
 )
-# moto has no DescribeSubscribersForNotification, for which the provider then waits.
-[[ "$kind" == moto ]] || arguments+=(-var budget='{monthly_usd=100}')
+# Not on moto: it makes no DNS namespace by CloudFormation, which Arroyo's cluster needs, and has neither PutCompositeAlarm nor
+# DescribeSubscribersForNotification of budgets. The provider waits for each of them until its time is over.
+if [[ "$kind" != moto ]]; then
+  arguments+=(
+    -var budget='{monthly_usd=100}' -var arroyo_worker_count=2
+    -var arroyo_load_balancer="{certificate_arn=\"$certificate\",allowed_cidrs=[\"10.0.0.0/8\"]}"
+  )
+fi
+arguments+=("$@")
 terraform() { command terraform -chdir="$root/terraform" "$@"; }
 
 kinesis CreateStream "{\"StreamName\":\"$foreign\",\"ShardCount\":1}" >/dev/null
 "$root/scripts/terraform-init.sh" >/dev/null
-terraform apply -auto-approve "${arguments[@]}" | tail -n 60 | grep -E '^(Apply complete|Error)' ||
-  { echo "whole-stack: terraform apply failed" >&2; exit 1; }
+terraform apply -auto-approve "${arguments[@]}" >"$work/apply" ||
+  { tail -n 60 "$work/apply" >&2; echo "whole-stack: terraform apply failed" >&2; exit 1; }
+grep '^Apply complete' "$work/apply"
 
 if [[ "$kind" == moto ]]; then
   terraform plan -out="$work/again" "${arguments[@]}" >/dev/null
