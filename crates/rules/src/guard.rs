@@ -1,6 +1,7 @@
 //! Rewrites a rule's SQL so that a value which cannot be computed is NULL: `CAST` becomes `TRY_CAST`, and a division of whole
 //! numbers divides by `nullif(…, 0)`. A record that does not fit then costs its rule nothing but that value, on both engines.
-//! And so that minus zero is zero ([`zero`]).
+//! What is cast of JSON is taken as text, since JSON itself casts to NULL where it is a number below zero. And minus zero is
+//! zero ([`zero`]).
 //!
 //! The text is edited token by token, so that every place in it stays where its author wrote it. The result is parsed again
 //! and must be the same query but for those changes; where it is not, the text stays as it was.
@@ -11,7 +12,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::{
     ast::{
-        BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Query, Statement, VisitMut, visit_expressions_mut,
+        BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, ObjectName, Query, Statement, VisitMut,
+        visit_expressions_mut,
     },
     dialect::PostgreSqlDialect,
     keywords::Keyword,
@@ -148,7 +150,8 @@ impl Code<'_> {
         let Some((data_type, _)) = self.data_type(type_at + 1) else { return };
         let (Some(start), Some(end)) = (self.start(at), self.end(close)) else { return };
         let constant = type_at == at + 3 && self.is_literal(at + 2);
-        let guard = !tried && may_fail(&data_type) && !constant && !self.is_json(at + 2, type_at);
+        let guard = !tried && may_fail(&data_type) && !constant;
+        self.json_as_text(at, (at + 2, type_at), &data_type, found);
         let zero = found.zero(self, &data_type, at + 2, type_at);
         if guard {
             found.guard(start, Guarded::Cast(data_type.to_string()));
@@ -170,7 +173,8 @@ impl Code<'_> {
         let Some((data_type, after)) = self.data_type(at + 1) else { return };
         let Some(first) = at.checked_sub(1).and_then(|last| self.operand_before(last)) else { return };
         let constant = first + 1 == at && self.is_literal(first);
-        let guard = may_fail(&data_type) && !constant && !self.is_json(first, at);
+        let guard = may_fail(&data_type) && !constant;
+        self.json_as_text(at, (first, at), &data_type, found);
         let zero = found.zero(self, &data_type, first, at);
         let places = (self.start(first), self.start(at), after.checked_sub(1).and_then(|last| self.end(last)));
         let (Some(start), Some(colons), Some(end)) = places else { return };
@@ -182,6 +186,16 @@ impl Code<'_> {
         } else if let Some(zero) = zero {
             found.edit(BEGINS_CAST, at, start, 0, "(");
             found.edit(ENDS_CAST, at, end, 0, zero);
+        }
+    }
+
+    /// `->` as `->>`, `json_get` as `json_as_text`: datafusion-functions-json 0.48 reads no number below zero as JSON.
+    fn json_as_text(&self, of: usize, (first, end): (usize, usize), data_type: &DataType, found: &mut Found) {
+        let Some(at) = self.json(first, end).filter(|_| may_fail(data_type)) else { return };
+        let Some(start) = self.start(at) else { return };
+        match self.token(at) {
+            Some(Token::Arrow) => found.edit(ENDS_CAST, of, start, 2, "->>"),
+            _ => found.edit(ENDS_CAST, of, start, "json_get".len(), "json_as_text"),
         }
     }
 
@@ -249,7 +263,10 @@ fn unguarded(mut query: Box<Query>) -> String {
                 *expr = number;
             }
         }
-        Expr::Cast { kind, .. } => *kind = CastKind::Cast,
+        Expr::Cast { kind, expr, .. } => {
+            *kind = CastKind::Cast;
+            as_json(expr);
+        }
         Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } => {
             if let Some(inner) = inside_nullif(right) {
                 **right = inner;
@@ -258,6 +275,21 @@ fn unguarded(mut query: Box<Query>) -> String {
         _ => {}
     });
     query.to_string()
+}
+
+/// `->>` as `->` and `json_as_text` as `json_get`, in brackets too.
+fn as_json(expr: &mut Expr) {
+    match expr {
+        Expr::Nested(inner) => as_json(inner),
+        Expr::BinaryOp { op: op @ BinaryOperator::LongArrow, .. } => *op = BinaryOperator::Arrow,
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("json_as_text") => {
+            function.name = ObjectName::from(vec![Ident::new("json_get")]);
+        }
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("json_get") => {
+            function.name = ObjectName::from(vec![Ident::new("json_get")]);
+        }
+        _ => {}
+    }
 }
 
 fn visit<V: VisitMut>(query: &mut V, mut change: impl FnMut(&mut Expr)) -> ControlFlow<()> {

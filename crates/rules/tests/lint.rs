@@ -64,6 +64,7 @@ fn each_lint_says_where_and_what_to_do() {
         (HEADER, windowed("CAST(n AS INT)")),
         (HEADER, event("1.0", "WHERE to_timestamp(event ->> 'day', '%Y-%m-%d') > event_time AND event ->> 'p'::text ~ 'x'")),
         (HEADER, windowed("n").replace("hop(INTERVAL '5 minutes', INTERVAL '1 hour')", "tumble(INTERVAL '7 days')")),
+        (HEADER, event("1.0", "WHERE json_get_float(event, 'a') < 0.0 AND json_get_int(event, 'b') = 1")),
         (HEADER, event("least(value, 100.0)", "")),
         (HEADER, event("2", "")),
         (HEADER, windowed("n").replace("1 hour", "25 hours")),

@@ -62,21 +62,21 @@ impl Code<'_> {
             || matches!(self.keyword(at), Some(Keyword::NULL | Keyword::TRUE | Keyword::FALSE))
     }
 
-    /// Whether an operand is what `->` gives: its casts give NULL already, and the planner knows them as `CAST` only.
-    pub(super) fn is_json(&self, first: usize, end: usize) -> bool {
+    /// Where an operand takes JSON out of JSON: its last `->`, or the name `json_get`.
+    pub(super) fn json(&self, first: usize, end: usize) -> Option<usize> {
         if self.is(first, &Token::LParen) && self.closing(first).is_some_and(|close| close + 1 == end) {
-            return self.is_json(first + 1, end - 1);
+            return self.json(first + 1, end - 1);
         }
         if matches!(self.token(first), Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("json_get")) {
-            return true;
+            return Some(first);
         }
-        let (mut depth, mut json) = (0, false);
+        let (mut depth, mut json) = (0, None);
         for at in first..end {
             match self.token(at) {
                 Some(Token::LParen | Token::LBracket) => depth += 1,
                 Some(Token::RParen | Token::RBracket) => depth -= 1,
-                Some(Token::Arrow) if depth == 0 => json = true,
-                Some(Token::LongArrow) if depth == 0 => json = false,
+                Some(Token::Arrow) if depth == 0 => json = Some(at),
+                Some(Token::LongArrow) if depth == 0 => json = None,
                 _ => {}
             }
         }

@@ -11,6 +11,7 @@ use super::{Finding, Level, select::name, text::Body};
 
 pub(super) const NULL_ON_ERROR: &str = "null-on-error";
 pub(super) const FAILS_ON_A_ROW: &str = "fails-on-a-row";
+pub(super) const NULL_BELOW_ZERO: &str = "null-below-zero";
 
 pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -36,9 +37,26 @@ pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
                     .hint(format!("{hint}; {cost}")),
             );
         }
+        if let Expr::Function(function) = expr
+            && let Some(data_type) = reads_no_negative(&name(function))
+        {
+            let message = format!("`{}` is NULL for every number below zero, on both engines", name(function));
+            let hint = format!("write TRY_CAST(event ->> 'field' AS {data_type})");
+            findings
+                .push(Finding::new(NULL_BELOW_ZERO, Level::Warning, body.rule, body.place(expr), message).hint(hint));
+        }
         ControlFlow::Continue(())
     });
     findings
+}
+
+/// The type that a function of datafusion-functions-json 0.48 is meant to read, where it reads no minus sign.
+fn reads_no_negative(function: &str) -> Option<&'static str> {
+    match function {
+        "json_get_float" => Some("DOUBLE"),
+        "json_get_int" => Some("BIGINT"),
+        _ => None,
+    }
 }
 
 /// What to write instead of a call that may fail.

@@ -60,9 +60,10 @@ pub struct LintOptions<'a> {
 }
 
 /// The codes that lints have; each may be allowed but `bad-allow`.
-pub const LINTS: [&str; 17] = [
+pub const LINTS: [&str; 18] = [
     allow::BAD_ALLOW,
     guard::FAILS_ON_A_ROW,
+    guard::NULL_BELOW_ZERO,
     guard::NULL_ON_ERROR,
     header::DUPLICATE_NAME,
     header::MISSING_OWNER,
