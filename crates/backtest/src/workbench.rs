@@ -29,7 +29,7 @@ use crate::{
     score::Alert,
 };
 
-/// How often whoever waits for an evaluation hears how far it is.
+/// How often the page hears how far an evaluation is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Somebody waits for an evaluation: it takes the cores that there are, up to so many.
 const PARALLELISM_MOST: usize = 8;
@@ -160,7 +160,7 @@ pub type ExpectedRows = BTreeMap<String, BTreeMap<String, Vec<Expected>>>;
 pub struct Draft(Rules);
 
 impl Draft {
-    /// Compiles the rules of a pack, whatever stage the environment gives them: whoever writes a rule wants to see it.
+    /// Compiles the rules of a pack, also those at stage `off`: a rule that somebody writes is to be seen.
     ///
     /// # Errors
     /// Every fault of the rules, one a line.

@@ -28,7 +28,7 @@ pub struct Material<'a> {
     pub parameters: BTreeMap<String, toml::Value>,
     /// What the case is called.
     pub name: &'a str,
-    /// Of which key it is.
+    /// The key that it is about.
     pub key: &'a str,
     /// The range in which the rule is to fire, nanoseconds since the epoch, both ends inside.
     pub range: (i64, i64),

@@ -13,7 +13,7 @@ use weir_rules::{Environment, Pack, Rule, TimeMode};
 
 use crate::api::contract::EvaluateRequest;
 
-/// A file below `sql`, by its path relative to the project's folder. Whatever is not below `sql` is none of the page's business.
+/// A file below `sql`, by its path relative to the project's folder. The page touches nothing else.
 ///
 /// # Errors
 /// When the path leads out of `sql`, or to a file that the page does not edit.
@@ -40,7 +40,7 @@ pub(crate) fn relative(repo: &Repo, file: &Path) -> String {
     file.strip_prefix(&repo.root).unwrap_or(file).to_string_lossy().into_owned()
 }
 
-/// The pack with the draft as its only rule, whatever the other rules are worth.
+/// The pack with the draft as its only rule: faults of other rules do not matter to it.
 pub(crate) fn pack_of(repo: &Repo, path: &str, text: &str) -> Result<Pack> {
     let rule = Rule::parse(&file_of(repo, path)?, text)?;
     // A stream's file that is faulty is for `weir check` to name: a rule that reads it does not plan.

@@ -1,4 +1,4 @@
-//! Whom the server answers: this page, in this browser, opened by whoever started the command.
+//! Whom the server answers: this page, in this browser, opened by the person who started the command.
 //!
 //! Another site's page in the same browser can send requests to loopback. It cannot choose their `Host`, `Origin` and
 //! `Sec-Fetch-Site`, nor does it know the token, which is in the address that the command printed and in no cookie.

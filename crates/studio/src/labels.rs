@@ -114,7 +114,7 @@ fn own(file: &Path) -> Result<Vec<Label>> {
     })
 }
 
-/// Writes a file so that whoever reads it finds either what was there or all that is new.
+/// Writes a file so that its readers find either what was there or all that is new.
 pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
     let what = || format!("{} cannot be written", file.display());
     let folder = file.parent().context("a file without a folder")?;

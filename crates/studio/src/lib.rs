@@ -46,7 +46,7 @@ pub struct StudioOptions {
     pub running: Option<Running>,
     /// The anomaly that the page opens with.
     pub open: Option<String>,
-    /// Makes events, for whoever has none.
+    /// Makes events, for people who have none.
     pub generate: Generate,
     /// Gives clients of AWS for a history that lies there.
     pub connect: Connect,
@@ -67,7 +67,7 @@ pub trait Commands: Send + Sync {
         stream: &'a str,
     ) -> BoxFuture<'a, Result<Vec<serde_json::Value>>>;
 
-    /// Makes a silence, in the name of whoever runs the command.
+    /// Makes a silence, in the name of the person who runs the command.
     fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>>;
 
     /// The rule of an anomaly's version, from this checkout or its history.

@@ -82,7 +82,8 @@ fn around<T>(all: &[T], (from, to): (i64, i64), time: impl Fn(&T) -> i64) -> (us
 fn columns<T>(all: &[T], (from, to): (i64, i64), width: usize, time: impl Fn(&T) -> i64) -> Vec<&[T]> {
     let span = i128::from(to.saturating_sub(from).max(1));
     let width = width.max(1) as i128;
-    let column = |one: &T| (i128::from(time(one)) - i128::from(from)) * width / span;
+    // The very end belongs to the last column.
+    let column = |one: &T| ((i128::from(time(one)) - i128::from(from)) * width / span).min(width - 1);
     all.chunk_by(|a, b| column(a) == column(b)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -26,6 +26,7 @@ pub(crate) struct Studio {
     tabs: Mutex<HashMap<String, watch::Sender<()>>>,
     committed: Mutex<HashMap<String, Arc<Committed>>>,
     next: AtomicU64,
+    under_way: Arc<AtomicUsize>,
     pub(crate) words: Words,
     /// One at a time: two that write the labels file would lose one label.
     pub(crate) writing: tokio::sync::Mutex<()>,
@@ -80,6 +81,7 @@ impl Studio {
             tabs: Mutex::default(),
             committed: Mutex::default(),
             next: AtomicU64::new(1),
+            under_way: Arc::default(),
             words: Words::default(),
             writing: tokio::sync::Mutex::default(),
             opening: tokio::sync::Mutex::default(),
@@ -141,12 +143,32 @@ impl Studio {
         held.ok_or_else(|| ApiError::bad("this evaluation is not kept any more").hint("evaluate the rule again"))
     }
 
+    /// Counts an evaluation for as long as it is kept.
+    pub(crate) fn begin_evaluation(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
+    }
+
+    /// How many evaluations are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Ends what a tab had under way; the receiver says when this one is to end too.
     pub(crate) fn begin(&self, tab: &str) -> watch::Receiver<()> {
         let (sender, receiver) = watch::channel(());
-        // Dropping the sender of before tells whoever waits for it.
+        // Dropping the sender of before tells its receiver.
         lock(&self.tabs).insert(tab.to_owned(), sender);
         receiver
+    }
+}
+
+/// An evaluation that is under way; dropping it, as an answer that nobody waits for is dropped, ends it.
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

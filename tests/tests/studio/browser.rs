@@ -23,11 +23,11 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "goog
 /// The browser, where there is one: `WEIR_CHROMIUM` names another.
 fn chromium() -> Option<String> {
     let named = std::env::var("WEIR_CHROMIUM").ok();
-    let found = |name: &&str| {
+    let found = |name: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
     };
-    named.or_else(|| NAMES.iter().find(found).map(|name| (*name).to_owned()))
+    named.or_else(|| NAMES.iter().find(|name| found(name)).map(|name| (*name).to_owned()))
 }
 
 /// A tab of a browser of its own.
@@ -150,7 +150,9 @@ impl Browser {
     /// Waits until an expression holds, and gives what it gives.
     pub(crate) fn wait(&mut self, expression: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let safe = format!("(() => {{ try {{ return {expression}; }} catch {{ return null; }} }})()");
+        let safe = format!(
+            "(() => {{ try {{ const found = ({expression}); return found instanceof Node ? true : found; }} catch {{ return null; }} }})()"
+        );
         loop {
             let value = self.eval(&safe);
             let holds = !(value.is_null() || value == json!(false) || value == json!("") || value == json!(0));
@@ -223,6 +225,7 @@ impl Browser {
             "Tab" => 9,
             "Enter" => 13,
             "Escape" => 27,
+            "End" => 35,
             "ArrowLeft" => 37,
             "ArrowRight" => 39,
             "ArrowDown" => 40,
@@ -282,7 +285,7 @@ impl Browser {
         std::fs::write(file, bytes).unwrap();
     }
 
-    /// Whatever the page did, it complained of nothing and asked nobody but its own server.
+    /// The page complained of nothing and asked nobody but its own server.
     pub(crate) fn is_clean(&mut self, own: &str) {
         self.eval("1");
         assert_eq!(self.errors, [""; 0]);

@@ -50,6 +50,10 @@ const MEAN: &str = r#"-- name = "mean"
 -- owner = "o"
 -- runbook = "docs/runbooks.md#static_threshold"
 -- parameters.deviations = { type = "double", default = 3.0, min = 1.0, max = 10.0 }
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
 
 SELECT series AS key, window, mean AS value, 60.0 AS expected, 0.5 AS score, 4.0 AS deviation
 FROM (SELECT series, tumble(INTERVAL '1 hour') AS window, avg(value) AS mean FROM events WHERE metric = 'temperature' GROUP BY series, window) AS w

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use weir_tests::{repo, weir};
 
-use super::{MEAN, Project, RULE, TESTS, browser::Browser, page};
+use super::{Project, RULE, TESTS, browser::Browser, page};
 
 #[test]
 fn the_page_comes_up_with_what_the_rule_would_have_found() {
@@ -218,7 +218,8 @@ fn the_keyboard_is_enough() {
     browser.wait("document.querySelector('#picture').dataset.rule === 'mean'");
     tab_to(&mut browser, ".cm-content");
     let before = browser.picture_of("evaluation");
-    browser.insert("-- written without a mouse\n");
+    browser.key("End", 2);
+    browser.insert("-- written without a mouse");
     browser.wait("document.querySelector('.tree em')");
     browser.key("s", 2);
     browser.wait("document.querySelector('#note').textContent.includes('is saved')");
@@ -303,7 +304,7 @@ fn a_history_is_chosen_on_the_page_and_one_that_is_none_says_so() {
     browser.click("#choose-history");
     browser.fill("#history-dialog textarea", "picture.csv");
     browser.click("#history-dialog button[type=submit]");
-    browser.wait("document.querySelector('#history-fault')?.textContent.includes('hint')  || document.querySelector('#history-fault .hint')");
+    browser.wait("document.querySelector('#history-fault')?.textContent.includes('picture.csv')");
     browser.fill("#history-dialog textarea", "oven.csv");
     browser.click("#history-dialog summary");
     browser.fill("#history-dialog input[name=timestamp]", "time");
@@ -364,5 +365,4 @@ fn the_readme_shows_this_very_build() {
     let size = fs::metadata(&file).unwrap().len();
     assert!((20_000..400_000).contains(&size), "{size} bytes");
     browser.is_clean(server.origin());
-    assert!(!MEAN.is_empty());
 }

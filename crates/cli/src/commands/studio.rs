@@ -138,7 +138,7 @@ impl Commands for TheCommands {
     fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let lasts = wanted.lasts.parse().map_err(|error: String| anyhow!(error))?;
-            // As the command has it: whoever is logged in signs.
+            // As the command has it: the user who is logged in signs.
             let who = std::env::var("USER").unwrap_or_else(|_| "weir studio".to_owned());
             let silence = silence::made((&wanted.rule, &wanted.key), lasts, &who, &wanted.why)?;
             Ok(store::put(&place.clients, &place.table, &silence.to_item()).await?)

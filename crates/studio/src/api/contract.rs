@@ -31,6 +31,8 @@ pub struct Project {
     pub history: Option<HistorySummary>,
     /// The anomaly that the page was opened for.
     pub open: Option<String>,
+    /// Evaluations that are under way, of all tabs.
+    pub evaluations: usize,
 }
 
 /// A rule of the project.
@@ -365,9 +367,9 @@ pub struct Lane {
 /// A chart to draw.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ChartRequest {
-    /// Of which evaluation.
+    /// The evaluation that it is asked of.
     pub evaluation: u64,
-    /// Of which key.
+    /// The key.
     pub key: String,
     /// From when, milliseconds; the beginning without it.
     pub from: Option<f64>,
@@ -454,9 +456,9 @@ pub struct Mark {
 /// Anomalies to list.
 #[derive(Debug, Deserialize)]
 pub struct AnomaliesRequest {
-    /// Of which evaluation.
+    /// The evaluation that it is asked of.
     pub evaluation: u64,
-    /// Of which key; all without it.
+    /// The key; all without it.
     pub key: Option<String>,
     /// So many are left out at the beginning.
     #[serde(default)]
@@ -529,7 +531,7 @@ pub struct SweepRow {
 pub struct CaseRequest {
     /// The draft, as it is evaluated.
     pub draft: EvaluateRequest,
-    /// Of which key.
+    /// The key.
     pub key: String,
     /// From when, milliseconds.
     pub from: i64,

@@ -48,6 +48,7 @@ pub(crate) async fn evaluate(
     let opened = studio.need_history()?;
     let newer = studio.begin(&request.tab);
     Ok(lines(Some(newer), move |tell: Tell<Evaluated>| async move {
+        let _counted = studio.begin_evaluation();
         let draft = draft_of(&studio.options.repo, &studio.options.environment, &request)?;
         let labels = opened.labels.all();
         let share = |share: f64| tell.running(Some(share), "evaluating");

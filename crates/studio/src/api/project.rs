@@ -61,6 +61,7 @@ pub(crate) async fn project(State(studio): State<Arc<Studio>>) -> Result<Json<Pr
         rules,
         history: studio.opened().map(|opened| super::history::summary(&studio, &opened)),
         open: options.open.clone(),
+        evaluations: studio.under_way(),
     }))
 }
 
@@ -149,7 +150,7 @@ pub(crate) fn write(file: &Path, text: &str, version: Option<&str>) -> anyhow::R
         Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
     };
     let known = now.as_deref().map(version_of);
-    // A file that is not there is empty to whoever reads it here.
+    // A file that is not there is read as an empty one.
     let same = known.as_deref() == version || (now.is_none() && version == Some(version_of("").as_str()));
     if !same && now.as_deref() != Some(text) {
         return Ok(Saved::Conflict { text: now.unwrap_or_default(), version: known });

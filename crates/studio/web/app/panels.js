@@ -20,13 +20,13 @@ export function Figures({ result }) {
   const figure = (/** @type {string} */ name, /** @type {string} */ title, /** @type {any} */ value, /** @type {any} */ below) =>
     html`<div class="figure" data-figure=${name}><dt>${title}</dt><dd>${value}${below && html`<small>${below}</small>`}</dd></div>`;
   return html`<dl class="figures" aria-label="Figures">
-    ${figure("anomalies", "Anomalies / wk", rate(now.anomalies_a_week), html`${count(now.anomalies)} in all`)}
-    ${figure("alerts", now.on_trial ? "Alerts / wk (trial)" : "Alerts / wk", rate(now.alerts_a_week), html`${count(now.alerts)} in all${comparison && ` · ${count(comparison.alerts_before)} before`}`)}
+    ${figure("anomalies", "Anomalies/wk", rate(now.anomalies_a_week), html`${count(now.anomalies)} in all`)}
+    ${figure("alerts", now.on_trial ? "Alerts/wk (trial)" : "Alerts/wk", rate(now.alerts_a_week), html`${count(now.alerts)} in all${comparison && ` · ${count(comparison.alerts_before)} before`}`)}
     ${comparison && figure("changes", "vs commit", html`<span class="gained">▲ ${count(comparison.gained)}</span> <span class="lost">✕ ${count(comparison.lost)}</span>`, "gained, lost")}
     ${figure("precision", "Precision", percent(now.precision), moved(comparison?.precision_before, percent(comparison?.precision_before)) || "of the alerts are right")}
     ${figure("recall", "Recall", percent(now.recall), moved(comparison?.recall_before, percent(comparison?.recall_before)) || (now.labels === null ? "no labels yet" : `${now.found} of ${counted(now.labels, "label", "labels")}`))}
     ${figure("delay", "Delay", duration(now.delay_seconds), "from a label's start")}
-    ${figure("cost", "Cost / mo", `$${now.cost_usd_a_month < 10 ? now.cost_usd_a_month.toFixed(2) : count(Math.round(now.cost_usd_a_month))}`, "email and store")}
+    ${figure("cost", "Cost/month", `$${now.cost_usd_a_month < 10 ? now.cost_usd_a_month.toFixed(2) : count(Math.round(now.cost_usd_a_month))}`, "email and store")}
   </dl>`;
 }
 

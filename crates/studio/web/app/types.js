@@ -6,7 +6,7 @@
  * @template T
  * @typedef {{ state: "running", share: number | null, doing: string } | { state: "done", result: T } | ({ state: "failed" } & Fault)} Progress
  */
-/** @typedef {{ name: string, environment: string, running: string | null, rules: RuleEntry[], history: HistorySummary | null, open: string | null }} Project */
+/** @typedef {{ name: string, environment: string, running: string | null, rules: RuleEntry[], history: HistorySummary | null, open: string | null, evaluations: number }} Project */
 /** @typedef {{ name: string, path: string, tests_path: string, cases: string[], severity: string | null, stage: string | null, description: string }} RuleEntry */
 /** @typedef {{ path: string, text: string, version: string, head: string | null }} FileText */
 /** @typedef {{ state: "saved", version: string } | { state: "conflict", text: string, version: string | null }} Saved */
