@@ -244,7 +244,7 @@ fn a_stream_is_added_from_a_sample_and_shown_row_by_row() {
 
     // The rows of every example are those that are kept beside it, whatever its envelope.
     for name in ["meter_batches", "vpc_flow_logs", "apache_log", "snowplow"] {
-        let declared = fs::read_to_string(examples.join(name).join(format!("{name}.toml"))).unwrap();
+        let declared = fs::read_to_string(examples.join(name).join(format!("sql/streams/{name}.toml"))).unwrap();
         fs::write(root.join(format!("sql/streams/{name}.toml")), declared).unwrap();
         let output = run(&root, &["rows", name, "--input", &records(name), "--json"]);
         let kept = fs::read_to_string(examples.join(name).join("rows.jsonl")).unwrap();

@@ -56,6 +56,14 @@ pub fn kinesis_stream(stream: &StreamFile, environment: &Environment) -> String 
     here.or_else(|| declaration.stream.clone()).unwrap_or_else(|| format!("weir-{}", declaration.name))
 }
 
+/// The Kinesis stream on which the gate puts the records of a declared stream, for Arroyo to read.
+#[must_use]
+pub fn plain_stream(stream: &StreamFile, environment: &Environment) -> String {
+    let name = &stream.declaration.name;
+    let here = environment.streams.declared.get(name).and_then(|settings| settings.plain.clone());
+    here.unwrap_or_else(|| format!("weir-{name}-plain"))
+}
+
 /// Which clock windows go by on a stream: a stream whose records carry no time goes by arrival in every environment.
 fn clock(declaration: &Declaration, environment: &Environment) -> TimeMode {
     let carries_time = declaration.time.is_some() || declaration.envelope.framing == Framing::CloudwatchLogs;
@@ -73,7 +81,7 @@ pub fn why_gate(stream: &StreamFile, environment: &Environment) -> Option<&'stat
     if kinesis_stream(stream, environment).starts_with("arn:") {
         return Some("Arroyo knows streams by their names, in its own account and region");
     }
-    arroyo::why_gate(&stream.declaration)
+    stream.declaration.why_gate()
 }
 
 /// What the rules of a pack read of declared streams.
@@ -184,14 +192,21 @@ impl Used {
             out.generated(&views::poison_table(environment));
         }
         for stream in pack.streams.iter().filter(|stream| self.names.contains(&stream.declaration.name)) {
-            let source = match (target, why_gate(stream, environment)) {
-                (Target::Embedded, _) => embedded::source(stream, environment)?,
-                (Target::Arroyo, None) => {
-                    arroyo::source(&stream.declaration, environment, &kinesis_stream(stream, environment))
+            let gated = target == Target::Arroyo && why_gate(stream, environment).is_some();
+            // What the gate writes has the same columns.
+            let plain = gated.then(|| StreamFile { declaration: stream.declaration.plain(), ..stream.clone() });
+            // The gate hands the arrival on as the time of records that carry none.
+            let by_time = Environment { time: TimeMode::Event, ..environment.clone() };
+            let carries_none = clock(&stream.declaration, &by_time) == TimeMode::Arrival;
+            let environment = if gated && carries_none { &by_time } else { environment };
+            let stream = plain.as_ref().unwrap_or(stream);
+            let source = match target {
+                Target::Embedded => embedded::source(stream, environment)?,
+                Target::Arroyo if gated => {
+                    arroyo::source(&stream.declaration, environment, &plain_stream(stream, environment))
                 }
-                (Target::Arroyo, Some(why)) => {
-                    return Err(RuleError::new(&stream.file, format!("Arroyo cannot read this stream: {why}"))
-                        .hint("the gate is to unpack it; the embedded engine reads it as it is"));
+                Target::Arroyo => {
+                    arroyo::source(&stream.declaration, environment, &kinesis_stream(stream, environment))
                 }
             };
             let has = |view: &str| self.views.contains(&format!("{}_{view}", stream.declaration.name));
