@@ -42,6 +42,22 @@ pub fn streams_of<'a>(pack: &'a Pack, rule: &Rule, environment: &Environment) ->
     pack.streams.iter().filter(|stream| used.names.contains(&stream.declaration.name)).collect()
 }
 
+/// What a rule reads in an environment, in the order of the names: declared streams, and views. `events` and `activity` of a rule on a
+/// stream's metrics are that stream.
+#[must_use]
+pub fn reads(rule: &Rule, environment: &Environment) -> BTreeSet<String> {
+    let Ok(values) = parameter_values(rule, environment) else { return BTreeSet::new() };
+    let mut body = Output::default();
+    if body.written(&rule.file, rule.body_line, &rule.body, &values).is_err() {
+        return BTreeSet::new();
+    }
+    let of_stream = |name: String| match environment.stream(rule) {
+        Some(stream) if SHARED.contains(&name.as_str()) => stream.to_owned(),
+        _ => name,
+    };
+    relations(&body.text).into_iter().map(|relation| of_stream(relation.name)).collect()
+}
+
 /// The name of the table that a declared stream's records enter by.
 #[must_use]
 pub fn source_table(stream: &str) -> String {
