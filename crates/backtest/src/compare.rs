@@ -38,8 +38,9 @@ impl Other {
         let (sql, checked_out) = if folder.join("tables.sql").is_file() {
             (folder.to_owned(), None)
         } else {
-            let folder = checkout(&repo.root, with, &["sql"])?;
-            (folder.path().join("sql"), Some(folder))
+            let own = &repo.manifest().sql;
+            let folder = checkout(&repo.root, with, &[&own.to_string_lossy()])?;
+            (folder.path().join(own), Some(folder))
         };
         // A rule that is new has nothing to be compared with, and one that went must still be seen.
         let rules = Rules::load_other(repo, &sql, options).with_context(|| format!("the rules of {with}"))?;
@@ -201,7 +202,7 @@ fn moved(before: &str, after: &str) -> String {
     if before == after { after.to_owned() } else { format!("{before} → {after}") }
 }
 
-fn places(anomalies: &[Anomaly]) -> BTreeMap<Place<'_>, &Anomaly> {
+pub(super) fn places(anomalies: &[Anomaly]) -> BTreeMap<Place<'_>, &Anomaly> {
     let place = |a: &Anomaly| a.window_start.map_or(a.timestamp.nanos(), |start| start.nanos());
     anomalies.iter().map(|a| ((a.rule.as_str(), a.key.as_str(), a.timestamp.nanos(), place(a)), a)).collect()
 }

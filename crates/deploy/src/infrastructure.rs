@@ -190,7 +190,7 @@ impl Infrastructure {
     }
 
     fn variables(&self) -> PathBuf {
-        self.repo.root.join("terraform").join(format!("{}.tfvars", self.environment))
+        self.repo.terraform().join(format!("{}.tfvars", self.environment))
     }
 
     /// The streams that the project declares, the environment's sizes, then what a person keeps beside them for this checkout: a value that must come with each command

@@ -6,7 +6,7 @@ use anyhow::Result;
 use weir_arroyo::{Client, Timing, api::Udf};
 use weir_engine::{PlanError, plan};
 use weir_rules::{
-    Environment, Pack, Program, RuleError,
+    Environment, Pack, Program, RuleError, Target, compile_for,
     lint::{Finding, LintOptions, lint},
 };
 
@@ -52,16 +52,21 @@ pub async fn findings(repo: &Repo, options: &CheckOptions) -> Result<(usize, Vec
     let mut faults = |code, errors: Vec<RuleError>| {
         findings.extend(errors.into_iter().map(|error| Finding::of_error(code, error)));
     };
+    let streams = repo.sql().join("streams");
     match Pack::load_readable(&repo.sql()) {
         Err(fault) => faults("invalid-rule", vec![fault]),
         // A rule that cannot be read hides nothing of the others.
         Ok((pack, unread)) => {
-            rules = pack.rules.len() + unread.len();
+            rules = pack.rules.len() + unread.iter().filter(|fault| !fault.file.starts_with(&streams)).count();
             let (environment, unfit) = options.environment.load_beside(repo, &pack, &unread)?;
+            let (of_streams, unread): (Vec<_>, Vec<_>) =
+                unread.into_iter().partition(|fault| fault.file.starts_with(&streams));
+            faults("invalid-stream", of_streams);
             faults("invalid-rule", unread);
             faults("invalid-rule", unfit);
             faults("does-not-plan", udf_faults(&repo.sql()));
-            findings.extend(check(&repo.root, &pack, &environment, options.keys));
+            findings.extend(of_pack(&repo.root, &pack, &environment, options.keys));
+            findings.extend(crate::streams::findings(&pack, &environment));
             if let Some(arroyo) = &options.arroyo {
                 let client = Client::new(&arroyo.url, arroyo.key.clone(), Timing::default())?;
                 findings.extend(ask_arroyo(&client, &repo.sql(), &pack, &environment).await?);
@@ -72,7 +77,7 @@ pub async fn findings(repo: &Repo, options: &CheckOptions) -> Result<(usize, Vec
 }
 
 /// What the compiler, the planner and the lints have against a pack.
-fn check(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<Finding> {
+pub fn of_pack(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     // One rule at a time: a program ends at its first fault, a person wants them all.
     for rule in &pack.rules {
@@ -98,7 +103,7 @@ async fn ask_arroyo(client: &Client, sql: &Path, pack: &Pack, environment: &Envi
     let mut findings: Vec<Finding> = Vec::new();
     for rule in &pack.rules {
         // What does not compile was said already.
-        let Ok(program) = weir_rules::compile(&pack.only(&rule.header.name), environment) else { continue };
+        let Ok(program) = compile_for(&pack.only(&rule.header.name), environment, Target::Arroyo) else { continue };
         let udfs = weir_rules::udf_definitions(&sql.join("udfs"), &program.sql)?;
         let udfs: Vec<Udf> =
             udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
@@ -212,11 +217,14 @@ mod tests {
         fs::write(sql.join("environments/local.toml"), "[parameters.broken]\nx = 1\n[rules.gone]\nstage = \"off\"\n")
             .unwrap();
         let options = CheckOptions {
-            environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["broken.x=2".to_owned()] },
+            environment: EnvironmentOptions {
+                environment: Some("local".to_owned()),
+                set: vec!["broken.x=2".to_owned()],
+            },
             keys: 1000,
             arroyo: None,
         };
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         let (rules, found) = findings(&repo, &options).await.unwrap();
         let name = |finding: &Finding| finding.file.file_name().unwrap().to_string_lossy().into_owned();
         let errors: Vec<_> = found.iter().filter(|f| f.level == Level::Error).map(|f| (f.code, name(f))).collect();
@@ -256,7 +264,7 @@ mod tests {
             let header = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n";
             let rule = Rule::parse(Path::new("r.sql"), &format!("{header}{body}")).unwrap();
             let pack = Pack { rules: vec![rule], ..tables.clone() };
-            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let findings = of_pack(&repo().root, &pack, &Environment::default(), 1000);
             let refused = findings.iter().find(|f| f.code == "does-not-plan").unwrap_or_else(|| panic!("{body}"));
             assert_eq!(refused.file, Path::new("r.sql"), "{body}: {refused}");
             assert_eq!((refused.line, refused.column), place, "{body}: {refused}");
@@ -272,7 +280,7 @@ mod tests {
             let text = fs::read_to_string(&file).unwrap().replace("rule_name", "mine");
             let rule = Rule::parse(Path::new("mine.sql"), &text).unwrap();
             let pack = Pack { rules: vec![rule], ..Pack::load(&repo().sql()).unwrap() };
-            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let findings = of_pack(&repo().root, &pack, &Environment::default(), 1000);
             let codes: Vec<&str> = findings.iter().filter(|f| f.level > Level::Info).map(|f| f.code).collect();
             // What only its author can write.
             let left: Vec<&&str> = codes.iter().filter(|c| !["no-test", "runbook-not-found"].contains(c)).collect();
@@ -288,7 +296,12 @@ mod tests {
             SELECT source AS key, event_time, value, 1.0 AS score FROM events -- #refused";
         let good = Rule::parse(Path::new("r.sql"), &text.replace("#refused", "")).unwrap();
         let bad = Rule::parse(Path::new("r.sql"), text).unwrap();
-        let pack = |rule| Pack { tables_file: "tables.sql".into(), tables: String::new(), rules: vec![rule] };
+        let pack = |rule| Pack {
+            tables_file: "tables.sql".into(),
+            tables: String::new(),
+            streams: Vec::new(),
+            rules: vec![rule],
+        };
         let stand_in = StandIn::start(Options { key: Some("secret".to_owned()), ..Options::default() }).await;
         let client = |key: &str| Client::new(stand_in.url(), Some(key.to_owned()), Timing::default()).unwrap();
         let sql = repo().sql();

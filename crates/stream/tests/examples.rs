@@ -34,7 +34,7 @@ fn examples() -> Vec<Example> {
 
 fn example(folder: PathBuf) -> Example {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let file = folder.join(format!("{name}.toml"));
+    let file = folder.join(format!("sql/streams/{name}.toml"));
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let declaration = Declaration::parse(&file, &text)
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
@@ -100,7 +100,7 @@ fn records_give_the_rows_beside_them() {
 #[test]
 fn samples_give_what_they_say() {
     for example in examples() {
-        let file = example.folder.join(format!("{}.toml", example.name));
+        let file = example.folder.join(format!("sql/streams/{}.toml", example.name));
         let faults =
             example.declaration.check_samples(&file, &example.text, |name| fs::read(example.folder.join(name)));
         assert!(faults.is_empty(), "{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

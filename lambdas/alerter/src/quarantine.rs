@@ -24,7 +24,11 @@ pub(crate) fn poison(
 ) -> Vec<String> {
     let reason = poison.reason.as_str();
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let own_text = poison.stream.len() + poison.record_id.len() + length(&poison.arrival_time) + length(&poison.error);
+    let own_text = poison.stream.len()
+        + poison.reason.len()
+        + poison.record_id.len()
+        + length(&poison.arrival_time)
+        + length(&poison.error);
     let why = poison.error.as_deref().unwrap_or("the event is none");
     let error = match poison.raw_bytes() {
         Ok(_) if own_text > MAX_OWN_TEXT => "its fields do not fit into a message".to_owned(),
@@ -82,7 +86,7 @@ mod tests {
         let mut poison = Poison {
             record_id: "c0ffee".to_owned(),
             stream: "weir-events".to_owned(),
-            reason: weir_anomaly::PoisonReason::NotUtf8,
+            reason: weir_anomaly::PoisonReason::NotUtf8.as_str().to_owned(),
             error: Some("the record is not UTF-8".to_owned()),
             raw: "//79".to_owned(),
             part: 1,

@@ -19,6 +19,7 @@ use super::{
     replay::Replayed,
     score::{self, Score},
     starved::{Starved, starved},
+    workbench::Figures,
 };
 use crate::data::labels::Label;
 pub(super) use text::table;
@@ -49,7 +50,7 @@ struct HistoryRow {
     events: usize,
     /// Records that were no events.
     skipped: usize,
-    skipped_by_reason: BTreeMap<&'static str, usize>,
+    skipped_by_reason: BTreeMap<String, usize>,
     /// Records of Weir's own, in whose place the backtest puts heartbeats of its own.
     control: usize,
     /// Events far before or after all others; `first`, `last` and `days` are without them.
@@ -128,7 +129,7 @@ impl Report {
                     .refused
                     .by_reason
                     .iter()
-                    .map(|(reason, (count, _))| (*reason, *count))
+                    .map(|(reason, (count, _))| (reason.clone(), *count))
                     .collect(),
                 control: history.refused.control,
                 strays: history.strays.iter().map(|stray| stray.events).sum(),
@@ -153,6 +154,26 @@ impl Report {
             replay_seconds: replayed.seconds,
             events_per_second,
         })
+    }
+}
+
+impl Report {
+    /// What an editor keeps in sight.
+    pub(super) fn figures(&self) -> Figures {
+        let score = self.all.score.as_ref();
+        Figures {
+            anomalies: self.all.anomalies,
+            alerts: self.all.would_be_alerts,
+            on_trial: self.all.stage == Stage::Shadow,
+            days: self.history.days,
+            labels: score.map(|score| score.labels),
+            found: score.map(|score| score.found),
+            precision: self.all.precision,
+            recall: self.all.recall,
+            delay_seconds: score.and_then(|score| score.delay_seconds),
+            cost_usd_a_month: self.cost_usd_a_month.email + self.cost_usd_a_month.store,
+            starved: self.starved.iter().map(Starved::parts).collect(),
+        }
     }
 }
 

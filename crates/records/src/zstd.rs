@@ -5,13 +5,20 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::StreamingDecoder;
 
 /// Reads what the frames of a file hold, one after the other.
-pub(super) struct Frames<R: BufRead> {
+pub struct Frames<R: BufRead> {
     frame: Option<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>,
     rest: Option<R>,
 }
 
+impl<R: BufRead> std::fmt::Debug for Frames<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frames").finish_non_exhaustive()
+    }
+}
+
 impl<R: BufRead> Frames<R> {
-    pub(super) fn new(input: R) -> Self {
+    /// Reads frames from their beginning.
+    pub fn new(input: R) -> Self {
         Self { frame: None, rest: Some(input) }
     }
 }

@@ -9,23 +9,26 @@ use anyhow::{Context, Result};
 
 /// Why a file or folder is passed over whose name begins with a dot or an underscore: tools keep their own notes there
 /// (`_SUCCESS`, `_temporary`, `.part-0.crc`).
-pub(super) const HIDDEN: &str = "begins with `.` or `_`";
+pub const HIDDEN: &str = "begins with `.` or `_`";
 /// Why a mark of a folder in S3 is passed over.
-pub(super) const FOLDER: &str = "stands for a folder";
+pub const FOLDER: &str = "stands for a folder";
 
 /// What there is to read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Listing {
+pub struct Listing {
     /// In the order of their names.
-    pub(super) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// What is passed over, and why.
-    pub(super) skipped: Vec<(String, String)>,
+    pub skipped: Vec<(String, String)>,
     /// Whether it is the file itself that was asked for.
-    pub(super) is_file: bool,
+    pub is_file: bool,
 }
 
 /// A file, or every file below a folder.
-pub(super) fn of(path: &Path) -> Result<Listing> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of(path: &Path) -> Result<Listing> {
     let metadata = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
     if !metadata.is_dir() {
         return Ok(Listing { files: vec![path.to_owned()], is_file: true, ..Listing::default() });
@@ -56,12 +59,14 @@ pub(super) fn of(path: &Path) -> Result<Listing> {
 }
 
 /// Whether a tool keeps something for itself under this name.
-pub(super) fn is_hidden(name: &str) -> bool {
+#[must_use]
+pub fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 
 /// Why an object is passed over.
-pub(super) fn skipped_object(key: &str) -> Option<&'static str> {
+#[must_use]
+pub fn skipped_object(key: &str) -> Option<&'static str> {
     if key.ends_with('/') || key.ends_with("_$folder$") {
         Some(FOLDER)
     } else {
