@@ -34,7 +34,8 @@ def main() -> int:
         change = resource["change"]
         if change["actions"] in (["no-op"], ["read"]):
             continue
-        names = changed(change) or ["(itself)"]
+        # A gap is of an attribute: what appears or goes as a whole is none.
+        names = (changed(change) if change["actions"] == ["update"] else []) or ["(itself)"]
         for name in names:
             explained = [at for at, gap in enumerate(gaps) if gap["resource"] == resource["type"] and name in gap["attributes"]]
             used.update(explained)

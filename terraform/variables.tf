@@ -700,13 +700,13 @@ variable "streams" {
   # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html: mappings read streams of their own region; Arroyo and the
   # heartbeat know streams by their name.
   validation {
-    condition     = alltrue([for s in values(var.streams) : try(regex("^arn:[^:]+:kinesis:([^:]+):", s.arn)[0], var.region) == var.region || (!var.arroyo_enabled && !s.heartbeat && s.gate == null)])
+    condition     = alltrue([for s in values(var.streams) : try(regex("^arn:[^:]+:kinesis:([^:]+):", s.arn)[0], var.region) == var.region || (!var.arroyo_enabled && !s.heartbeat && !try(s.gate.always, false))])
     error_message = "A stream that passes a gate, gets heartbeats or is read by Arroyo is in `region`."
   }
 
   # The function is NAME_PREFIX-gate-NAME, and a function's name has 55 characters at most.
   validation {
-    condition     = alltrue([for name, s in var.streams : s.gate == null || length("${var.name_prefix}-gate-${name}") <= 55])
+    condition     = alltrue([for name, s in var.streams : s.gate == null || (!var.arroyo_enabled && !try(s.gate.always, false)) || length("${var.name_prefix}-gate-${name}") <= 55])
     error_message = "name_prefix and the name of a stream with a gate have 49 characters together at most."
   }
 }

@@ -230,11 +230,26 @@ run "another_region_has_no_gate" {
   command = plan
 
   variables {
-    streams        = { flows = { arn = "arn:aws:kinesis:eu-west-1:444455556666:stream/flow-logs", gate = { declaration = "[fields]\nv = \"text\"\n" } } }
+    streams        = { flows = { arn = "arn:aws:kinesis:eu-west-1:444455556666:stream/flow-logs", gate = { always = true, declaration = "[fields]\nv = \"text\"\n" } } }
     stream_options = {}
   }
 
   expect_failures = [var.streams]
+}
+
+# Its gate stands only beside Arroyo.
+run "the_embedded_engine_reads_other_regions" {
+  command = plan
+
+  variables {
+    streams        = { flows = { arn = "arn:aws:kinesis:eu-west-1:444455556666:stream/flow-logs", gate = { declaration = "[fields]\nv = \"text\"\n" } } }
+    stream_options = {}
+  }
+
+  assert {
+    condition     = output.streams["flows"].gate_function == null && output.streams["flows"].arn == "arn:aws:kinesis:eu-west-1:444455556666:stream/flow-logs"
+    error_message = "what stands in no region of Arroyo's is the embedded engine's to read"
+  }
 }
 
 run "options_of_a_stream_that_there_is_not" {
@@ -251,7 +266,7 @@ run "a_name_too_long_for_a_function" {
   command = plan
 
   variables {
-    streams        = { a_stream_with_a_name_that_is_longer_than_it_should_be = { create = true, gate = { declaration = "[fields]\nv = \"text\"\n" } } }
+    streams        = { a_stream_with_a_name_that_is_longer_than_it_should_be = { create = true, gate = { always = true, declaration = "[fields]\nv = \"text\"\n" } } }
     stream_options = {}
   }
 

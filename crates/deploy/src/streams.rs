@@ -58,7 +58,8 @@ fn variables(repo: &Repo, environment: &str) -> Result<Map<String, Value>> {
         if declaration.heartbeat {
             variable.insert("heartbeat".to_owned(), json!(true));
         }
-        if declaration.why_gate().is_some() {
+        // Arroyo knows streams by their names, in its own account and region: an ARN may be of another.
+        if declaration.why_gate().is_some() || stream.is_some_and(|stream| stream.starts_with("arn:")) {
             variable.insert("gate".to_owned(), json!({ "declaration": without_samples(&file, &text)? }));
         }
         streams.insert(declaration.name, Value::Object(variable));
@@ -141,8 +142,14 @@ mod tests {
     fn what_the_files_say_is_what_terraform_gets() {
         let fields = "[fields]\ndevice = \"text\"\n";
         let climate = format!("stream = \"iot-climate\"\nheartbeat = true\n{fields}");
-        let files =
-            [("flows.toml", FLOWS), ("climate.toml", &climate), ("orders.toml", fields), ("events.toml", fields)];
+        let pumps = format!("stream = \"arn:aws:kinesis:eu-west-1:444455556666:stream/pumps\"\n{fields}");
+        let files = [
+            ("flows.toml", FLOWS),
+            ("climate.toml", &climate),
+            ("orders.toml", fields),
+            ("pumps.toml", &pumps),
+            ("events.toml", fields),
+        ];
         let (_folder, repo) = project(&files, "[streams.climate]\nstream = \"iot-climate-dev\"\n");
         let file = write(&repo, "dev").unwrap().unwrap();
         let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -155,7 +162,9 @@ mod tests {
         assert_eq!(written["streams"]["flows"]["arn"], "flow-logs");
         assert_eq!(written["streams"]["climate"], json!({ "arn": "iot-climate-dev", "heartbeat": true }));
         assert_eq!(written["streams"]["orders"], json!({ "create": true }));
-        assert_eq!(written["streams"].as_object().unwrap().len(), 3, "Weir's own events are no declared stream");
+        let gate = &written["streams"]["pumps"]["gate"]["declaration"];
+        assert!(gate.as_str().unwrap().contains("device = \"text\""), "its ARN may be of another account");
+        assert_eq!(written["streams"].as_object().unwrap().len(), 4, "Weir's own events are no declared stream");
     }
 
     #[test]
