@@ -359,8 +359,12 @@ fn the_readme_shows_this_very_build() {
         weir(&["generate", "--labels-out", "sql/labels.json"]).current_dir(server.folder()).output().unwrap();
     fs::write(server.file("plant.jsonl"), generated.stdout).unwrap();
     browser.size(1360, 850);
-    browser.open(&server.url("#rule=zscore&compare=1&set.deviations=3.6"));
+    browser.open(&server.url("#rule=ewma_drift&key=pump-3/pressure&compare=1&set.deviations=2.4"));
     browser.fresh();
+    // What a person sees who moves a slider: the history is read, and the committed rule is known.
+    let before = browser.picture_of("evaluation");
+    browser.fill("[data-parameter=deviations]", "2.2");
+    browser.fresh_after(&before);
     browser.wait("document.querySelector('#picture').dataset.expected === 'known'");
     browser.wait("document.querySelector('.legend .band') && document.querySelector('path.mark[data-change=gained]')");
     let file = std::env::var_os("WEIR_STUDIO_PICTURE").map_or_else(|| server.file("studio.png"), Into::into);
