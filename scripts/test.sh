@@ -47,7 +47,7 @@ step "unit, snapshot and property tests" cargo test --workspace --locked --lib -
 step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
 step "patches of the local emulator" timeout 120 scripts/local-aws.sh check
-step "shell scripts" bash -n scripts/*.sh .ci/run
+step "shell scripts" bash -n scripts/*.sh install.sh .ci/run
 step "terraform format" terraform fmt -check -recursive terraform
 step "terraform init" terraform_init
 step "terraform validate" terraform_check validate -no-color
@@ -57,7 +57,7 @@ step "libraries and types of the page" scripts/studio-vendor.sh check
 step "documentation tests" cargo test --workspace --locked --doc
 step "all of Terraform on the emulator: applied, planned again, destroyed" whole_stack
 # Those of the Lambdas wait for much and work little; each makes its own queues and tables.
-lambda_tests=(alerter heartbeat)
+lambda_tests=(alerter gate heartbeat)
 other_tests=()
 for file in crates/*/tests/*.rs lambdas/*/tests/*.rs tests/tests/*.rs tests/tests/*/main.rs; do
   name="$(basename "${file%/main.rs}" .rs)"

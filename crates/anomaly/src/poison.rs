@@ -23,8 +23,9 @@ pub struct Poison {
     pub record_id: String,
     /// The stream on which it arrived.
     pub stream: String,
-    /// What is wrong with it.
-    pub reason: PoisonReason,
+    /// What is wrong with it, in one word: a [`PoisonReason`] on Weir's own events, on a declared stream what its file makes of
+    /// it (`bad_time:last_seen`).
+    pub reason: String,
     /// The same for people, with what to do about it; records of older programs have none.
     #[serde(default)]
     pub error: Option<String>,
@@ -39,7 +40,7 @@ pub struct Poison {
     pub arrival_time: Option<String>,
 }
 
-/// What is wrong with a poison record.
+/// What is wrong with a poison record of Weir's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PoisonReason {
@@ -57,9 +58,6 @@ pub enum PoisonReason {
     BadTimestamp,
     /// No `value`, or one that is not a finite number.
     BadValue,
-    /// A reason that this version does not know.
-    #[serde(other)]
-    Other,
 }
 
 impl PoisonReason {
@@ -74,7 +72,6 @@ impl PoisonReason {
             Self::RepeatedField => "repeated_field",
             Self::BadTimestamp => "bad_timestamp",
             Self::BadValue => "bad_value",
-            Self::Other => "other",
         }
     }
 }

@@ -255,7 +255,10 @@ mod tests {
     fn a_poison_envelope_keeps_the_bytes() {
         let json = r#"{"record_type":"poison","record_id":"c0ffee","stream":"weir-events","reason":"not_utf8","raw":"//79","part":1,"parts":1,"arrival_time":null}"#;
         let Record::Poison(poison) = Record::parse(json.as_bytes()).unwrap() else { panic!("no poison") };
-        assert_eq!((poison.reason, poison.raw_bytes().unwrap()), (PoisonReason::NotUtf8, vec![0xff, 0xfe, 0xfd]));
+        assert_eq!(
+            (poison.reason.as_str(), poison.raw_bytes().unwrap()),
+            (PoisonReason::NotUtf8.as_str(), vec![0xff, 0xfe, 0xfd])
+        );
     }
 
     proptest! {

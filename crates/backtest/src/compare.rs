@@ -38,8 +38,9 @@ impl Other {
         let (sql, checked_out) = if folder.join("tables.sql").is_file() {
             (folder.to_owned(), None)
         } else {
-            let folder = checkout(&repo.root, with, &["sql"])?;
-            (folder.path().join("sql"), Some(folder))
+            let own = &repo.manifest().sql;
+            let folder = checkout(&repo.root, with, &[&own.to_string_lossy()])?;
+            (folder.path().join(own), Some(folder))
         };
         // A rule that is new has nothing to be compared with, and one that went must still be seen.
         let rules = Rules::load_other(repo, &sql, options).with_context(|| format!("the rules of {with}"))?;

@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Stage, Timestamp};
 use weir_cloud::Clients;
@@ -35,15 +35,15 @@ use weir_project::{
     EnvironmentOptions, Repo,
     compile::{check_udfs, joined, load_pack},
 };
-use weir_rules::{Environment, Pack, TimeMode, compile};
+use weir_rules::{Environment, Interval, Pack, StreamFile, TimeMode, compile, streams_of};
 
 use compare::Comparison;
 use data::{
     labels::{self, Label},
     read::Columns,
 };
-use history::History;
 pub use history::Points;
+use history::{History, declared::Reader};
 
 use replay::{Replayed, Span, grouped};
 use report::Report;
@@ -53,6 +53,10 @@ use report::Report;
 pub struct BacktestOptions {
     /// Files, folders, `s3://BUCKET/PREFIX` or `kinesis://STREAM`.
     pub input: Vec<String>,
+    /// The declared stream whose raw records the input holds; `None`: Weir's own events, or rows of other columns.
+    pub stream: Option<String>,
+    /// How far apart records of a stream that goes by arrival arrive, where the input does not keep when.
+    pub every: Option<Interval>,
     /// Only these rules: names, their files, or folders of them; all without any.
     pub rules: Vec<String>,
     /// The environment that the rules are compiled for.
@@ -129,7 +133,19 @@ pub async fn backtest(options: &BacktestOptions, connect: &impl AsyncFn() -> Res
     // Faults of the rules are told before anything is read.
     let other = options.compare.as_deref().map(|with| compare::Other::load(&repo, with, options)).transpose()?;
     let span = Span { from: options.from, to: options.to };
-    let history = input::read(&options.input, &options.columns, connect, options.to).await?;
+    let history = match rules.stream(options)? {
+        Some(reader) => {
+            if !options.columns.are_usual() {
+                bail!(
+                    "--as reads records as the stream's file says: leave out --timestamp, --value, --source and --metric"
+                );
+            }
+            input::declared::read(&options.input, reader, connect, options.to).await?
+        }
+        None => {
+            input::read(&options.input, &options.columns, connect, options.to).await.map_err(|e| rules.hinted(e))?
+        }
+    };
     let labels = match &options.labels {
         Some(file) => known(labels::read(file, |source| history.has_source(source))?, &history, span),
         None => Vec::new(),
@@ -146,6 +162,8 @@ pub async fn backtest(options: &BacktestOptions, connect: &impl AsyncFn() -> Res
         eprintln!("plot written to {}", file.display());
     }
     let refused_by_rules = replayed.poison.values().sum();
+    let judgement =
+        judged(&history, refused_by_rules).map_err(|e| if options.stream.is_none() { rules.hinted(e) } else { e });
     let report = Report::new(&rules, &history, &replayed, labels)?;
     let kind = if let Some(other) = other {
         let before = replay::replay(&other.rules, &history, span).await?;
@@ -155,7 +173,7 @@ pub async fn backtest(options: &BacktestOptions, connect: &impl AsyncFn() -> Res
     } else {
         Kind::Report(Box::new(report))
     };
-    Ok(Backtest { answer: Answer(kind), judgement: judged(&history, refused_by_rules) })
+    Ok(Backtest { answer: Answer(kind), judgement })
 }
 
 /// A backtest in which most records were no events says nothing about the rules: that is an error.
@@ -168,6 +186,13 @@ fn judged(history: &History, refused_by_rules: usize) -> Result<()> {
         );
     }
     let refused = history.refused.count();
+    if let Some(stream) = history.stream.as_deref().filter(|_| refused > history.events) {
+        bail!(
+            "{} of {} records are refused by the stream `{stream}`\n  hint: the lines above name the first of each kind; weir rows {stream} --input … shows them one by one",
+            grouped(refused),
+            grouped(refused.saturating_add(history.events))
+        );
+    }
     if refused > history.events {
         bail!(
             "{} of {} records are no events, as the stream would have it\n  hint: the lines above name the first of each kind; --timestamp and --value name other fields",
@@ -220,7 +245,8 @@ impl Rules {
         let whole = load_pack(sql)?;
         check_udfs(sql)?;
         let environment = options.environment.load(repo, &whole)?;
-        let rules = Self::compile(select(whole, &options.rules)?, environment, !options.rules.is_empty())?;
+        let selected = reading(select(whole, &options.rules)?, &environment, options)?;
+        let rules = Self::compile(selected, environment, !options.rules.is_empty())?;
         if rules.program.rules.is_empty() {
             bail!("every rule is at stage \"off\"\n  hint: --rules NAME replays a rule at any stage");
         }
@@ -232,7 +258,7 @@ impl Rules {
     fn load_other(repo: &Repo, sql: &Path, options: &BacktestOptions) -> Result<Self> {
         let whole = load_pack(sql)?;
         let chosen = &options.environment;
-        let own = sql.join("environments").join(format!("{}.toml", chosen.environment));
+        let own = sql.join("environments").join(format!("{}.toml", chosen.name(repo)));
         let environment = match fs::read_to_string(&own) {
             Ok(text) => Environment::parse(&own, &text)?,
             // The environment here, which may name rules that they do not have; its own faults were told before.
@@ -256,11 +282,70 @@ impl Rules {
                 Stage::Off if picked => Stage::Active,
                 stage => stage,
             };
+            rule.header.stream = environment.stream(rule).map(str::to_owned);
         }
         environment.rules.clear();
         let program = compile(&pack, &environment).map_err(joined)?;
         Ok(Self { pack, environment, program })
     }
+}
+
+impl Rules {
+    /// What reads the input as a declared stream.
+    fn stream(&self, options: &BacktestOptions) -> Result<Option<Reader>> {
+        let Some(name) = &options.stream else {
+            if options.every.is_some() {
+                bail!("--every is for streams that go by arrival: --as names one");
+            }
+            return Ok(None);
+        };
+        let stream = declared(&self.pack, name)?;
+        let every = options.every.map(|every| i64::try_from(every.duration().as_nanos()).unwrap_or(i64::MAX));
+        if every.is_some() && stream.declaration.time.is_some() {
+            bail!("--every is for streams that go by arrival: the records of `{name}` say when they were");
+        }
+        Ok(Some(Reader::new(&stream.declaration, every)))
+    }
+
+    /// Where the rules read one declared stream, somebody who replays what are no events may mean its records.
+    fn hinted(&self, error: anyhow::Error) -> anyhow::Error {
+        let mut streams: Vec<&str> = Vec::new();
+        for rule in &self.pack.rules {
+            let read = streams_of(&self.pack, rule, &self.environment);
+            streams.extend(read.iter().map(|stream| stream.declaration.name.as_str()));
+        }
+        streams.sort_unstable();
+        streams.dedup();
+        match streams.as_slice() {
+            [only] => anyhow!("{error:#}\n  hint: --as {only} reads records of the stream `{only}`"),
+            _ => error,
+        }
+    }
+}
+
+fn declared<'a>(pack: &'a Pack, name: &str) -> Result<&'a StreamFile> {
+    pack.streams.iter().find(|stream| stream.declaration.name == name).with_context(|| {
+        let known: Vec<&str> = pack.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
+        match known.is_empty() {
+            true => format!("there is no stream `{name}`\n  hint: a stream is declared in sql/streams/{name}.toml"),
+            false => format!("there is no stream `{name}`\n  hint: {}", weir_stream::did_you_mean(name, known)),
+        }
+    })
+}
+
+/// Of the rules, those that read the stream whose records are replayed.
+fn reading(pack: Pack, environment: &Environment, options: &BacktestOptions) -> Result<Pack> {
+    let Some(name) = &options.stream else { return Ok(pack) };
+    declared(&pack, name)?;
+    let reads =
+        |rule: &&weir_rules::Rule| streams_of(&pack, rule, environment).iter().any(|s| s.declaration.name == *name);
+    let rules: Vec<_> = pack.rules.iter().filter(reads).cloned().collect();
+    if rules.is_empty() {
+        bail!(
+            "no rule reads the stream `{name}`\n  hint: a rule says FROM {name}; one of the library takes its metrics with [rules.RULE] stream = \"{name}\""
+        );
+    }
+    Ok(Pack { rules, ..pack })
 }
 
 /// The rules that were asked for, by name, by file or by folder; all without any.

@@ -62,8 +62,8 @@ pub(super) async fn replay_with(
     let stats = Arc::new(planned.stats());
     let options = RunOptions { stats: Some(Arc::clone(&stats)), ..options };
     let begun = Instant::now();
-    let source = history.source(planned.longest_window());
-    let running = planned.run(&source, options);
+    let feeds = history.feeds(planned.longest_window());
+    let running = planned.run_on(&feeds, options);
     tokio::pin!(running);
     let output = loop {
         tokio::select! {
@@ -93,7 +93,8 @@ pub(super) async fn replay_with(
     anomalies.dedup_by(|a, b| a.id == b.id);
     let late = output.report.sources.iter().map(|source| source.late).sum();
     let mut poison = BTreeMap::new();
-    for refused in output.poison {
+    // What a declared stream refuses was told when it was read, with its place.
+    for refused in output.poison.into_iter().filter(|_| history.stream.is_none()) {
         *poison.entry(refused.reason).or_insert(0) += 1;
     }
     Ok(Replayed { anomalies, incomplete, late, poison, warnings: output.warnings, seconds })
@@ -101,7 +102,7 @@ pub(super) async fn replay_with(
 
 fn say(stats: &Stats, history: &History, begun: Instant) {
     let report = stats.report();
-    let Some(source) = report.sources.first() else { return };
+    let Some(source) = report.sources.iter().max_by_key(|source| source.records) else { return };
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -29,7 +29,8 @@ fn rules(deviations: &str) -> Rules {
     let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
     let tables = std::fs::read_to_string(&tables_file).unwrap();
     let rule = Rule::parse(Path::new("high.sql"), &text).unwrap();
-    Rules::compile(Pack { tables_file, tables, rules: vec![rule] }, Environment::default(), false).unwrap()
+    Rules::compile(Pack { tables_file, tables, streams: Vec::new(), rules: vec![rule] }, Environment::default(), false)
+        .unwrap()
 }
 
 fn at(minutes: i64) -> Timestamp {

@@ -54,7 +54,7 @@ pub struct Overview {
     /// Events in it.
     pub events: usize,
     /// Records that were no events and are left out, by reason: how many, and the first of them with its place.
-    pub refused: BTreeMap<&'static str, (usize, String)>,
+    pub refused: BTreeMap<String, (usize, String)>,
     /// The first event, strays left out.
     pub first: Timestamp,
     /// The last event, strays left out.

@@ -8,12 +8,14 @@
 
 mod columns;
 mod commands;
+mod help;
+mod table;
 mod target;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Anomaly rules in SQL: write, test and run them here, deploy them to your own AWS account.
 ///
@@ -22,18 +24,28 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "weir", version)]
 struct Cli {
+    /// The project's folder, in place of the nearest one from the working directory up
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<std::path::PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<commands::init::InitCommand>),
+    Add(commands::add::AddCommand),
+    List(commands::list::ListCommand),
     New(commands::new::NewCommand),
     Check(commands::check::CheckCommand),
     Compile(commands::compile::CompileCommand),
     Test(commands::test::TestCommand),
     Backtest(Box<commands::backtest::BacktestCommand>),
+    Streams(commands::streams::StreamsCommand),
+    Rows(commands::rows::RowsCommand),
+    Review(Box<commands::review::ReviewCommand>),
     Run(commands::run::RunCommand),
+    Health(commands::health::HealthCommand),
     Demo(Box<commands::demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
     Put(commands::put::PutCommand),
@@ -53,11 +65,19 @@ enum Command {
     Rollback(weir_deploy::rollback::RollbackCommand),
     Destroy(weir_deploy::destroy::DestroyCommand),
     Ui(weir_deploy::ui::UiCommand),
+    #[command(name = "self")]
+    Own(commands::own::SelfCommand),
+    Completions(commands::completions::CompletionsCommand),
+    Man(commands::completions::ManCommand),
     Studio(Box<commands::studio::StudioCommand>),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = help::grouped(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Some(root) = cli.project {
+        weir_project::Repo::choose(root);
+    }
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
@@ -71,12 +91,19 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = |()| ExitCode::SUCCESS;
     match command {
+        Command::Init(command) => runtime.block_on(commands::init::run(&command)).map(done),
+        Command::Add(command) => commands::add::run(&command).map(done),
+        Command::List(command) => commands::list::run(&command).map(done),
         Command::New(command) => commands::new::run(&command).map(done),
         Command::Check(command) => runtime.block_on(commands::check::run(command)),
         Command::Compile(command) => commands::compile::run(&command).map(done),
         Command::Test(command) => runtime.block_on(commands::test::run(command)),
         Command::Backtest(command) => runtime.block_on(commands::backtest::run(*command)).map(done),
+        Command::Streams(command) => runtime.block_on(commands::streams::run(command)),
+        Command::Rows(command) => runtime.block_on(commands::rows::run(command)),
+        Command::Review(command) => runtime.block_on(commands::review::run(*command)),
         Command::Run(command) => commands::run::run(command),
+        Command::Health(command) => commands::health::run(&command).map(done),
         Command::Demo(command) => runtime.block_on(commands::demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),
         Command::Put(command) => runtime.block_on(commands::put::run(command)).map(done),
@@ -96,6 +123,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Rollback(command) => runtime.block_on(weir_deploy::rollback::run(command)),
         Command::Destroy(command) => runtime.block_on(weir_deploy::destroy::run(command)),
         Command::Ui(command) => runtime.block_on(weir_deploy::ui::run(command)),
+        Command::Own(command) => commands::own::run(&command),
+        Command::Completions(command) => commands::completions::run(&command, Cli::command()).map(done),
+        Command::Man(command) => commands::completions::man(&command, Cli::command()).map(done),
         Command::Studio(command) => runtime.block_on(commands::studio::run(*command)).map(done),
     }
 }

@@ -1,6 +1,6 @@
 //! Putting records on a stream, and following one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use aws_sdk_kinesis::{
     primitives::Blob,
@@ -140,6 +140,28 @@ pub async fn shards(clients: &Clients, stream: &str) -> Result<Vec<Shard>, Cloud
     }
 }
 
+/// A record that a stream keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Retained<'a> {
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// When the stream accepted it, nanoseconds since the epoch.
+    pub arrival: Option<i64>,
+    /// Its shard.
+    pub shard: &'a str,
+    /// Its number.
+    pub sequence: &'a str,
+}
+
+/// What is read no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// The rest of the shard.
+    Shard,
+    /// The rest of the stream.
+    Stream,
+}
+
 /// Gives every record that a stream keeps now, shard by shard, from the oldest to the tip.
 ///
 /// # Errors
@@ -147,9 +169,9 @@ pub async fn shards(clients: &Clients, stream: &str) -> Result<Vec<Shard>, Cloud
 pub async fn retained<E: std::convert::From<CloudError>>(
     clients: &Clients,
     stream: &str,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    take: &mut dyn FnMut(&Retained<'_>) -> Result<ControlFlow<Skip>, E>,
 ) -> Result<(), E> {
-    for shard in shards(clients, stream).await? {
+    'shards: for shard in shards(clients, stream).await? {
         let open = clients.kinesis.get_shard_iterator().stream_name(stream).shard_id(&shard.id);
         let open = open.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
         let opened = open.map_err(|e| CloudError::from_sdk(format!("open shard {} of {stream}", shard.id), e))?;
@@ -158,7 +180,14 @@ pub async fn retained<E: std::convert::From<CloudError>>(
             let read = clients.kinesis.get_records().shard_iterator(at).send().await;
             let answer = read.map_err(|e| CloudError::from_sdk(format!("read shard {} of {stream}", shard.id), e))?;
             for record in answer.records() {
-                take(record.data().as_ref())?;
+                let arrival =
+                    record.approximate_arrival_timestamp().and_then(|time| i64::try_from(time.as_nanos()).ok());
+                let (data, sequence) = (record.data().as_ref(), record.sequence_number());
+                match take(&Retained { data, arrival, shard: &shard.id, sequence })? {
+                    ControlFlow::Continue(()) => {}
+                    ControlFlow::Break(Skip::Shard) => continue 'shards,
+                    ControlFlow::Break(Skip::Stream) => return Ok(()),
+                }
             }
             let at_tip = answer.millis_behind_latest().unwrap_or(0) == 0;
             iterator = answer.next_shard_iterator().filter(|_| !at_tip).map(str::to_owned);

@@ -21,7 +21,7 @@ const BACKEND: &str = "terraform {\n  backend \"s3\" {}\n}\n";
 
 /// The settings of the environment's own backend, where it has one.
 pub(super) fn backend(repo: &Repo, environment: &str) -> Option<PathBuf> {
-    let file = repo.root.join("terraform").join(format!("{environment}.tfbackend"));
+    let file = repo.terraform().join(format!("{environment}.tfbackend"));
     file.is_file().then_some(file)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn backend(repo: &Repo, environment: &str) -> Option<PathBuf> {
 pub(super) fn folder(repo: &Repo, environment: &str) -> PathBuf {
     match backend(repo, environment) {
         Some(_) => data_folder(repo, environment).join("work/terraform"),
-        None => repo.root.join("terraform"),
+        None => repo.terraform(),
     }
 }
 
@@ -50,7 +50,7 @@ fn links(repo: &Repo, folder: &Path) -> io::Result<()> {
     }
     // The packages are named relative to the folder above.
     symlink(repo.root.join("dist"), work.join("dist"))?;
-    for entry in fs::read_dir(repo.root.join("terraform"))? {
+    for entry in fs::read_dir(repo.terraform())? {
         let entry = entry?;
         if is_configuration(&entry.file_name()) {
             symlink(entry.path(), folder.join(entry.file_name()))?;
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn an_environment_with_a_backend_of_its_own_works_beside_the_others() {
         let folder = tempfile::tempdir().unwrap();
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         let terraform = folder.path().join("terraform");
         fs::create_dir_all(terraform.join("modules")).unwrap();
         fs::create_dir_all(terraform.join(".terraform")).unwrap();

@@ -8,7 +8,7 @@ use weir_project::{
     EnvironmentOptions, Repo,
     compile::{joined, load_pack},
 };
-use weir_rules::{Environment, udf_definitions};
+use weir_rules::{Environment, Target, compile_for, udf_definitions};
 
 use super::{outputs::StackOutputs, place::Place};
 
@@ -50,10 +50,10 @@ impl WantedOptions {
     /// Compiles the checkout's rules for the stack.
     pub(crate) fn packs(&self, repo: &Repo, environment: &str, outputs: &StackOutputs) -> Result<Vec<Pack>> {
         let rules = load_pack(&repo.sql())?;
-        let options = EnvironmentOptions { environment: environment.to_owned(), set: self.set.clone() };
+        let options = EnvironmentOptions { environment: Some(environment.to_owned()), set: self.set.clone() };
         let mut environment = options.load(repo, &rules)?;
         of_stack(&mut environment, outputs);
-        let program = weir_rules::compile(&rules, &environment).map_err(joined)?;
+        let program = compile_for(&rules, &environment, Target::Arroyo).map_err(joined)?;
         let udfs = udf_definitions(&repo.sql().join("udfs"), &program.sql)?;
         let udfs = udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
         Ok(vec![Pack { name: PACK.to_owned(), program: program.sql, udfs }])

@@ -34,7 +34,9 @@ mod state;
 
 pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
-pub use exec::{DecodedRows, RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, run};
+pub use exec::{
+    DecodedRows, RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, StreamStats, run,
+};
 pub use functions::{FunctionDoc, Udf, UdfCall, UdfKind, function_docs};
 pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};

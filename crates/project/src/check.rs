@@ -6,7 +6,7 @@ use anyhow::Result;
 use weir_arroyo::{Client, Timing, api::Udf};
 use weir_engine::{PlanError, plan};
 use weir_rules::{
-    Environment, Pack, Program, RuleError,
+    Environment, Pack, Program, RuleError, Target, compile_for,
     lint::{Finding, LintOptions, lint},
 };
 
@@ -52,16 +52,21 @@ pub async fn findings(repo: &Repo, options: &CheckOptions) -> Result<(usize, Vec
     let mut faults = |code, errors: Vec<RuleError>| {
         findings.extend(errors.into_iter().map(|error| Finding::of_error(code, error)));
     };
+    let streams = repo.sql().join("streams");
     match Pack::load_readable(&repo.sql()) {
         Err(fault) => faults("invalid-rule", vec![fault]),
         // A rule that cannot be read hides nothing of the others.
         Ok((pack, unread)) => {
-            rules = pack.rules.len() + unread.len();
+            rules = pack.rules.len() + unread.iter().filter(|fault| !fault.file.starts_with(&streams)).count();
             let (environment, unfit) = options.environment.load_beside(repo, &pack, &unread)?;
+            let (of_streams, unread): (Vec<_>, Vec<_>) =
+                unread.into_iter().partition(|fault| fault.file.starts_with(&streams));
+            faults("invalid-stream", of_streams);
             faults("invalid-rule", unread);
             faults("invalid-rule", unfit);
             faults("does-not-plan", udf_faults(&repo.sql()));
             findings.extend(of_pack(&repo.root, &pack, &environment, options.keys));
+            findings.extend(crate::streams::findings(&pack, &environment));
             if let Some(arroyo) = &options.arroyo {
                 let client = Client::new(&arroyo.url, arroyo.key.clone(), Timing::default())?;
                 findings.extend(ask_arroyo(&client, &repo.sql(), &pack, &environment).await?);
@@ -98,7 +103,7 @@ async fn ask_arroyo(client: &Client, sql: &Path, pack: &Pack, environment: &Envi
     let mut findings: Vec<Finding> = Vec::new();
     for rule in &pack.rules {
         // What does not compile was said already.
-        let Ok(program) = weir_rules::compile(&pack.only(&rule.header.name), environment) else { continue };
+        let Ok(program) = compile_for(&pack.only(&rule.header.name), environment, Target::Arroyo) else { continue };
         let udfs = weir_rules::udf_definitions(&sql.join("udfs"), &program.sql)?;
         let udfs: Vec<Udf> =
             udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
@@ -212,11 +217,14 @@ mod tests {
         fs::write(sql.join("environments/local.toml"), "[parameters.broken]\nx = 1\n[rules.gone]\nstage = \"off\"\n")
             .unwrap();
         let options = CheckOptions {
-            environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["broken.x=2".to_owned()] },
+            environment: EnvironmentOptions {
+                environment: Some("local".to_owned()),
+                set: vec!["broken.x=2".to_owned()],
+            },
             keys: 1000,
             arroyo: None,
         };
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         let (rules, found) = findings(&repo, &options).await.unwrap();
         let name = |finding: &Finding| finding.file.file_name().unwrap().to_string_lossy().into_owned();
         let errors: Vec<_> = found.iter().filter(|f| f.level == Level::Error).map(|f| (f.code, name(f))).collect();
@@ -288,7 +296,12 @@ mod tests {
             SELECT source AS key, event_time, value, 1.0 AS score FROM events -- #refused";
         let good = Rule::parse(Path::new("r.sql"), &text.replace("#refused", "")).unwrap();
         let bad = Rule::parse(Path::new("r.sql"), text).unwrap();
-        let pack = |rule| Pack { tables_file: "tables.sql".into(), tables: String::new(), rules: vec![rule] };
+        let pack = |rule| Pack {
+            tables_file: "tables.sql".into(),
+            tables: String::new(),
+            streams: Vec::new(),
+            rules: vec![rule],
+        };
         let stand_in = StandIn::start(Options { key: Some("secret".to_owned()), ..Options::default() }).await;
         let client = |key: &str| Client::new(stand_in.url(), Some(key.to_owned()), Timing::default()).unwrap();
         let sql = repo().sql();

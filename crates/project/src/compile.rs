@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use weir_engine::{Mismatches, PlanOptions};
 use weir_rules::{Environment, Pack, Program, RuleError, compile};
+use weir_stream::{did_you_mean, nearest};
 
 use crate::repo::Repo;
 
@@ -16,15 +17,21 @@ use crate::repo::Repo;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct EnvironmentOptions {
-    /// The environment: a file below sql/environments, without .toml
-    #[cfg_attr(feature = "clap", arg(long = "env", default_value = "local", value_name = "NAME"))]
-    pub environment: String,
+    /// The environment: a file below sql/environments, without .toml. The project's own default, or `local`, without it
+    #[cfg_attr(feature = "clap", arg(long = "env", value_name = "NAME"))]
+    pub environment: Option<String>,
     /// Sets a parameter of a rule, over the environment's own
     #[cfg_attr(feature = "clap", arg(long = "set", value_name = "RULE.PARAMETER=VALUE"))]
     pub set: Vec<String>,
 }
 
 impl EnvironmentOptions {
+    /// The environment's name: the project's default where none was given.
+    #[must_use]
+    pub fn name<'a>(&'a self, repo: &'a Repo) -> &'a str {
+        self.environment.as_deref().unwrap_or(&repo.manifest().environment)
+    }
+
     /// Reads the environment, with what `--set` changes in it.
     ///
     /// # Errors
@@ -40,10 +47,20 @@ impl EnvironmentOptions {
     /// # Errors
     /// When its file cannot be read, or an assignment does not fit the rules.
     pub fn load_beside(&self, repo: &Repo, pack: &Pack, unread: &[RuleError]) -> Result<(Environment, Vec<RuleError>)> {
-        let file = repo.sql().join("environments").join(format!("{}.toml", self.environment));
-        let text = fs::read_to_string(&file).with_context(|| {
-            format!("{} cannot be read\n  hint: --env names a file below sql/environments", file.display())
-        })?;
+        let name = self.name(repo);
+        let file = repo.sql().join("environments").join(format!("{name}.toml"));
+        // A project without environments has the usual one.
+        let text = if name == "local" && !repo.sql().join("environments").exists() {
+            String::new()
+        } else {
+            fs::read_to_string(&file).with_context(|| {
+                let hint = match other_environment(&file) {
+                    Some(name) => format!("did you mean --env {name}?"),
+                    None => "--env names a file below sql/environments".to_owned(),
+                };
+                format!("{} cannot be read\n  hint: {hint}", file.display())
+            })?
+        };
         let unread = |rule: &str| unread.iter().any(|fault| fault.file.file_stem().is_some_and(|name| name == rule));
         let (mut environment, mut faults) = match Environment::parse(&file, &text) {
             Ok(environment) => (environment, Vec::new()),
@@ -53,6 +70,22 @@ impl EnvironmentOptions {
             ("parameters", environment.parameters.keys().collect::<Vec<_>>()),
             ("rules", environment.rules.keys().collect()),
         ];
+        let streams = environment.streams.declared.keys();
+        let known = |name: &String| pack.streams.iter().any(|stream| stream.declaration.name == *name);
+        for name in streams.filter(|name| !known(name) && !unread(name)) {
+            let names: Vec<&str> = pack.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
+            faults.push(RuleError {
+                file: file.clone(),
+                line: 0,
+                column: 0,
+                message: format!("there is no stream `{name}`"),
+                hint: Some(if names.is_empty() {
+                    "[streams.NAME] names a file below sql/streams".to_owned()
+                } else {
+                    did_you_mean(name, names)
+                }),
+            });
+        }
         for (section, rules) in sections {
             for rule in rules.into_iter().filter(|rule| pack.rule(rule).is_none() && !unread(rule)) {
                 faults.push(RuleError {
@@ -71,6 +104,15 @@ impl EnvironmentOptions {
     }
 }
 
+/// The environment beside this file whose name is most like its own.
+fn other_environment(file: &Path) -> Option<String> {
+    let name = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let beside = fs::read_dir(file.parent()?).ok()?.flatten().map(|entry| entry.path());
+    let known: Vec<String> =
+        beside.filter(|path| path.extension().is_some_and(|e| e == "toml")).filter_map(name).collect();
+    nearest(&name(file.to_owned())?, known.iter().map(String::as_str)).map(str::to_owned)
+}
+
 /// Sets one parameter: `RULE.PARAMETER=VALUE`.
 ///
 /// # Errors
@@ -79,13 +121,16 @@ pub fn set(environment: &mut Environment, pack: &Pack, assignment: &str) -> Resu
     let parts = assignment.split_once('=').and_then(|(name, value)| Some((name.split_once('.')?, value)));
     let ((rule_name, name), value) =
         parts.with_context(|| format!("`{assignment}` is no assignment\n  hint: --set zscore.deviations=6"))?;
-    let rule = pack.rule(rule_name).with_context(|| format!("there is no rule `{rule_name}`"))?;
-    let known = || rule.header.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let rule = pack.rule(rule_name).with_context(|| {
+        let known = pack.rules.iter().map(|rule| rule.header.name.as_str());
+        format!("there is no rule `{rule_name}`\n  hint: {}", did_you_mean(rule_name, known))
+    })?;
+    let known = || did_you_mean(name, rule.header.parameters.keys().map(String::as_str));
     let parameter = rule
         .header
         .parameters
         .get(name)
-        .with_context(|| format!("rule `{rule_name}` has no parameter `{name}`\n  hint: it has {}", known()))?;
+        .with_context(|| format!("rule `{rule_name}` has no parameter `{name}`\n  hint: {}", known()))?;
     let value = parameter.parse(value).map_err(|e| anyhow!("{rule_name}.{name}: {e}"))?;
     environment.parameters.entry(rule_name.to_owned()).or_default().insert(name.to_owned(), value);
     Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
-use weir_engine::{MemorySink, MemorySource, RuleStats, RunOptions, RunReport, plan};
+use weir_engine::{Format, MemorySink, MemorySource, RuleStats, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
 use crate::{check::in_rule_file, compile::rule_plan_options};
@@ -56,14 +56,29 @@ impl Planned {
         weir_engine::Stats::new(&self.0)
     }
 
-    /// Runs it on these records, which stand in for every source.
+    /// Runs it on these records, which stand in for every source but those of declared streams.
     ///
     /// # Errors
     /// When the run fails.
-    pub async fn run(&self, records: &MemorySource, mut options: RunOptions) -> Result<Output> {
+    pub async fn run(&self, records: &MemorySource, options: RunOptions) -> Result<Output> {
+        self.run_on(&[(None, records.clone())], options).await
+    }
+
+    /// Runs it on records of declared streams, by the streams' names; of `None` are those for every other source. What has no records
+    /// here has none.
+    ///
+    /// # Errors
+    /// When the run fails.
+    pub async fn run_on(&self, feeds: &[(Option<&str>, MemorySource)], mut options: RunOptions) -> Result<Output> {
         let (anomalies, poison) = (MemorySink::new(), MemorySink::new());
         for source in self.0.sources() {
-            options.sources.insert(source.name.clone(), records.clone());
+            let stream = match &source.format {
+                Some(Format::Declared(declaration)) => Some(declaration.name.as_str()),
+                _ => None,
+            };
+            let feed = feeds.iter().find(|(of, _)| *of == stream);
+            let records = feed.map_or_else(|| MemorySource::new(Vec::new()), |(_, records)| records.clone());
+            options.sources.insert(source.name.clone(), records);
         }
         for other in self.0.sinks() {
             options.sinks.insert(other.name.clone(), MemorySink::new());

@@ -11,9 +11,20 @@ use crate::{
     DecodeMode, Environment, Pack, Rule, RuleError, SourceMap,
     guard::guards,
     projection::Identity,
+    streams::Used,
     template::{Output, quote},
     tokens,
 };
+
+/// Which engine a program is compiled for. Programs without declared streams are the same for both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Target {
+    /// The embedded engine, which decodes declared streams itself.
+    #[default]
+    Embedded,
+    /// Arroyo, where SQL takes records apart, or the gate has done so before.
+    Arroyo,
+}
 
 /// A compiled pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +46,19 @@ pub struct CompiledRule {
     pub version: String,
 }
 
-/// Compiles a pack for an environment. Rules at stage `off` are left out.
+/// Compiles a pack for an environment, for the embedded engine. Rules at stage `off` are left out.
 ///
 /// # Errors
 /// Every fault that was found.
 pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<RuleError>> {
+    compile_for(pack, environment, Target::Embedded)
+}
+
+/// Compiles a pack for an environment and an engine. What rules find, and the ids of it, depend on neither.
+///
+/// # Errors
+/// Every fault that was found.
+pub fn compile_for(pack: &Pack, environment: &Environment, target: Target) -> Result<Program, Vec<RuleError>> {
     let mut errors = unknown_parameters(pack, environment);
     let mut out = Output::default();
     out.generated("-- Compiled by weir. Edit the rule files, not this.");
@@ -47,29 +66,45 @@ pub fn compile(pack: &Pack, environment: &Environment) -> Result<Program, Vec<Ru
         errors.push(error);
     }
     let mut rules = Vec::new();
+    let mut used = Used::default();
+    let mut compiled = Output::default();
     for rule in &pack.rules {
         let mut rule = rule.clone();
         rule.header.stage = environment.stage(&rule);
+        rule.header.stream = environment.stream(&rule).map(str::to_owned);
         if rule.header.stage == Stage::Off {
             continue;
         }
-        match compile_rule(&rule, environment, &mut out) {
+        match compile_rule(&rule, pack, environment, &mut used, &mut compiled) {
             Ok(version) => rules.push(CompiledRule { name: rule.header.name.clone(), version }),
             Err(error) => errors.push(error),
         }
     }
+    if let Err(error) = used.write(pack, environment, target, &mut out) {
+        errors.push(error);
+    }
+    out.append(compiled);
     if errors.is_empty() { Ok(Program { sql: out.text, map: out.map, rules }) } else { Err(errors) }
 }
 
 /// Appends the rule's `INSERT` and returns its version.
-fn compile_rule(rule: &Rule, environment: &Environment, out: &mut Output) -> Result<String, RuleError> {
-    if environment.decode == DecodeMode::Typed {
-        refuse_whole_event(rule)?;
-    }
+fn compile_rule(
+    rule: &Rule,
+    pack: &Pack,
+    environment: &Environment,
+    used: &mut Used,
+    out: &mut Output,
+) -> Result<String, RuleError> {
     let values = parameter_values(rule, environment)?;
     let mut body = Output::default();
     body.written(&rule.file, rule.body_line, &rule.body, &values)?;
     let version = rule.version(&body.text);
+    let reading = used.add(pack, rule, rule.header.stream.as_deref(), &body)?;
+    // A declared stream is typed by its own file.
+    if environment.decode == DecodeMode::Typed && !reading.streams {
+        refuse_whole_event(rule)?;
+    }
+    let body = body.edited(&reading.edits);
 
     let file = rule.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let generated = |out: &mut Output, text: &str| out.generated_for(&rule.file, rule.body_line, text);

@@ -48,6 +48,8 @@ pub struct Environment {
 pub struct RuleSettings {
     /// In place of the header's: `active`, `shadow` or `off`.
     pub stage: Option<Stage>,
+    /// In place of the header's: the declared stream whose metrics `events` and `activity` are.
+    pub stream: Option<String>,
 }
 
 /// How the events stream is read.
@@ -125,7 +127,7 @@ pub enum SourceOffset {
 
 /// The streams' names.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "StreamsTable")]
 pub struct Streams {
     /// Where events enter.
     pub events: String,
@@ -134,6 +136,49 @@ pub struct Streams {
     /// How long the events stream keeps events: a longer window cannot be filled from it at a start without state. Kinesis's
     /// 24 hours when absent.
     pub events_retention: Option<Interval>,
+    /// What is said of declared streams: `[streams.NAME]`.
+    pub declared: BTreeMap<String, StreamSettings>,
+}
+
+/// What an environment says of a declared stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamSettings {
+    /// The Kinesis stream, by name or ARN, in place of the file's.
+    pub stream: Option<String>,
+    /// The Kinesis stream on which the gate puts its records for Arroyo; `weir-NAME-plain` when absent.
+    pub plain: Option<String>,
+}
+
+/// The table `streams` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StreamsTable {
+    events: Option<String>,
+    anomalies: Option<String>,
+    events_retention: Option<Interval>,
+    #[serde(flatten)]
+    declared: BTreeMap<String, toml::Value>,
+}
+
+impl TryFrom<StreamsTable> for Streams {
+    type Error = String;
+
+    fn try_from(table: StreamsTable) -> Result<Self, String> {
+        let mut streams = Self { events_retention: table.events_retention, ..Self::default() };
+        streams.events = table.events.unwrap_or(streams.events);
+        streams.anomalies = table.anomalies.unwrap_or(streams.anomalies);
+        for (name, value) in table.declared {
+            if !value.is_table() {
+                return Err(format!(
+                    "unknown field `{name}`, expected `events`, `anomalies`, `events_retention` or a table [streams.NAME]"
+                ));
+            }
+            let settings = value.try_into().map_err(|e: toml::de::Error| format!("streams.{name}: {}", e.message()))?;
+            streams.declared.insert(name, settings);
+        }
+        Ok(streams)
+    }
 }
 
 impl Default for Environment {
@@ -154,7 +199,12 @@ impl Default for Environment {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { events: "weir-events".to_owned(), anomalies: "weir-anomalies".to_owned(), events_retention: None }
+        Self {
+            events: "weir-events".to_owned(),
+            anomalies: "weir-anomalies".to_owned(),
+            events_retention: None,
+            declared: BTreeMap::new(),
+        }
     }
 }
 
@@ -180,6 +230,13 @@ impl Environment {
                     .hint("a Kinesis stream's name holds 1 to 128 letters, digits, `_`, `.` and `-`"));
             }
         }
+        for (name, settings) in &environment.streams.declared {
+            let named = [&settings.stream, &settings.plain].into_iter().flatten();
+            if let Some(stream) = named.into_iter().find(|stream| !is_kinesis_stream(stream)) {
+                return Err(RuleError::new(file, format!("streams.{name}: `{stream}` is no stream name"))
+                    .hint("a Kinesis stream's ARN, or its name: 1 to 128 letters, digits, `_`, `.` and `-`"));
+            }
+        }
         Ok(environment)
     }
 
@@ -187,6 +244,13 @@ impl Environment {
     #[must_use]
     pub fn stage(&self, rule: &Rule) -> Stage {
         self.rules.get(&rule.header.name).and_then(|settings| settings.stage).unwrap_or(rule.header.stage)
+    }
+
+    /// The declared stream of a rule here: the environment's, else its header's.
+    #[must_use]
+    pub fn stream<'a>(&'a self, rule: &'a Rule) -> Option<&'a str> {
+        let here = self.rules.get(&rule.header.name).and_then(|settings| settings.stream.as_deref());
+        here.or(rule.header.stream.as_deref())
     }
 
     /// What `tables.sql` may name as `${name}` or ask for by `-- @if`.
@@ -226,8 +290,22 @@ impl Environment {
     }
 }
 
+/// Whether a text is a Kinesis stream's name or ARN.
+pub(crate) fn is_kinesis_stream(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.len() <= 128 && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c))
+    };
+    match text.strip_prefix("arn:") {
+        None => is_name(text),
+        Some(arn) => {
+            let parts: Vec<&str> = arn.split(':').collect();
+            parts.len() == 5 && parts[1] == "kinesis" && parts[4].strip_prefix("stream/").is_some_and(is_name)
+        }
+    }
+}
+
 /// A time in SQL.
-fn literal(time: Timestamp) -> String {
+pub(crate) fn literal(time: Timestamp) -> String {
     format!("TIMESTAMP '{}'", time.to_string().replace('T', " ").trim_end_matches('Z'))
 }
 

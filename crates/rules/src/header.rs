@@ -24,6 +24,8 @@ pub struct Header {
     /// Words to find the rule by.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The declared stream whose metrics `events` and `activity` are; Weir's own `events` when absent.
+    pub stream: Option<String>,
     /// At most one alert a key in each such period; the alerter's default when absent.
     pub dedup: Option<Interval>,
     /// `active`, `shadow` (stored, never alerted) or `off` (not compiled).

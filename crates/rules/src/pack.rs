@@ -7,21 +7,26 @@ use std::{
 
 use weir_anomaly::Stage;
 
-use crate::{Rule, RuleError};
+use crate::{Rule, RuleError, StreamFile};
 
 /// The rules that are compiled into one pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pack {
-    /// `tables.sql`: sources, sinks and the views that rules select from.
+    /// `tables.sql`: sources, sinks and the views that rules select from. A project without one has Weir's own.
     pub tables_file: PathBuf,
     /// Its text.
     pub tables: String,
+    /// The declared streams, in the order of their names.
+    pub streams: Vec<StreamFile>,
     /// The rules, in the order of their names.
     pub rules: Vec<Rule>,
 }
 
+/// The tables of a project that has no `tables.sql` of its own.
+pub const OWN_TABLES: &str = include_str!("../../../sql/tables.sql");
+
 impl Pack {
-    /// Reads `tables.sql` and every `.sql` file below `rules` in a folder. Folders below `rules` group rules for people: all are
+    /// Reads `tables.sql`, every `streams/NAME.toml` and every `.sql` file below `rules` in a folder. Folders below `rules` group rules for people: all are
     /// one pack, and a name is given once.
     ///
     /// # Errors
@@ -40,11 +45,9 @@ impl Pack {
     /// # Errors
     /// When `tables.sql` or the folder cannot be read, or holds no rule.
     pub fn load_readable(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
-        let tables_file = folder.join("tables.sql");
-        let tables = read(&tables_file)?;
+        let (mut pack, mut faults) = Self::load_without_rules(folder)?;
         let rules_folder = folder.join("rules");
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut faults = Vec::new();
+        let rules = &mut pack.rules;
         for file in sql_files(&rules_folder)? {
             match read(&file).and_then(|text| Rule::parse(&file, &text)) {
                 Ok(rule) => match rules.iter().find(|other| other.header.name == rule.header.name) {
@@ -60,7 +63,18 @@ impl Pack {
         if rules.is_empty() && faults.is_empty() {
             return Err(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
         }
-        Ok((Self { tables_file, tables, rules }, faults))
+        Ok((pack, faults))
+    }
+
+    /// The tables and streams of a folder, without a rule, and what is wrong with the streams.
+    ///
+    /// # Errors
+    /// When `tables.sql` or the folder of streams cannot be read.
+    pub fn load_without_rules(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
+        let tables_file = folder.join("tables.sql");
+        let tables = if tables_file.exists() { read(&tables_file)? } else { OWN_TABLES.to_owned() };
+        let (streams, faults) = crate::streams::load(&folder.join("streams"))?;
+        Ok((Self { tables_file, tables, streams, rules: Vec::new() }, faults))
     }
 
     /// The rule of that name.
@@ -76,11 +90,11 @@ impl Pack {
         for rule in rules.iter_mut().filter(|rule| rule.header.stage == Stage::Off) {
             rule.header.stage = Stage::Active;
         }
-        Self { tables_file: self.tables_file.clone(), tables: self.tables.clone(), rules }
+        Self { rules, ..self.clone() }
     }
 }
 
-fn read(file: &Path) -> Result<String, RuleError> {
+pub(crate) fn read(file: &Path) -> Result<String, RuleError> {
     let text = fs::read_to_string(file).map_err(|e| RuleError::new(file, format!("cannot be read: {e}")))?;
     Ok(without_byte_order_mark(&text).to_owned())
 }

@@ -56,7 +56,10 @@ impl Rule {
         // Rules without policies keep the version that they had before there were any.
         let policies =
             if self.header.policies.is_empty() { String::new() } else { format!("\n{:?}", self.header.policies) };
-        let digest = Sha256::digest(format!("{meta:?}\n{filled_body}{policies}"));
+        // And so do rules on Weir's own events.
+        let stream = self.header.stream.as_deref().filter(|stream| *stream != "events");
+        let stream = stream.map_or_else(String::new, |stream| format!("\nstream {stream}"));
+        let digest = Sha256::digest(format!("{meta:?}\n{filled_body}{policies}{stream}"));
         digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use weir_anomaly::Timestamp;
 
-use crate::{Interval, RuleError, TimeMode, pack::without_byte_order_mark, rule::position};
+use crate::{Interval, RuleError, StreamFile, TimeMode, pack::without_byte_order_mark, rule::position};
+
+mod records;
+
+pub use records::Feed;
 
 /// The tests of one rule, as `sql/tests/RULE.toml` writes them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,29 +36,50 @@ pub struct TestCase {
     /// Which clock windows go by.
     #[serde(default = "event_time")]
     pub time: TimeMode,
+    /// The declared stream whose records these are; the only one that the rule reads when absent, else Weir's own events.
+    pub stream: Option<String>,
     /// Series of events.
     #[serde(default)]
     pub series: Vec<Series>,
     /// Records as they are, one JSON object each (or what else a producer might send).
-    #[serde(default)]
+    #[serde(default, alias = "records")]
     pub events: Vec<String>,
     /// The anomalies that must come, each by some of its fields; an empty list demands silence.
     pub expect: Vec<toml::Table>,
-    /// Why records of the case are no events, one reason for each such record in any order. Without it, no record may be refused.
+    /// Why records of the case are no events, one reason for each such record in any order; or how many there are. Without it, no
+    /// record may be refused.
     #[serde(default)]
-    pub expect_poison: Vec<String>,
+    pub expect_poison: ExpectedPoison,
 }
 
-/// Events of one source and metric, at a fixed step.
+/// Which records of a case are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expect_poison is a list of reasons, or how many records are refused")]
+pub enum ExpectedPoison {
+    /// One reason a record.
+    Reasons(Vec<String>),
+    /// So many, whatever the reasons.
+    Count(usize),
+}
+
+impl Default for ExpectedPoison {
+    fn default() -> Self {
+        Self::Reasons(Vec::new())
+    }
+}
+
+/// Events of one source and metric, at a fixed step; or, where there is a `field`, records of a declared stream, made after its first
+/// sample.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Series {
+    /// The declared stream, where the case has records of several.
+    pub stream: Option<String>,
+    /// The field of the stream that has the values.
+    pub field: Option<String>,
     /// The source.
-    #[serde(default = "default_source")]
-    pub source: String,
+    pub source: Option<String>,
     /// The metric.
-    #[serde(default = "default_metric")]
-    pub metric: String,
+    pub metric: Option<String>,
     /// The first event's time, RFC 3339.
     #[serde(default = "default_start")]
     pub start: String,
@@ -63,6 +88,9 @@ pub struct Series {
     pub step: Interval,
     /// The values, see [`values`].
     pub values: String,
+    /// Other fields of the stream, the same in each record.
+    #[serde(flatten)]
+    pub set: BTreeMap<String, toml::Value>,
 }
 
 impl TestFile {
@@ -78,7 +106,14 @@ impl TestFile {
         })?;
         for case in &tests.cases {
             for series in &case.series {
-                series.readings().map_err(|e| RuleError::new(file, format!("case `{}`: {e}", case.name)))?;
+                let fault = |e| RuleError::new(file, format!("case `{}`: {e}", case.name));
+                series.readings().map_err(fault)?;
+                if let Some(unknown) = series.set.keys().next().filter(|_| series.field.is_none()) {
+                    return Err(fault(format!(
+                        "unknown field `{unknown}`, expected one of `source`, `metric`, `start`, `step`, `values`"
+                    ))
+                    .hint("a series of a declared stream says which `field` has the values; then it may set others"));
+                }
             }
         }
         Ok(tests)
@@ -86,39 +121,18 @@ impl TestFile {
 }
 
 impl TestCase {
-    /// The records to put on the stream: time for arrival (nanoseconds since the epoch) and bytes, in order of time.
-    ///
-    /// # Errors
-    /// When a series cannot be read.
-    pub fn records(&self) -> Result<Vec<(i64, Vec<u8>)>, String> {
-        let mut records = Vec::new();
-        for series in &self.series {
-            for (nanos, value) in series.readings()? {
-                let event = json!({
-                    "timestamp": Timestamp::from_nanos(nanos).to_string(),
-                    "source": series.source, "metric": series.metric, "value": value,
-                });
-                records.push((nanos, event.to_string().into_bytes()));
-            }
-        }
-        // Several series interleave as they would on a stream; a stable sort keeps each in its own order.
-        records.sort_by_key(|(nanos, _)| *nanos);
-        // A record that carries no time arrives with the one before it, the first of all when a series begins.
-        let mut last = match records.last() {
-            Some((nanos, _)) => *nanos,
-            None => default_start().parse::<Timestamp>()?.nanos(),
-        };
-        for event in &self.events {
-            last = weir_decode::time(event.as_bytes()).map_or(last, Timestamp::nanos);
-            records.push((last, event.clone().into_bytes()));
-        }
-        Ok(records)
-    }
-
     /// What is wrong about the records that were refused, given their reasons; `None` when they are those of `expect_poison`.
     #[must_use]
     pub fn unexpected_poison<'a>(&'a self, found: impl Iterator<Item = &'a str>) -> Option<String> {
-        let mut left: Vec<&str> = self.expect_poison.iter().map(String::as_str).collect();
+        let reasons = match &self.expect_poison {
+            ExpectedPoison::Reasons(reasons) => reasons,
+            ExpectedPoison::Count(count) => {
+                let found = found.count();
+                return (found != *count)
+                    .then(|| format!("expect_poison is not what came: {found} records were refused, not {count}"));
+            }
+        };
+        let mut left: Vec<&str> = reasons.iter().map(String::as_str).collect();
         let mut more = Vec::new();
         for reason in found {
             match left.iter().position(|expected| *expected == reason) {
@@ -150,7 +164,7 @@ impl TestCase {
 
 impl Series {
     /// Times (nanoseconds since the epoch) and values, gaps left out.
-    fn readings(&self) -> Result<Vec<(i64, f64)>, String> {
+    pub(crate) fn readings(&self) -> Result<Vec<(i64, f64)>, String> {
         let start: Timestamp = self.start.parse()?;
         let step = i64::try_from(self.step.duration().as_nanos()).map_err(|_| "the step is too long")?;
         let mut readings = Vec::new();
@@ -217,14 +231,6 @@ fn event_time() -> TimeMode {
     TimeMode::Event
 }
 
-fn default_source() -> String {
-    "pump-1".to_owned()
-}
-
-fn default_metric() -> String {
-    "temperature".to_owned()
-}
-
 fn default_start() -> String {
     "2026-01-01T00:00:00Z".to_owned()
 }
@@ -256,8 +262,8 @@ mod tests {
     fn records_arrive_when_they_say_and_never_in_1970() {
         let events = r#"events = ['oops', '{"timestamp":1767229200000.0}', 'oops', '{"timestamp":"2026-01-01T02:00:00+01:00","source":{}}', '{"timestamp":17}']"#;
         let hours = |text: &str| -> Vec<String> {
-            let records = case(text).records().unwrap();
-            records.iter().map(|(nanos, _)| Timestamp::from_nanos(*nanos).to_string()).collect()
+            let feeds = case(text).records(&[], None).unwrap();
+            feeds[0].records.iter().map(|(nanos, _)| Timestamp::from_nanos(*nanos).to_string()).collect()
         };
         let (zero, one) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
         assert_eq!(hours(events), [zero, one, one, one, one]);
@@ -271,6 +277,23 @@ mod tests {
         let said = |found: &[&str]| case.unexpected_poison(found.iter().copied()).unwrap();
         assert_eq!(said(&["not_json"]), "expect_poison is not what came: missing bad_value");
         assert_eq!(said(&["not_json", "bad_value", "bad_value"]), "records are no events: bad_value");
+    }
+
+    #[test]
+    fn poison_is_expected_by_its_number_too() {
+        let case = case("expect_poison = 2");
+        assert_eq!(case.unexpected_poison(["bad_value", "not_json"].into_iter()), None);
+        assert!(case.unexpected_poison(["bad_value"].into_iter()).unwrap().contains("1 records were refused, not 2"));
+    }
+
+    #[test]
+    fn a_misspelt_word_of_a_series_is_an_error() {
+        let text = "[[case]]\nname = \"c\"\nexpect = []\nseries = [{ souce = \"a\", values = \"1\" }]\n";
+        let error = TestFile::parse(Path::new("a.toml"), text).unwrap_err();
+        assert!(
+            error.to_string().starts_with("a.toml: case `c`: unknown field `souce`, expected one of `source`"),
+            "{error}"
+        );
     }
 
     #[test]

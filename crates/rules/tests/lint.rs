@@ -25,7 +25,7 @@ fn found(header: &str, body: &str, environment: &str) -> Vec<Finding> {
     }
     let file = root.path().join("sql/rules/r.sql");
     let rule = Rule::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
-    let pack = Pack { tables_file: "tables.sql".into(), tables: String::new(), rules: vec![rule] };
+    let pack = Pack { tables_file: "tables.sql".into(), tables: String::new(), streams: Vec::new(), rules: vec![rule] };
     let environment = Environment::parse(Path::new("e.toml"), environment).unwrap();
     let mut findings = lint(&pack, &environment, &LintOptions { root: root.path(), keys: 1000 });
     for finding in &mut findings {
@@ -126,7 +126,7 @@ fn retention_is_the_environments() {
 fn a_name_is_given_once_and_a_rule_has_a_test() {
     let text = format!("{HEADER}\n{}", event("1.0", ""));
     let rules = ["a/r.sql", "b/r.sql"].map(|file| Rule::parse(Path::new(file), &text).unwrap()).to_vec();
-    let pack = Pack { tables_file: "tables.sql".into(), tables: String::new(), rules };
+    let pack = Pack { tables_file: "tables.sql".into(), tables: String::new(), streams: Vec::new(), rules };
     let options = LintOptions { root: Path::new("nowhere"), keys: 1 };
     let codes: Vec<_> = lint(&pack, &Environment::default(), &options).iter().map(|f| f.code).collect();
     assert_eq!(codes.iter().filter(|code| **code == "duplicate-name").count(), 1);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use weir_engine::{MemorySource, RawRecord, RunOptions};
 use weir_project::{Planned, Poison, compile::joined};
 use weir_rules::{
-    Environment, Pack, Program, TimeMode,
+    Environment, Pack, Program, RuleSettings, TimeMode, streams_of,
     testfile::{TestCase, TestFile},
 };
 
@@ -30,12 +30,40 @@ impl<'a> Plans<'a> {
         Self { pack: pack.only(rule), rule, tests, planned: BTreeMap::new() }
     }
 
-    fn of(&mut self, case: &TestCase) -> Result<&(Program, Planned)> {
+    /// The environment of a case. A rule that reads `events` reads those of the case's stream.
+    fn environment(&self, case: &TestCase) -> Environment {
         let mut environment = Environment { time: case.time, ..Environment::default() };
+        if let (Some(stream), Some(rule)) = (&case.stream, self.pack.rules.first())
+            && !streams_of(&self.pack, rule, &environment).iter().any(|s| s.declaration.name == *stream)
+        {
+            let settings = RuleSettings { stream: Some(stream.clone()), ..RuleSettings::default() };
+            environment.rules.insert(self.rule.to_owned(), settings);
+        }
+        environment
+    }
+
+    /// The records of a case, by the streams that they are for.
+    fn feeds(&self, case: &TestCase) -> Result<Feeds> {
+        let read = self.pack.rules.first().map(|rule| streams_of(&self.pack, rule, &self.environment(case)));
+        let own = match read.unwrap_or_default().as_slice() {
+            [only] => Some(only.declaration.name.clone()),
+            _ => None,
+        };
+        let feeds = case.records(&self.pack.streams, own.as_deref()).map_err(|e| anyhow!(e))?;
+        let record = |(nanos, bytes): (i64, Vec<u8>)| RawRecord {
+            payload: bytes.into(),
+            arrival_nanos: Some(nanos),
+            partition: 0,
+        };
+        Ok(feeds.into_iter().map(|feed| (feed.stream, feed.records.into_iter().map(record).collect())).collect())
+    }
+
+    fn of(&mut self, case: &TestCase) -> Result<&(Program, Planned)> {
+        let mut environment = self.environment(case);
         let parameters = environment.parameters.entry(self.rule.to_owned()).or_default();
         parameters.extend(self.tests.parameters.clone());
         parameters.extend(case.parameters.clone());
-        let name = format!("{:?} {parameters:?}", case.time);
+        let name = format!("{:?} {:?} {parameters:?}", case.time, case.stream);
         if !self.planned.contains_key(&name) {
             let program = weir_rules::compile(&self.pack, &environment).map_err(joined)?;
             let planned = Planned::new(&program)?;
@@ -44,6 +72,9 @@ impl<'a> Plans<'a> {
         self.planned.get(&name).context("a program that was just planned")
     }
 }
+
+/// Records by the declared stream that they are for; `None` is Weir's own events.
+type Feeds = Vec<(Option<String>, Vec<RawRecord>)>;
 
 /// What is wrong with a case.
 #[derive(Debug)]
@@ -74,14 +105,18 @@ const BATCHES: usize = 8;
 
 /// Runs a case on Arroyo: it must find there what is expected, and all that it finds must be what the embedded engine finds.
 pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
+    let feeds = plans.feeds(case)?;
     let (program, planned) = plans.of(case)?;
-    let records = records(case)?;
-    let mut found = arroyo.anomalies(program, case.time, &records).await?;
+    let [(None, records)] = feeds.as_slice() else {
+        let why = "records of declared streams are not fed to Arroyo yet";
+        return Err(anyhow!("{why}\nhint: leave out --engine for this rule").into());
+    };
+    let mut found = arroyo.anomalies(program, case.time, records).await?;
     sort(&mut found);
     if let Some(said) = diff::unexpected(&case.expected(), &found) {
         return Err(Fault::Unexpected { found, said });
     }
-    let (here, poison) = run(planned, &records, RunOptions::default()).await?;
+    let (here, poison) = run(planned, &feeds, RunOptions::default()).await?;
     if let Some(said) = case.unexpected_poison(poison.iter().map(|poison| poison.reason.as_str())) {
         return Err(anyhow!("{said}\n{}", told(&poison)).into());
     }
@@ -96,9 +131,9 @@ pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestC
 
 /// Runs a case.
 pub(super) async fn test(plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
+    let feeds = plans.feeds(case)?;
     let (_, planned) = plans.of(case)?;
-    let records = records(case)?;
-    let (found, poison) = run(planned, &records, RunOptions::default()).await?;
+    let (found, poison) = run(planned, &feeds, RunOptions::default()).await?;
     let refused = case.unexpected_poison(poison.iter().map(|poison| poison.reason.as_str()));
     if let Some(said) = diff::unexpected(&case.expected(), &found) {
         let refused = if poison.is_empty() { None } else { Some(told(&poison)) };
@@ -109,24 +144,24 @@ pub(super) async fn test(plans: &mut Plans<'_>, case: &TestCase) -> Result<(), F
         let hint = "expect_poison = [\"REASON\"] says that this is meant";
         return Err(anyhow!("{said}\n{}\nhint: {hint}", told(&poison)).into());
     }
-    Ok(unchanged(planned, case, &records, &found).await?)
+    Ok(unchanged(planned, case, &feeds, &found).await?)
 }
 
 /// The same anomalies must come of the same records, however they come.
-async fn unchanged(planned: &Planned, case: &TestCase, records: &[RawRecord], found: &[Fields]) -> Result<()> {
+async fn unchanged(planned: &Planned, case: &TestCase, feeds: &Feeds, found: &[Fields]) -> Result<()> {
     // One run shows both; which of them is at fault is asked only when there is a fault.
-    let batch_size = (records.len() / BATCHES).max(1);
-    let apart = restarted(planned, records, batch_size).await?;
+    let batch_size = (count(feeds) / BATCHES).max(1);
+    let apart = restarted(planned, feeds, batch_size).await?;
     if apart != found {
         let small = RunOptions { batch_size, ..RunOptions::default() };
-        let what = if anomalies(planned, records, small).await? == found {
+        let what = if anomalies(planned, feeds, small).await? == found {
             "a restart in the middle changes what is found"
         } else {
             "smaller batches change what is found"
         };
         bail!("{what}:\n{}", diff::changed(found, &apart));
     }
-    let Some(reordered) = reordered(records, case.time) else { return Ok(()) };
+    let Some(reordered) = reordered(feeds, case.time) else { return Ok(()) };
     let other = anomalies(planned, &reordered, RunOptions::default()).await?;
     if other != found {
         bail!(
@@ -137,20 +172,30 @@ async fn unchanged(planned: &Planned, case: &TestCase, records: &[RawRecord], fo
     Ok(())
 }
 
-fn records(case: &TestCase) -> Result<Vec<RawRecord>> {
-    let records = case.records().map_err(|e| anyhow!(e))?;
-    let record =
-        |(nanos, bytes): (i64, Vec<u8>)| RawRecord { payload: bytes.into(), arrival_nanos: Some(nanos), partition: 0 };
-    Ok(records.into_iter().map(record).collect())
+fn count(feeds: &Feeds) -> usize {
+    feeds.iter().map(|(_, records)| records.len()).sum()
 }
 
 /// The records in another order, as a stream of several shards may give them: each arrives up to the watermark's delay later
 /// than it should, and those of one instant are turned round where they are of different series. `None` where windows go by
 /// arrival, or where nothing moves.
-fn reordered(records: &[RawRecord], time: TimeMode) -> Option<Vec<RawRecord>> {
+fn reordered(feeds: &Feeds, time: TimeMode) -> Option<Feeds> {
     if time == TimeMode::Arrival {
         return None;
     }
+    let other: Vec<_> = feeds.iter().map(|(stream, records)| (stream, late(records))).collect();
+    if other.iter().all(|(_, records)| records.is_none()) {
+        return None;
+    }
+    let usual = |index: usize| feeds.get(index).map(|(_, records)| records.clone()).unwrap_or_default();
+    let feed = |(index, (stream, records)): (usize, (&Option<String>, Option<Vec<RawRecord>>))| {
+        (stream.clone(), records.unwrap_or_else(|| usual(index)))
+    };
+    Some(other.into_iter().enumerate().map(feed).collect())
+}
+
+/// Every other record of a stream later by the watermark's delay; `None` where nothing moves.
+fn late(records: &[RawRecord]) -> Option<Vec<RawRecord>> {
     let delay = i64::try_from(Environment::default().watermark_delay.duration().as_nanos()).unwrap_or(0);
     let mut keyed: Vec<(i64, usize)> = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
@@ -166,16 +211,16 @@ fn reordered(records: &[RawRecord], time: TimeMode) -> Option<Vec<RawRecord>> {
 }
 
 /// What comes of the records in batches of `size`, with a restart from a checkpoint in the middle.
-async fn restarted(planned: &Planned, records: &[RawRecord], size: usize) -> Result<Vec<Fields>> {
+async fn restarted(planned: &Planned, feeds: &Feeds, size: usize) -> Result<Vec<Fields>> {
     let folder = tempfile::tempdir().context("a folder for checkpoints")?;
     let options =
         || RunOptions { state: Some(folder.path().join("state").into()), batch_size: size, ..RunOptions::default() };
-    let half = u64::try_from(records.len() / 2).unwrap_or(0);
+    let half = u64::try_from(count(feeds) / 2).unwrap_or(0);
     let mut found = Vec::new();
     if half > 0 {
-        found = anomalies(planned, records, RunOptions { stop_after: Some(half), ..options() }).await?;
+        found = anomalies(planned, feeds, RunOptions { stop_after: Some(half), ..options() }).await?;
     }
-    found.extend(anomalies(planned, records, options()).await?);
+    found.extend(anomalies(planned, feeds, options()).await?);
     sort(&mut found);
     found.dedup();
     Ok(found)
@@ -199,13 +244,15 @@ fn told(poison: &[Poison]) -> String {
 }
 
 /// What the program writes to `anomalies` when its source ends after these records, in a fixed order.
-async fn anomalies(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<Vec<Fields>> {
-    Ok(run(planned, records, options).await?.0)
+async fn anomalies(planned: &Planned, feeds: &Feeds, options: RunOptions) -> Result<Vec<Fields>> {
+    Ok(run(planned, feeds, options).await?.0)
 }
 
 /// The same, with the records that it sent to quarantine.
-async fn run(planned: &Planned, records: &[RawRecord], options: RunOptions) -> Result<(Vec<Fields>, Vec<Poison>)> {
-    let output = planned.run(&MemorySource::new(records.to_vec()), options).await?;
+async fn run(planned: &Planned, feeds: &Feeds, options: RunOptions) -> Result<(Vec<Fields>, Vec<Poison>)> {
+    let feeds: Vec<_> =
+        feeds.iter().map(|(stream, records)| (stream.as_deref(), MemorySource::new(records.clone()))).collect();
+    let output = planned.run_on(&feeds, options).await?;
     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     Ok((parsed(&output.anomalies)?, output.poison))
 }

@@ -21,7 +21,7 @@ fn pack(body: &str) -> Pack {
     );
     let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
     let tables = std::fs::read_to_string(&tables_file).unwrap();
-    Pack { tables_file, tables, rules: vec![Rule::parse(Path::new("high.sql"), &text).unwrap()] }
+    Pack { tables_file, tables, streams: Vec::new(), rules: vec![Rule::parse(Path::new("high.sql"), &text).unwrap()] }
 }
 
 async fn fault(body: &str, case: &str) -> Option<String> {
@@ -66,6 +66,64 @@ async fn poison_that_nobody_expects_fails_a_silent_case_and_is_shown() {
     let missing =
         fault(SUM, "series = [{ values = \"1\" }]\nexpect = []\nexpect_poison = [\"not_json\"]").await.unwrap();
     assert!(missing.starts_with("expect_poison is not what came: missing not_json"), "{missing}");
+}
+
+const CLIMATE: &str = "key = \"device\"\ntime = { path = \"at\", format = \"unix\" }\nmetrics = [\"temperature\"]\n[fields]\ndevice = { type = \"text\", required = true }\ntemperature = \"double\"\nhumidity = \"double\"\n[[sample]]\nrecord = '{\"device\":\"x\",\"at\":1767225600,\"temperature\":1.0,\"humidity\":2.0}'\nrow = { device = \"x\" }\n";
+const DOORS: &str = "time = { path = \"at\", format = \"rfc3339\" }\n[fields]\nroom = \"text\"\nopened = \"integer\"\n[[sample]]\nrecord = '{\"room\":\"x\",\"at\":\"2026-01-01T00:00:00Z\",\"opened\":1}'\nrow = { room = \"x\" }\n";
+
+async fn fault_on_streams(body: &str, case: &str) -> Option<String> {
+    let tests = TestFile::parse(Path::new("high.toml"), &format!("[[case]]\nname = \"c\"\n{case}\n")).unwrap();
+    let stream = |name: &str, text: &str| weir_rules::StreamFile::parse(Path::new(name), text).unwrap();
+    let pack = Pack { streams: vec![stream("climate.toml", CLIMATE), stream("doors.toml", DOORS)], ..pack(body) };
+    let mut plans = Plans::new(&pack, "high", &tests);
+    case::test(&mut plans, &tests.cases[0]).await.err().map(|fault| fault.to_string())
+}
+
+const WARM: &str = "SELECT device AS key, event_time, temperature AS value, 0.5 AS score, humidity FROM climate WHERE temperature > 25.0";
+
+#[tokio::test]
+async fn a_series_of_a_stream_is_made_after_its_sample() {
+    let case = "series = [{ device = \"cellar\", humidity = 60, field = \"temperature\", values = \"12x3 30\" }]\nexpect = [{ key = \"cellar\", value = 30.0, timestamp = \"2026-01-01T00:03:00\", details = { humidity = 60.0 } }]";
+    for time in ["event", "arrival"] {
+        assert_eq!(fault_on_streams(WARM, &format!("time = \"{time}\"\n{case}")).await, None);
+    }
+    let unknown =
+        fault_on_streams(WARM, "series = [{ devise = \"a\", field = \"temperature\", values = \"1\" }]\nexpect = []")
+            .await;
+    assert!(unknown.unwrap().contains("did you mean `device`?"));
+    let without = fault_on_streams(WARM, "series = [{ values = \"1\" }]\nexpect = []").await;
+    assert!(without.unwrap().contains("field = \"…\", one of device, temperature, humidity"));
+}
+
+#[tokio::test]
+async fn poison_of_a_stream_is_loud_unless_it_is_expected() {
+    let case = "records = ['{\"device\":\"a\",\"at\":1767225600000}', 'oops']\nexpect = []";
+    let said = fault_on_streams(WARM, case).await.unwrap();
+    assert!(said.starts_with("records are no events: bad_time:at, not_json"), "{said}");
+    assert_eq!(fault_on_streams(WARM, &format!("{case}\nexpect_poison = [\"not_json\", \"bad_time:at\"]")).await, None);
+    assert_eq!(fault_on_streams(WARM, &format!("{case}\nexpect_poison = 2")).await, None);
+    assert!(fault_on_streams(WARM, &format!("{case}\nexpect_poison = 3")).await.is_some());
+}
+
+#[tokio::test]
+async fn a_rule_on_events_reads_the_stream_of_its_case() {
+    let case = "stream = \"climate\"\nseries = [{ device = \"cellar\", field = \"temperature\", values = \"10x10 20x10\" }]\nexpect = [{ key = \"cellar/temperature\", value = 200.0 }]";
+    assert_eq!(fault_on_streams(SUM, case).await, None);
+}
+
+#[tokio::test]
+async fn a_case_has_records_of_several_streams() {
+    let body = "SELECT room AS key, window, opened AS value, 0.5 AS score, temperature FROM (
+        SELECT d.room, d.window, d.opened, c.temperature FROM
+          (SELECT room, tumble(INTERVAL '10 minutes') AS window, sum(opened) AS opened FROM doors GROUP BY room, window) AS d
+          JOIN (SELECT device, tumble(INTERVAL '10 minutes') AS window, avg(temperature) AS temperature FROM climate GROUP BY device, window) AS c
+          ON d.window = c.window AND d.room = c.device) AS both WHERE temperature > 25.0";
+    let case = "series = [
+        { stream = \"climate\", device = \"cellar\", field = \"temperature\", values = \"12x10 30x10\" },
+        { stream = \"doors\", room = \"cellar\", field = \"opened\", values = \"1x20\" },
+    ]\nexpect = [{ key = \"cellar\", value = 10.0, details = { temperature = 30.0 } }]";
+    assert_eq!(fault_on_streams(body, case).await, None);
+    assert!(fault_on_streams(body, "records = ['{}']\nexpect = []").await.is_some(), "of neither stream");
 }
 
 #[tokio::test]

@@ -17,18 +17,21 @@ mod path;
 mod predicate;
 mod reason;
 mod row;
+mod template;
 mod time;
 
 pub mod infer;
 pub mod limits;
+pub mod plain;
 
 pub use declaration::{Declaration, Field, FieldType, Sample, SampleRecord, Scope, TimeField};
 pub use decode::{Decoder, Record};
 pub use envelope::{Envelope, Framing, Wrapping};
-pub use fault::Fault;
+pub use fault::{Fault, did_you_mean, nearest};
 pub use format::{Columns, Csv, Dissect, Format, NAMED_PATTERNS, PatternFault};
 pub use path::{Path, PathError, Step};
 pub use predicate::{Predicate, PredicateError};
 pub use reason::{Poison, Reason};
 pub use row::{Column, Control, ControlKind, Decoded, Row, RowSink, Rows, Tally, Value};
+pub use template::Template;
 pub use time::{Pattern, PatternError, TimeFault, TimeFormat, TimeReader, Unit, Zone};

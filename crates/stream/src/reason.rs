@@ -27,7 +27,7 @@ pub enum Reason {
     RepeatedField,
     /// Not a text of the declared pattern, number of columns or quoting.
     BadFormat,
-    /// A member that the stream's file reads stands there twice, with two values: its path.
+    /// A member that the stream's file reads stands there twice with two values, or more often: its path.
     DuplicateKey(String),
     /// The time is missing, unreadable, or cannot be in the declared unit: its path.
     BadTime(String),

@@ -66,6 +66,8 @@ pub struct Tally {
     pub rows: u64,
     /// Rows that `ignore` left out.
     pub ignored: u64,
+    /// Accepted records all of whose rows were left out.
+    pub left_out: u64,
     /// Records that were refused.
     pub poison: u64,
     /// Weir's own control records.
@@ -77,6 +79,7 @@ impl std::ops::AddAssign for Tally {
         self.accepted += other.accepted;
         self.rows += other.rows;
         self.ignored += other.ignored;
+        self.left_out += other.left_out;
         self.poison += other.poison;
         self.control += other.control;
     }

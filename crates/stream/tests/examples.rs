@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use weir_stream::{Declaration, Decoded, Decoder, Record, Rows, infer};
+use weir_stream::{Declaration, Decoded, Decoder, Record, Rows, infer, plain::Unpacker};
 
 /// How many lines of a proposal a person may have to mend.
 const MOST_MENDED: usize = 5;
@@ -34,7 +34,7 @@ fn examples() -> Vec<Example> {
 
 fn example(folder: PathBuf) -> Example {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let file = folder.join(format!("{name}.toml"));
+    let file = folder.join(format!("sql/streams/{name}.toml"));
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let declaration = Declaration::parse(&file, &text)
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
@@ -100,7 +100,7 @@ fn records_give_the_rows_beside_them() {
 #[test]
 fn samples_give_what_they_say() {
     for example in examples() {
-        let file = example.folder.join(format!("{}.toml", example.name));
+        let file = example.folder.join(format!("sql/streams/{}.toml", example.name));
         let faults =
             example.declaration.check_samples(&file, &example.text, |name| fs::read(example.folder.join(name)));
         assert!(faults.is_empty(), "{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -152,5 +152,26 @@ fn a_proposal_decodes_what_it_was_made_from() {
             proposal.declaration.check_samples(file, &proposal.toml, |_| Err(std::io::Error::other("none"))),
             []
         );
+    }
+}
+
+/// The gate's stream shows the same rows.
+#[test]
+fn the_gate_writes_what_the_examples_say() {
+    for example in examples() {
+        let columns = example.declaration.columns();
+        let mut unpacker = Unpacker::new(&example.declaration);
+        let mut plain = Decoder::new(&example.declaration.plain());
+        for (index, bytes) in example.records.iter().enumerate() {
+            let arrival = 1_767_259_800_000_000_000;
+            let mut direct = Rows::default();
+            Decoder::new(&example.declaration).decode(Record { bytes, arrival: Some(arrival) }, &mut direct);
+            let unpacked = unpacker.unpack(bytes, arrival, &index.to_string());
+            let text = unpacked.rows.iter().map(|row| row.line.as_str()).collect::<Vec<_>>().join("\n");
+            let mut through = Rows::default();
+            plain.decode(Record::new(text.as_bytes()), &mut through);
+            let shown = |rows: &Rows| rows.rows().map(|row| row.to_json(&columns)).collect::<Vec<_>>();
+            assert_eq!(shown(&through), shown(&direct), "{}: record {index}", example.name);
+        }
     }
 }

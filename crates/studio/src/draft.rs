@@ -43,15 +43,14 @@ pub(crate) fn relative(repo: &Repo, file: &Path) -> String {
 /// The pack with the draft as its only rule: faults of other rules do not matter to it.
 pub(crate) fn pack_of(repo: &Repo, path: &str, text: &str) -> Result<Pack> {
     let rule = Rule::parse(&file_of(repo, path)?, text)?;
-    let tables_file = repo.sql().join("tables.sql");
-    let tables =
-        fs::read_to_string(&tables_file).with_context(|| format!("{} cannot be read", tables_file.display()))?;
-    Ok(Pack { tables_file, tables, rules: vec![rule] })
+    // A stream's file that is faulty is for `weir check` to name: a rule that reads it does not plan.
+    let (pack, _) = Pack::load_without_rules(&repo.sql())?;
+    Ok(Pack { rules: vec![rule], ..pack })
 }
 
 /// The environment, as far as it concerns these rules.
 pub(crate) fn environment_of(repo: &Repo, name: &str, pack: &Pack) -> Result<Environment> {
-    let options = EnvironmentOptions { environment: name.to_owned(), set: Vec::new() };
+    let options = EnvironmentOptions { environment: Some(name.to_owned()), set: Vec::new() };
     // What it says of other rules is for `weir check` to judge.
     let (mut environment, _) = options.load_beside(repo, pack, &[])?;
     let of_pack = |rule: &String| pack.rule(rule).is_some();

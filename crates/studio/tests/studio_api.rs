@@ -239,7 +239,10 @@ async fn what_the_page_evaluates_is_what_a_backtest_says() {
     let options = BacktestOptions {
         input: vec![input.display().to_string()],
         rules: vec!["hot".to_owned()],
-        environment: EnvironmentOptions { environment: "local".to_owned(), set: vec!["hot.limit=66.5".to_owned()] },
+        environment: EnvironmentOptions {
+            environment: Some("local".to_owned()),
+            set: vec!["hot.limit=66.5".to_owned()],
+        },
         columns: Columns::default(),
         from: None,
         to: None,

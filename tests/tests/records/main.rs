@@ -78,7 +78,7 @@ fn a_record_is_one_object_or_poison_byte_for_byte() {
     }
     let found = found(MODES[0], &[b"\xff\xfe", &[0x1f, 0x8b, 8, 0]]);
     assert_eq!(found.kinds(), [("not_utf8", 2)].into());
-    assert_eq!(found.poison[0].reason, PoisonReason::NotUtf8);
+    assert_eq!(found.poison[0].reason, PoisonReason::NotUtf8.as_str());
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn line(decoded: &Decoded) -> String {
 async fn by_sql(records: &[Vec<u8>], time: TimeMode) -> Vec<String> {
     let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
     let tables = std::fs::read_to_string(&tables_file).unwrap();
-    let pack = Pack { tables_file, tables, rules: Vec::new() };
+    let pack = Pack { tables_file, tables, streams: Vec::new(), rules: Vec::new() };
     let sql = compile(&pack, &Environment { time, ..Environment::default() }).unwrap().sql;
     let sql = format!(
         "{sql}\nCREATE TABLE found (kind TEXT, timestamp TIMESTAMP, value DOUBLE, source TEXT, metric TEXT, id TEXT) WITH \

@@ -47,8 +47,13 @@ impl WithBeats {
     }
 
     fn fetch(&mut self) -> io::Result<()> {
-        self.next = self.events.next().transpose()?.map(|(head, record)| (head.nanos, record));
-        Ok(())
+        loop {
+            self.next = self.events.next().transpose()?.map(|(head, record)| (head.nanos, record));
+            // A further reading of a record is no record.
+            if self.next.as_ref().is_none_or(|(_, record)| !record.is_empty()) {
+                return Ok(());
+            }
+        }
     }
 
     /// The first heartbeat after a time.

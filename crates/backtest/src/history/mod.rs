@@ -1,8 +1,10 @@
 //! History: every event as the record that the stream would carry, in order of time, most of it on disk.
 //!
-//! [`store`] keeps the records, [`beats`] puts the heartbeats between them, [`sampling`] and [`stray`] look at their times.
+//! [`store`] keeps the records, [`beats`] puts the heartbeats between them, [`declared`] reads those of declared streams, [`sampling`]
+//! and [`stray`] look at their times.
 
 mod beats;
+pub(crate) mod declared;
 mod sampling;
 mod store;
 mod stray;
@@ -31,7 +33,11 @@ const SPILL: &str = "history in a temporary file (TMPDIR says where)";
 #[derive(Debug)]
 pub(super) struct History {
     store: Store,
-    /// Events in it.
+    /// The declared stream whose raw records these are; `None`: Weir's own events.
+    pub(super) stream: Option<String>,
+    /// Whether the heartbeat's control records belong between them.
+    heartbeat: bool,
+    /// Events in it; of a declared stream, records.
     pub(super) events: usize,
     /// By name (`source/metric`).
     pub(super) series: BTreeMap<String, Series>,
@@ -74,14 +80,23 @@ pub type Points = Vec<(i64, f64)>;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Refused {
     /// How many, by reason; and the first of each, with its place.
-    pub(super) by_reason: BTreeMap<&'static str, (usize, String)>,
+    pub(super) by_reason: BTreeMap<String, (usize, String)>,
     /// Records of Weir's own.
     pub(super) control: usize,
     /// Events that named no source and are `unknown`.
     pub(super) without_source: usize,
+    /// Rows that the file of a declared stream leaves out.
+    pub(super) ignored: u64,
 }
 
 impl Refused {
+    fn count_one(&mut self, reason: &str, first: impl FnOnce() -> String) {
+        match self.by_reason.get_mut(reason) {
+            Some((count, _)) => *count += 1,
+            None => drop(self.by_reason.insert(reason.to_owned(), (1, first()))),
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         self.by_reason.values().map(|(count, _)| count).sum()
     }
@@ -101,13 +116,22 @@ impl History {
 
     /// The records as a source of the engine, with heartbeats for rules whose longest window is so long (nanoseconds).
     pub(super) fn source(&self, longest: i64) -> MemorySource {
+        if !self.heartbeat {
+            return MemorySource::stored(Arc::new(AsTheyAre(self.store.clone())));
+        }
         let stored = WithHeartbeats { store: self.store.clone(), sampling: self.sampling, longest };
         MemorySource::stored(Arc::new(stored))
     }
 
+    /// The same, with the stream that the records are for.
+    pub(super) fn feeds(&self, longest: i64) -> [(Option<&str>, MemorySource); 1] {
+        [(self.stream.as_deref(), self.source(longest))]
+    }
+
     /// Time, value and series of every event, in order of time.
     pub(super) fn heads(&self) -> impl Iterator<Item = Result<Head>> {
-        self.store.heads().map(|head| head.context(SPILL))
+        let readings = self.store.heads().filter(|head| head.as_ref().map_or(true, Head::is_reading));
+        readings.map(|head| head.context(SPILL))
     }
 
     /// The records of the series that are wanted between two times, both inside, in order of time: `(nanoseconds, series, record)`.
@@ -153,6 +177,22 @@ impl History {
     }
 }
 
+/// Records without anything between them.
+#[derive(Debug)]
+struct AsTheyAre(Store);
+
+impl StoredRecords for AsTheyAre {
+    fn read(&self) -> Box<dyn Iterator<Item = io::Result<RawRecord>> + Send> {
+        let record = |read: io::Result<(Head, bytes::Bytes)>| match read {
+            // A further reading of the record before it.
+            Ok((_, payload)) if payload.is_empty() => None,
+            Ok((head, payload)) => Some(Ok(RawRecord { payload, arrival_nanos: Some(head.nanos), partition: 0 })),
+            Err(error) => Some(Err(error)),
+        };
+        Box::new(self.0.read().filter_map(record))
+    }
+}
+
 #[derive(Debug)]
 struct WithHeartbeats {
     store: Store,
@@ -175,6 +215,10 @@ pub(super) struct Builder {
     numbers: HashMap<String, HashMap<String, u32>>,
     readings: Vec<usize>,
     refused: Refused,
+    /// Of a declared stream: its name, and whether heartbeats pass over it.
+    stream: Option<(String, bool)>,
+    /// How many records there are, where a record may have several readings.
+    records: usize,
 }
 
 impl Builder {
@@ -183,7 +227,7 @@ impl Builder {
     }
 
     pub(super) fn events(&self) -> usize {
-        self.collector.records()
+        if self.stream.is_some() { self.records } else { self.collector.records() }
     }
 
     /// Takes what a reader found in a file or stream of this name.
@@ -206,11 +250,41 @@ impl Builder {
                 Ok(())
             }
             Read::Refused(refusal) => {
-                let first = || (0, format!("{of}:{}: {}", found.line, refusal.message));
-                self.refused.by_reason.entry(refusal.reason).or_insert_with(first).0 += 1;
+                let first = || format!("{of}:{}: {}", found.line, refusal.message);
+                self.refused.count_one(refusal.reason, first);
                 Ok(())
             }
         }
+    }
+
+    /// Takes a raw record of a declared stream that was found at a place.
+    pub(super) fn take_raw(
+        &mut self,
+        place: &dyn std::fmt::Display,
+        bytes: &[u8],
+        arrival: Option<i64>,
+        reader: &mut declared::Reader,
+    ) -> Result<()> {
+        let (read, at) = reader.read(bytes, arrival)?;
+        if self.stream.is_none() {
+            self.stream = Some((reader.stream().name.clone(), reader.stream().heartbeat));
+        }
+        self.refused.control += read.control;
+        self.refused.ignored = self.refused.ignored.saturating_add(read.ignored);
+        for poison in &read.refused {
+            self.refused.count_one(&poison.reason.to_string(), || format!("{place}: {}", poison.detail));
+        }
+        let past = |time: Timestamp| self.to.is_some_and(|to| time > to);
+        if read.readings.is_empty() || read.readings.iter().all(|reading| past(reading.time)) {
+            return Ok(());
+        }
+        self.records += 1;
+        self.collector.push((at, 0.0, Head::RECORD), bytes).context(SPILL)?;
+        for reading in read.readings {
+            let series = self.number(&reading.source, &reading.metric)?;
+            self.collector.push((reading.time.nanos(), reading.value, series), b"").context(SPILL)?;
+        }
+        Ok(())
     }
 
     fn number(&mut self, source: &str, metric: &str) -> Result<u32> {
@@ -241,6 +315,9 @@ impl Builder {
         let mut end = 0;
         for head in store.heads() {
             let head = head.context(SPILL)?;
+            if !head.is_reading() {
+                continue;
+            }
             gaps.take(head.series, head.nanos);
             silences.take(head.nanos);
             end = head.nanos;
@@ -254,8 +331,12 @@ impl Builder {
                 series.insert(format!("{source}/{metric}"), own);
             }
         }
+        let records = if self.stream.is_some() { self.records } else { store.records() };
+        let (stream, heartbeat) = self.stream.map_or((None, true), |(name, heartbeat)| (Some(name), heartbeat));
         Ok(History {
-            events: store.records(),
+            events: records,
+            stream,
+            heartbeat,
             store,
             series,
             first,

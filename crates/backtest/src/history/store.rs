@@ -39,6 +39,14 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// In place of a series: the record itself, whose readings are heads of their own.
+    pub(crate) const RECORD: u32 = u32::MAX;
+
+    /// Whether it is a reading of a series.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.series != Self::RECORD
+    }
+
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&self.nanos.to_le_bytes())?;
         out.write_all(&self.value.to_le_bytes())?;

@@ -1,10 +1,11 @@
 //! Where history comes from: files, folders, what lies in S3, and what a stream keeps.
 
-mod listing;
+pub(super) mod declared;
 mod notes;
 mod objects;
 
 use std::{
+    ops::ControlFlow,
     path::Path,
     sync::{
         Arc,
@@ -16,13 +17,13 @@ use std::{
 use anyhow::{Result, bail};
 use weir_anomaly::Timestamp;
 use weir_cloud::{Clients, stream};
+use weir_records::listing::{self, Listing};
 
 use super::{
     history::{Builder, History},
     replay::{PROGRESS_INTERVAL, grouped},
 };
 use crate::data::read::{self, Columns, Found, Maker, Outcome};
-use listing::Listing;
 use notes::Files;
 
 /// Names a stream in place of a file.
@@ -147,7 +148,7 @@ impl Reading<'_> {
         let mut line = 0;
         stream::retained(&clients, stream, &mut |record| {
             line += 1;
-            for data in records_in(record) {
+            for data in records_in(record.data) {
                 let record = match &maker {
                     Some(maker) => {
                         maker.write_json(data, &mut made);
@@ -158,7 +159,7 @@ impl Reading<'_> {
                 history.take(stream, &Found { line, record, read: read::of_stream(record) })?;
                 progress.look(history);
             }
-            Ok::<(), anyhow::Error>(())
+            Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
         })
         .await
     }

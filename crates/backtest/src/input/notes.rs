@@ -43,10 +43,15 @@ impl Files {
             notes.push(format!("without events: {}", some(&self.empty)));
         }
         for (why, names) in &self.skipped {
-            notes.push(format!("skipped: {} ({why})", some(names)));
+            notes.push(skipped(why, names));
         }
         notes
     }
+}
+
+/// What was passed over for one reason.
+pub(super) fn skipped(why: &str, names: &[String]) -> String {
+    format!("skipped: {} ({why})", some(names))
 }
 
 /// The first names, and how many more there are.
@@ -71,6 +76,12 @@ pub(super) fn of(history: &History) -> Vec<String> {
         for (reason, (_, first)) in &refused.by_reason {
             notes.push(format!("  the first {reason}: {first}"));
         }
+    }
+    if refused.ignored > 0 {
+        notes.push(format!(
+            "{} rows are left out by the stream's `ignore`",
+            grouped(usize::try_from(refused.ignored).unwrap_or(usize::MAX))
+        ));
     }
     if refused.without_source > 0 {
         notes.push(format!(

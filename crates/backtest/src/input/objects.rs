@@ -5,8 +5,9 @@ use weir_cloud::{
     Clients,
     object::{Bucket, Object},
 };
+use weir_records::listing::skipped_object;
 
-use super::{Reading, listing::skipped_object};
+use super::Reading;
 use crate::data::read::Outcome;
 
 /// Reads an object, or every object below a prefix, in the order of their keys. `place` is `BUCKET/KEY`.

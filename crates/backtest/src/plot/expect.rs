@@ -63,7 +63,7 @@ pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunO
     }
     let program = compile(&open, &rules.environment).map_err(joined)?;
     let planned = Planned::new(&program)?;
-    let output = planned.run(&history.source(planned.longest_window()), options).await?;
+    let output = planned.run_on(&history.feeds(planned.longest_window()), options).await?;
     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     for row in &output.anomalies {
         let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };

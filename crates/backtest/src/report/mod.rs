@@ -50,7 +50,7 @@ struct HistoryRow {
     events: usize,
     /// Records that were no events.
     skipped: usize,
-    skipped_by_reason: BTreeMap<&'static str, usize>,
+    skipped_by_reason: BTreeMap<String, usize>,
     /// Records of Weir's own, in whose place the backtest puts heartbeats of its own.
     control: usize,
     /// Events far before or after all others; `first`, `last` and `days` are without them.
@@ -129,7 +129,7 @@ impl Report {
                     .refused
                     .by_reason
                     .iter()
-                    .map(|(reason, (count, _))| (*reason, *count))
+                    .map(|(reason, (count, _))| (reason.clone(), *count))
                     .collect(),
                 control: history.refused.control,
                 strays: history.strays.iter().map(|stray| stray.events).sum(),

@@ -6,19 +6,26 @@ use anyhow::{Context, Result};
 use weir_anomaly::Timestamp;
 use weir_backtest::{Answer, BacktestOptions, backtest};
 use weir_project::EnvironmentOptions;
+use weir_rules::Interval;
 
 use crate::{columns::ColumnOptions, target::Target};
 
 /// Replays history through the rules at full speed, and says what they would have found
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input s3://my-bucket/readings/2026/ --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
+    after_help = "Examples:\n  weir backtest --input readings.csv --plot plot.svg\n  weir backtest --input records.jsonl --as climate\n  weir backtest --input history/ --rules zscore --labels labels.json --json\n  weir backtest --input s3://my-bucket/readings/2026/ --json\n  weir backtest --input kinesis://weir-events --compare main --markdown"
 )]
 pub(crate) struct BacktestCommand {
     /// A file (JSON, CSV with a header line, either also as gzip or zstd, or Parquet), a folder of such files, s3://BUCKET/PREFIX for
     /// the same in S3, or kinesis://STREAM for what the stream keeps
     #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
+    /// Reads the input as raw records of this declared stream (sql/streams/NAME.toml), exactly as the stream is read
+    #[arg(long = "as", value_name = "NAME")]
+    stream: Option<String>,
+    /// With --as, for streams that go by arrival: records of files arrive so far apart, such as 1s
+    #[arg(long, value_name = "INTERVAL")]
+    every: Option<Interval>,
     /// Only these rules: names, their files, or folders of them
     #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "RULE")]
     rules: Vec<String>,
@@ -68,6 +75,8 @@ impl BacktestCommand {
     fn options(self) -> BacktestOptions {
         BacktestOptions {
             input: self.input,
+            stream: self.stream,
+            every: self.every,
             rules: self.rules,
             environment: self.environment,
             columns: self.columns.columns(),

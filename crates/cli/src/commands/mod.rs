@@ -1,20 +1,29 @@
 //! One file a command.
 
+pub(crate) mod add;
 pub(crate) mod backtest;
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod explain;
 pub(crate) mod failures;
 pub(crate) mod generate;
+pub(crate) mod health;
+pub(crate) mod init;
+pub(crate) mod list;
 pub(crate) mod new;
+pub(crate) mod own;
 pub(crate) mod put;
 pub(crate) mod quarantine;
+pub(crate) mod review;
+pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod silence;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod studio;
 pub(crate) mod tail;
 pub(crate) mod test;

@@ -3,8 +3,9 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
-use weir_project::{EngineKind, Repo};
+use weir_project::{EngineKind, Repo, compile::load_pack};
 use weir_ruletest::{Options, Outcome, Passed};
+use weir_stream::nearest;
 
 /// Runs the test file of every rule; exit code 1 when a case fails
 ///
@@ -35,17 +36,27 @@ pub(crate) struct TestCommand {
 
 pub(crate) async fn run(command: TestCommand) -> Result<ExitCode> {
     let TestCommand { part, filter, junit, engine, update } = command;
-    let options = Options { filter: filter.or(part), engine, update };
-    let tested = weir_ruletest::run(&Repo::find()?, options, tell).await?;
+    let (repo, filter) = (Repo::find()?, filter.or(part));
+    let tested = weir_ruletest::run(&repo, Options { filter: filter.clone(), engine, update }, tell).await?;
     let (passed, failed) = tested.counts();
     println!("\ntest result: {passed} passed; {failed} failed; 0 ignored; in {:.2} s", tested.took.as_secs_f64());
     if let Some(file) = &junit {
         fs::write(file, tested.junit()).with_context(|| format!("{} cannot be written", file.display()))?;
     }
     if tested.outcomes.is_empty() {
-        bail!("no case was run\n  hint: a filter names a part of a rule's or a case's name");
+        bail!("no case was run\n  hint: {}", hint(filter.as_deref()));
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a filter that nothing fits was likely meant to be.
+fn hint(filter: Option<&str>) -> String {
+    let rules = Repo::find().and_then(|repo| load_pack(&repo.sql())).map(|pack| pack.rules).unwrap_or_default();
+    let names = rules.iter().map(|rule| rule.header.name.as_str());
+    match filter.and_then(|filter| nearest(filter, names)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "a filter names a part of a rule's or a case's name".to_owned(),
+    }
 }
 
 fn tell(outcome: &Outcome) {

@@ -23,4 +23,4 @@ mod windows;
 pub use error::RunError;
 pub use options::RunOptions;
 pub use runtime::{DecodedRows, run};
-pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats};
+pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats, StreamStats};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::StringArray;
 use serde::Serialize;
+use weir_stream::Tally;
 
 use crate::connectors::{ConnectorCounters, ConnectorStats};
 use crate::program::{Program, RuleInfo};
@@ -35,6 +36,8 @@ pub(crate) struct SourceCounters {
     pub(crate) bytes: AtomicU64,
     pub(crate) late: AtomicU64,
     pub(crate) poison: AtomicU64,
+    /// What the records of a declared stream became.
+    pub(crate) tally: Mutex<Option<Tally>>,
     pub(crate) without_time: AtomicU64,
     pub(crate) future: AtomicU64,
     /// −1 where it has no meaning.
@@ -137,6 +140,7 @@ impl Stats {
             bytes: get(&s.bytes),
             late: get(&s.late),
             poison: get(&s.poison),
+            stream: s.tally.lock().unwrap_or_else(PoisonError::into_inner).map(StreamStats::from),
             without_time: get(&s.without_time),
             future: get(&s.future),
             lag_millis: u64::try_from(s.lag_millis.load(Ordering::Relaxed)).ok(),
@@ -237,6 +241,9 @@ pub struct SourceStats {
     pub late: u64,
     /// Records that could not be decoded and were dropped (`bad_data = 'drop'`).
     pub poison: u64,
+    /// Of a declared stream: what became of each record inside the records that were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamStats>,
     /// Rows whose event time or watermark is missing or unusable.
     pub without_time: u64,
     /// Rows whose event time lies too far beyond their arrival to move the watermark. They are events all the same.
@@ -248,6 +255,39 @@ pub struct SourceStats {
     /// Faults of the service that is read; `None` where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connector: Option<ConnectorStats>,
+}
+
+/// What records of a declared stream became. A record here is what is accepted or refused as a whole: one line of several, one log
+/// event of a message. Each is exactly one of these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StreamStats {
+    /// Accepted, with or without rows (a list that `each` walks may be empty).
+    pub accepted: u64,
+    /// Accepted, and every row left out by the file's `ignore`; the other side's control messages too.
+    pub ignored: u64,
+    /// Refused, with a reason.
+    pub poison: u64,
+    /// Control records of Weir's own.
+    pub control: u64,
+}
+
+impl StreamStats {
+    /// All of them.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.accepted + self.ignored + self.poison + self.control
+    }
+}
+
+impl From<Tally> for StreamStats {
+    fn from(tally: Tally) -> Self {
+        Self {
+            accepted: tally.accepted.saturating_sub(tally.left_out),
+            ignored: tally.left_out,
+            poison: tally.poison,
+            control: tally.control,
+        }
+    }
 }
 
 impl SourceStats {

@@ -1,9 +1,11 @@
 //! The tables that a program reads and writes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
+use weir_stream::Declaration;
 
 use crate::formats::json::TimestampFormat;
 
@@ -17,7 +19,7 @@ pub enum TableKind {
 }
 
 /// How a record's bytes are read and written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Format {
     /// One JSON object a record; `unstructured` keeps the whole record as text in the column `value`.
     Json {
@@ -30,6 +32,8 @@ pub enum Format {
     RawString,
     /// The record's bytes in the column `value`.
     RawBytes,
+    /// As a declared stream says; Arroyo has no such format.
+    Declared(Arc<Declaration>),
 }
 
 /// What happens to a record that cannot be decoded.

@@ -1,6 +1,9 @@
 //! Lints of a rule as a whole: its header, its name, its test, its columns.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::Rule;
 
@@ -16,6 +19,12 @@ pub(super) const UNUSED_PARAMETER: &str = "unused-parameter";
 
 /// What people write when they do not know yet.
 const NOBODY: [&str; 8] = ["", "todo", "tbd", "fixme", "unknown", "nobody", "none", "?"];
+
+/// Where a rule's tests lie: beside the folder `rules` that it lies in, which a project may call something else than `sql`.
+fn tests(rule: &Rule, root: &Path) -> PathBuf {
+    let rules = rule.file.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "rules"));
+    rules.and_then(Path::parent).map_or_else(|| root.join("sql/tests"), |sql| root.join(sql).join("tests"))
+}
 
 pub(super) fn lint(rule: &Rule, earlier: &[Rule], root: &Path) -> Vec<Finding> {
     let header = &rule.header;
@@ -40,7 +49,7 @@ pub(super) fn lint(rule: &Rule, earlier: &[Rule], root: &Path) -> Vec<Finding> {
                 .hint("ids, alerts and silences go by the name: call one of them something else"),
         );
     }
-    if !root.join("sql/tests").join(format!("{}.toml", header.name)).is_file() {
+    if !tests(rule, root).join(format!("{}.toml", header.name)).is_file() {
         let message = "the rule has no tests".to_owned();
         findings.push(
             Finding::new(NO_TEST, Level::Warning, rule, (1, 1), message)

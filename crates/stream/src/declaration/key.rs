@@ -29,8 +29,11 @@ pub(super) const FIELD: [&str; 7] = ["type", "path", "of", "required", "default"
 /// In a `[[sample]]`.
 pub(super) const SAMPLE: [&str; 6] = ["record", "file", "row", "rows", "poison", "arrival"];
 
-/// Names that a column cannot have: the view's own, and what every view adds.
-pub(super) const RESERVED: [&str; 2] = ["event_time", "window"];
+/// Names that a column cannot have: the view's own, what every view adds, and what the engines call a row's time and number.
+pub(super) const RESERVED: [&str; 4] = ["event_time", "window", "_timestamp", "_row"];
+
+/// Columns that begin so are the compiler's.
+pub(super) const RESERVED_PREFIX: &str = "weir_";
 
 /// The most characters of a column's name.
 pub(super) const MAX_NAME: usize = 63;

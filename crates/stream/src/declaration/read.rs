@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     Declaration, Field, FieldType, Scope, TimeField, check,
-    key::{FIELD, MAX_NAME, RESERVED, TIME, TOP},
+    key::{FIELD, MAX_NAME, RESERVED, RESERVED_PREFIX, TIME, TOP},
     sample,
     table::{Item, Source, Table, entries, wrong_type},
 };
@@ -343,11 +343,11 @@ fn column_name(source: &mut Source<'_>, at: usize, name: &str) {
                 Path::member(name).to_string().replace('"', "\\\"")
             ),
         );
-    } else if RESERVED.contains(&name) {
+    } else if RESERVED.contains(&name) || name.starts_with(RESERVED_PREFIX) {
         source.fault_with_hint(
             at,
-            format!("every view has `{name}` already"),
-            format!("{name}_of_record = {{ …, path = \"{name}\" }}"),
+            format!("`{name}` is a name of the view's own"),
+            format!("record_{} = {{ …, path = \"{name}\" }}", name.trim_start_matches('_')),
         );
     }
 }

@@ -125,7 +125,7 @@ fn columns_are_names_that_sql_needs_no_quotes_for() {
         fault("[fields]\nheartRate = \"double\""),
         "2:1: `heartRate` is no column's name: lower case letters, digits and `_`, at most 63\n  hint: heart_rate = { type = \"…\", path = \"heartRate\" }"
     );
-    assert!(fault("[fields]\nevent_time = \"text\"").starts_with("2:1: every view has `event_time` already"));
+    assert!(fault("[fields]\nevent_time = \"text\"").starts_with("2:1: `event_time` is a name of the view's own"));
     let faults = Declaration::parse("my-stream.toml".as_ref(), "[fields]\na = \"text\"").unwrap_err();
     assert!(faults[0].message.starts_with("`my-stream` is no view's name"));
 }

@@ -19,6 +19,7 @@ impl Decoder {
         tally.accepted += 1;
         tally.rows += state.accepted.len() as u64;
         tally.ignored += (count - state.accepted.len()) as u64;
+        tally.left_out += u64::from(count > 0 && state.accepted.is_empty());
         for index in &state.accepted {
             let row = if plan.levels == 0 { &state.slots } else { &state.rows[index * width..(index + 1) * width] };
             for (column, (slot, of)) in row.iter().zip(&plan.columns).take(plan.visible).enumerate() {

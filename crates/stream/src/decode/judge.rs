@@ -99,9 +99,11 @@ fn row_fault(
                 let reason = named(declaration, "bad_value").unwrap_or_else(|| Reason::Missing(column.name.clone()));
                 return Err(Poison::new(reason, format!("there is no field `{}`", column.path)));
             }
-            // What the SQL of the contract refuses too: the largest double is what infinity becomes on the way.
-            Slot::Double(value) if declaration.contract && value.abs() >= f64::MAX => {
-                return Err(Poison::new(Reason::Named("bad_value"), "`value` is no finite number"));
+            // What SQL refuses too: the largest double is what infinity becomes on the way.
+            Slot::Double(value) if value.abs() >= f64::MAX => {
+                let name = &column.name;
+                let reason = named(declaration, "bad_value").unwrap_or_else(|| Reason::BadField(name.clone()));
+                return Err(Poison::new(reason, format!("`{name}` is no finite number")));
             }
             _ => {}
         }

@@ -30,24 +30,20 @@ impl Reader<'_> {
         let contract = self.declaration.contract;
         let text = self.text;
         let mut walker = Walker { plan: self.plan, state: self.state, text, null: &self.declaration.null };
+        // As SQL can tell: objects, or lists, follow one another somewhere in a text that is no whole value.
+        let glued = || follow(text, '}', '{') || (!contract && follow(text, ']', '['));
+        let broken = |error| if !contract && glued() { several() } else { not_json(text, error) };
         let mut cursor = walker.record().map_err(|stop| match stop {
-            Stop::Json(error) => not_json(text, error),
+            Stop::Json(error) => broken(error),
             Stop::TooManyRows => too_many_rows(),
         })?;
         let end = cursor.position();
-        if let Ok(next) = cursor.next_token() {
-            let last = text.as_bytes().get(end.saturating_sub(1)).copied();
-            let several = match (last, next) {
-                // The words of the contract's SQL: objects follow one another somewhere in the text.
-                _ if contract => matches!(last, Some(b'}' | b']')) && objects_follow(text),
-                (Some(b'}'), b'{') | (Some(b']'), b'[') => true,
-                _ => false,
-            };
-            if several {
-                let hint = "several values stand in one record; hint: envelope = \"values\", or \"lines\"";
-                return Err(Poison::new(Reason::SeveralValues, hint));
+        if cursor.next_token().is_ok() {
+            let closed = matches!(text.as_bytes().get(end.saturating_sub(1)), Some(b'}' | b']'));
+            if contract && closed && glued() {
+                return Err(several());
             }
-            return Err(not_json(text, cursor.fault("there is text behind the value")));
+            return Err(broken(cursor.fault("there is text behind the value")));
         }
         if contract && self.state.repeated {
             return Err(Poison::new(Reason::RepeatedField, "a field stands twice in the record"));
@@ -161,7 +157,12 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an object begins behind the end of another, with nothing but white space between them.
-fn objects_follow(text: &str) -> bool {
-    text.split('}').skip(1).any(|rest| rest.trim_start().starts_with('{'))
+fn several() -> Poison {
+    let hint = "several values stand in one record; hint: envelope = \"values\", or \"lines\"";
+    Poison::new(Reason::SeveralValues, hint)
+}
+
+/// Whether a value begins behind the end of another, with nothing but white space between them.
+fn follow(text: &str, end: char, begin: char) -> bool {
+    text.split(end).skip(1).any(|rest| rest.trim_start().starts_with(begin))
 }

@@ -29,7 +29,7 @@ pub(super) struct State {
     pub(super) known: Vec<Vec<Known>>,
     pub(super) generation: u64,
     pub(super) root_generation: u64,
-    /// A place that came twice, with two values.
+    /// A place that came twice with two values, or more often.
     pub(super) duplicate: Option<usize>,
     /// How many members the root has.
     pub(super) names: usize,
@@ -46,6 +46,8 @@ pub(super) struct State {
 pub(super) struct Seen {
     pub(super) generation: u64,
     pub(super) span: Span,
+    /// Whether it has come twice.
+    pub(super) again: bool,
 }
 
 /// A member's name, as records write it.

@@ -111,6 +111,7 @@ impl Decoder {
             Ok(None) => {
                 tally.accepted += 1;
                 tally.ignored += 1;
+                tally.left_out += 1;
                 return;
             }
             Err(poison) => return refuse(record.bytes, poison, sink, tally),

@@ -217,7 +217,7 @@ impl Walker<'_> {
         Ok(node)
     }
 
-    /// Reads a wanted member's value; one that comes again must be the same.
+    /// Reads a wanted member's value; one that comes again must be the same, and comes twice at most.
     #[inline]
     fn member(
         &mut self,
@@ -231,14 +231,15 @@ impl Walker<'_> {
         let start = cursor.position();
         let seen = &mut self.state.seen[child];
         if seen.generation == generation {
-            let before = seen.span;
+            let (before, again) = (seen.span, std::mem::replace(&mut seen.again, true));
             cursor.skip(depth)?;
-            if cursor.slice(start, cursor.position()) != before.text(self.text, "") {
-                self.state.duplicate.get_or_insert(child);
+            if again || !same(cursor.slice(start, cursor.position()), before.text(self.text, "")) {
+                // The first in the order of the file, wherever the record has them.
+                self.state.duplicate = Some(self.state.duplicate.map_or(child, |before| before.min(child)));
             }
             return Ok(());
         }
-        seen.generation = generation;
+        (seen.generation, seen.again) = (generation, false);
         self.value(cursor, child, depth, level)?;
         self.state.seen[child].span = Span::of(start, cursor.position());
         Ok(())
@@ -320,6 +321,12 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+/// Whether two values are the same JSON, as SQL can tell: `1e2` and `100.0` are, `1` and `1.0` are not.
+fn same(one: &str, other: &str) -> bool {
+    let written = |text: &str| serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string()).ok();
+    one == other || written(one).is_some_and(|one| written(other) == Some(one))
 }
 
 /// Whether the value that begins here is an object with this text as this member. What is no JSON the pass itself finds.

@@ -9,7 +9,7 @@ use super::{
 use crate::{declaration::FieldType, path::Step};
 
 /// Names of keys, the likeliest first.
-const KEY_NAMES: [&str; 26] = [
+const KEY_NAMES: [&str; 30] = [
     "device",
     "device_id",
     "sensor",
@@ -33,6 +33,10 @@ const KEY_NAMES: [&str; 26] = [
     "account",
     "name",
     "client",
+    "service",
+    "route",
+    "merchant",
+    "merchant_id",
     "remote_addr",
     "type",
     "id",
@@ -76,8 +80,12 @@ const QUANTITIES: [&str; 13] = [
     "score",
 ];
 /// Names of words that say what a record is, not whose it is.
-const NO_KEYS: [&str; 12] = [
+const NO_KEYS: [&str; 16] = [
     "event_name",
+    "level",
+    "log_level",
+    "method",
+    "environment",
     "request_method",
     "action",
     "status",

@@ -126,6 +126,8 @@ pub(crate) fn column_name(name: &str) -> String {
     match column.chars().next() {
         None => "field".to_owned(),
         Some(c) if c.is_ascii_digit() => format!("_{column}"),
+        // Columns that begin so are the compiler's.
+        Some(_) if column.starts_with("weir_") => format!("record_{column}"),
         Some(_) => column,
     }
 }

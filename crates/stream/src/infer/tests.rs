@@ -21,6 +21,21 @@ fn a_wide_event() {
 }
 
 #[test]
+fn what_says_of_which_kind_a_record_is_names_no_series() {
+    let log = |n: usize| {
+        let (level, service) = (["info", "warn", "error"][n % 3], ["api", "billing"][n % 2]);
+        format!("time=2026-01-01T00:{n:02}:00Z level={level} service={service} took_ms={n}")
+    };
+    let request = |n: usize| {
+        let (method, route) = (["GET", "POST"][n % 2], ["/", "/search", "/checkout"][n % 3]);
+        format!(r#"{{"time":"2026-01-01T00:{n:02}:00Z","method":"{method}","route":"{route}","took":{n}.5}}"#)
+    };
+    let key = |records: Vec<String>| propose_from(&records).declaration.key;
+    assert_eq!(key((0..40).map(log).collect()).as_deref(), Some("service"));
+    assert_eq!(key((0..40).map(request).collect()).as_deref(), Some("route"));
+}
+
+#[test]
 fn units_are_told_by_magnitude() {
     for (unit, format) in [("000000000", "unix_ns"), ("000000", "unix_us"), ("000", "unix_ms"), ("", "unix")] {
         let records: Vec<String> =

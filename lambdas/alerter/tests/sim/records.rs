@@ -42,7 +42,7 @@ pub(crate) fn poison(rng: &mut Rng, n: usize) -> (Vec<u8>, Vec<u8>) {
     let mut poison = Poison {
         record_id: format!("{n:064x}"),
         stream: "weir-events".to_owned(),
-        reason: PoisonReason::NotJson,
+        reason: PoisonReason::NotJson.as_str().to_owned(),
         error: Some("the record is not one whole JSON value".to_owned()),
         raw: STANDARD.encode(&raw),
         part: 1,

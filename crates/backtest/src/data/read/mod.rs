@@ -10,7 +10,6 @@ mod make;
 mod open;
 mod parquet;
 mod units;
-mod zstd;
 
 use std::path::Path;
 

@@ -8,31 +8,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use flate2::bufread::MultiGzDecoder;
+use weir_records::{Frames, Magic, magic};
 
-use super::{Columns, csv, zstd::Frames};
+use super::{Columns, csv};
 
 /// So much of a text is looked at to find out what it is: a long header line fits.
 const LOOKED_AT: usize = 16 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-const GZIP: &[u8] = b"\x1f\x8b";
-const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-const PARQUET: &[u8] = b"PAR1";
-
-/// First bytes of what is known and not read.
-const NOT_READ: [(&[u8], &str); 11] = [
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\xff\x06\0\0sNaPpY", "Snappy"),
-    (b"\x04\x22\x4d\x18", "LZ4"),
-    (b"ORC", "ORC"),
-    (b"Obj\x01", "Avro"),
-    (b"SQLite format 3\0", "SQLite"),
-    (b"ARROW1", "Arrow"),
-    (b"\xff\xfe", "UTF-16 text (save it as UTF-8)"),
-    (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
-];
-
 /// What a file holds.
 pub(super) enum Content {
     Parquet(File),
@@ -54,24 +36,24 @@ pub(super) fn open(file: &Path, columns: &Columns) -> Result<Result<Content, Str
     let mut begin = Vec::new();
     input.by_ref().take(16).read_to_end(&mut begin).with_context(what)?;
     input.seek(SeekFrom::Start(0)).with_context(what)?;
-    if begin.starts_with(PARQUET) {
+    let kind = magic(&begin);
+    if kind == Some(Magic::Parquet) {
         return Ok(Ok(Content::Parquet(input)));
     }
     let plain = BufReader::with_capacity(1 << 16, input);
-    let mut text: Box<dyn BufRead> = if begin.starts_with(GZIP) {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain)))
-    } else if begin.starts_with(ZSTD) {
-        Box::new(BufReader::with_capacity(1 << 16, Frames::new(plain)))
-    } else {
-        Box::new(plain)
+    let mut text: Box<dyn BufRead> = match kind {
+        Some(Magic::Gzip) => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain))),
+        Some(Magic::Zstd) => Box::new(BufReader::with_capacity(1 << 16, Frames::new(plain))),
+        _ => Box::new(plain),
     };
     let mut begin = Vec::new();
     text.by_ref().take(LOOKED_AT as u64).read_to_end(&mut begin).with_context(what)?;
-    if let Some((_, name)) = NOT_READ.iter().find(|(magic, _)| begin.starts_with(magic)) {
-        return Ok(Err(format!("this is {name}, which is not read")));
-    }
-    if begin.starts_with(PARQUET) {
-        return Ok(Err("this is Parquet that is compressed as a whole, which is not read".to_owned()));
+    match magic(&begin) {
+        Some(Magic::NotRead(name)) => return Ok(Err(format!("this is {name}, which is not read"))),
+        Some(Magic::Parquet) => {
+            return Ok(Err("this is Parquet that is compressed as a whole, which is not read".to_owned()));
+        }
+        _ => {}
     }
     let begin = match begin.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => rest.to_vec(),

@@ -32,21 +32,23 @@ pub(crate) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
         return Ok(Some(found));
     }
     // In whichever folder it was.
-    let file = format!(":(glob)sql/rules/**/{}.sql", anomaly.rule);
+    let sql = repo.manifest().sql.to_string_lossy().into_owned();
+    let environments = format!("{sql}/environments");
+    let file = format!(":(glob){sql}/rules/**/{}.sql", anomaly.rule);
     let most = format!("-n{REVISIONS}");
     // Without git there is no history to look through.
-    let Ok(log) = git(&repo.root, &["log", &most, "--format=%h %cs", "--", &file, "sql/environments"]) else {
+    let Ok(log) = git(&repo.root, &["log", &most, "--format=%h %cs", "--", &file, &environments]) else {
         return Ok(None);
     };
     for line in String::from_utf8_lossy(&log).lines() {
         let Some((revision, date)) = line.split_once(' ') else { continue };
         // The commit that removed the rule has none.
-        let Some(file) = file_at(&repo.root, revision, &anomaly.rule) else { continue };
-        let Ok(folder) = checkout(&repo.root, revision, &[&file, "sql/tables.sql", "sql/environments"]) else {
+        let Some(file) = file_at(&repo.root, revision, &sql, &anomaly.rule) else { continue };
+        let Ok(folder) = checkout(&repo.root, revision, &[&file, &format!("{sql}/tables.sql"), &environments]) else {
             continue;
         };
         let place = format!("revision {revision} of {date}");
-        if let Some(found) = in_folder(&folder.path().join("sql"), anomaly, &place) {
+        if let Some(found) = in_folder(&folder.path().join(&sql), anomaly, &place) {
             return Ok(Some(found));
         }
     }
@@ -54,8 +56,8 @@ pub(crate) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
 }
 
 /// Where the rule was at a revision.
-fn file_at(root: &Path, revision: &str, rule: &str) -> Option<String> {
-    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", "sql/rules"]).ok()?;
+fn file_at(root: &Path, revision: &str, sql: &str, rule: &str) -> Option<String> {
+    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", &format!("{sql}/rules")]).ok()?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     listed.lines().find(|file| file.ends_with(&format!("/{rule}.sql"))).map(str::to_owned)
 }

@@ -35,6 +35,16 @@ impl AwsKinesis {
         };
         Ok(Self { client: Client::new(&config), stream: stream.to_owned(), place })
     }
+
+    /// The stream's ARN, where it is named by that: so it may lie in another account.
+    fn arn(&self) -> Option<String> {
+        self.stream.starts_with("arn:").then(|| self.stream.clone())
+    }
+
+    /// Its name, where it is named by that: a call has one of both.
+    fn name(&self) -> Option<String> {
+        self.arn().is_none().then(|| self.stream.clone())
+    }
 }
 
 #[async_trait]
@@ -44,7 +54,7 @@ impl KinesisApi for AwsKinesis {
         let request = self.client.list_shards();
         let request = match next {
             Some(token) => request.next_token(token),
-            None => request.stream_name(&self.stream),
+            None => request.set_stream_name(self.name()).set_stream_arn(self.arn()),
         };
         let answer = request.send().await.map_err(sort)?;
         let shards = answer.shards.unwrap_or_default().into_iter();
@@ -60,7 +70,8 @@ impl KinesisApi for AwsKinesis {
     }
 
     async fn shard_iterator(&self, shard: &str, start: &Start) -> Result<String, Fault> {
-        let request = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(shard);
+        let request =
+            self.client.get_shard_iterator().set_stream_name(self.name()).set_stream_arn(self.arn()).shard_id(shard);
         let request = match start {
             Start::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
             Start::AtTimestamp(millis) => {
@@ -78,7 +89,8 @@ impl KinesisApi for AwsKinesis {
     }
 
     async fn get_records(&self, iterator: &str, limit: Option<i32>) -> Result<RecordPage, Fault> {
-        let answer = self.client.get_records().shard_iterator(iterator).set_limit(limit).send().await.map_err(sort)?;
+        let answer = self.client.get_records().shard_iterator(iterator).set_stream_arn(self.arn()).set_limit(limit);
+        let answer = answer.send().await.map_err(sort)?;
         Ok(RecordPage {
             records: answer
                 .records
@@ -103,7 +115,7 @@ impl KinesisApi for AwsKinesis {
     }
 
     async fn put_records(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), EntryFault>>, Fault> {
-        let mut request = self.client.put_records().stream_name(&self.stream);
+        let mut request = self.client.put_records().set_stream_name(self.name()).set_stream_arn(self.arn());
         for entry in entries {
             let entry = PutRecordsRequestEntry::builder()
                 .partition_key(&entry.partition_key)

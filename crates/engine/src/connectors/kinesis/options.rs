@@ -27,9 +27,9 @@ pub enum StartAt {
 /// What a table of `type = 'source'` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceOptions {
-    /// `stream_name`.
+    /// `stream_name`: a name, or an ARN (Arroyo takes names alone).
     pub stream: String,
-    /// `aws_region`; else the environment's.
+    /// `aws_region`; else that of an ARN, else the environment's.
     pub region: Option<String>,
     /// `source.offset`.
     pub start: StartAt,
@@ -46,7 +46,8 @@ impl SourceOptions {
             Some("earliest") => StartAt::Earliest,
             Some(other) => return Err(invalid("source.offset", other, "'latest' or 'earliest'")),
         };
-        Ok(Self { stream: stream(options)?, region: options.get("aws_region").cloned(), start })
+        let stream = stream(options)?;
+        Ok(Self { region: region(options, &stream), stream, start })
     }
 }
 
@@ -74,9 +75,10 @@ impl SinkOptions {
         let interval = number(options, "sink.flush_interval_millis", 0)?;
         let bytes = number(options, "sink.max_bytes_per_batch", 1)?.map_or(BYTES_PER_BATCH, saturate);
         let records = number(options, "sink.max_records_per_batch", 1)?.map_or(MAX_RECORDS_PER_REQUEST, saturate);
+        let stream = stream(options)?;
         Ok(Self {
-            stream: stream(options)?,
-            region: options.get("aws_region").cloned(),
+            region: region(options, &stream),
+            stream,
             flush_interval: interval.map_or(FLUSH_INTERVAL, Duration::from_millis),
             // Arroyo takes larger values and then fails on every request; the limit of the request is what was meant.
             bytes_per_batch: bytes.min(MAX_BYTES_PER_REQUEST),
@@ -90,6 +92,12 @@ fn stream(options: &BTreeMap<String, String>) -> Result<String, ConnectorError> 
         Some(name) if !name.is_empty() => Ok(name.clone()),
         _ => Err(ConnectorError::Configuration("a kinesis table needs the option 'stream_name'".into())),
     }
+}
+
+/// `aws_region`; else that of a stream that is named by its ARN.
+fn region(options: &BTreeMap<String, String>, stream: &str) -> Option<String> {
+    let of_arn = || stream.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty());
+    options.get("aws_region").map(String::as_str).or_else(of_arn).map(str::to_owned)
 }
 
 fn number(options: &BTreeMap<String, String>, key: &str, least: u64) -> Result<Option<u64>, ConnectorError> {
@@ -135,6 +143,15 @@ mod tests {
             [("stream_name", "s"), ("sink.max_bytes_per_batch", "99999999"), ("sink.max_records_per_batch", "1000")];
         let sink = SinkOptions::read(&options(&entries)).unwrap();
         assert_eq!((sink.bytes_per_batch, sink.records_per_batch), (MAX_BYTES_PER_REQUEST, 500));
+    }
+
+    #[test]
+    fn an_arn_says_its_region() {
+        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders";
+        let region = |entries: &[(&str, &str)]| SourceOptions::read(&options(entries)).unwrap().region;
+        assert_eq!(region(&[("stream_name", arn)]).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(&[("stream_name", arn), ("aws_region", "us-east-1")]).as_deref(), Some("us-east-1"));
+        assert_eq!(region(&[("stream_name", "orders")]), None);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use arrow::datatypes::SchemaRef;
 
 use crate::connectors::{Polled, RawRecord};
 use crate::exec::error::RunError;
+use crate::formats::declared::DeclaredDecoder;
 use crate::formats::json::{DecodeError, DecodeOptions, JsonDecoder};
 use crate::program::{BadData, Format, TableInfo};
+use weir_stream::Tally;
 
 /// Decodes what a source's polls bring.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ enum Decoder {
     Json(Box<JsonDecoder>),
     Bytes(BinaryBuilder),
     Text(StringBuilder),
+    Declared(Box<DeclaredDecoder>),
 }
 
 /// A decoded poll.
@@ -37,6 +40,8 @@ pub(crate) struct Decoded {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) poison: u64,
+    /// What the records of a declared stream became; with any other format nothing.
+    pub(crate) tally: Tally,
 }
 
 impl RecordDecoder {
@@ -44,6 +49,7 @@ impl RecordDecoder {
         let decoder = match &table.format {
             Some(Format::RawBytes) => Decoder::Bytes(BinaryBuilder::new()),
             Some(Format::RawString) => Decoder::Text(StringBuilder::new()),
+            Some(Format::Declared(declaration)) => Decoder::Declared(Box::new(DeclaredDecoder::new(declaration))),
             Some(Format::Json { unstructured, .. }) => Decoder::Json(Box::new(json_decoder(table, *unstructured)?)),
             // A connector without a format writes JSON for its own columns.
             None => Decoder::Json(Box::new(json_decoder(table, false)?)),
@@ -53,7 +59,7 @@ impl RecordDecoder {
 
     /// Decodes records; `now` is the arrival of those whose connector does not know it.
     pub(crate) fn decode(&mut self, polled: Polled, now: i64) -> Result<Option<Decoded>, RunError> {
-        let mut poison = 0u64;
+        let (mut poison, mut tally) = (0u64, Tally::default());
         let (records, bytes) = match &polled {
             Polled::Records(records) => (records.len() as u64, records.iter().map(|r| r.payload.len() as u64).sum()),
             Polled::Lines(lines) => (0, lines.len() as u64),
@@ -64,7 +70,7 @@ impl RecordDecoder {
         match polled {
             Polled::Records(records) => {
                 for record in &records {
-                    let added = self.push(record, &mut poison)?;
+                    let added = self.push(record, now, &mut poison, &mut tally)?;
                     arrivals.extend(std::iter::repeat_n(record.arrival_nanos, added));
                     if record.partition != 0 || !partitions.is_empty() {
                         partitions.resize(arrivals.len() - added, 0);
@@ -72,12 +78,16 @@ impl RecordDecoder {
                     }
                 }
             }
-            Polled::Lines(lines) => self.push_lines(&lines, &mut poison)?,
+            Polled::Lines(lines) => self.push_lines(&lines, now, &mut poison, &mut tally)?,
             Polled::Idle | Polled::Finished => {}
         }
         let mut columns = self.finish()?;
         let rows = columns.first().map_or(0, |c| c.len());
-        let records = if records == 0 { rows as u64 + poison } else { records };
+        let records = match (records, &self.decoder) {
+            (0, Decoder::Declared(_)) => tally.accepted + tally.poison + tally.control,
+            (0, _) => rows as u64 + poison,
+            (records, _) => records,
+        };
         let known = arrivals.iter().any(Option::is_some);
         let arrival = known.then(|| TimestampNanosecondArray::from(arrivals.clone()));
         let column = if known {
@@ -89,11 +99,16 @@ impl RecordDecoder {
         columns.push(Arc::new(UInt32Array::from_iter_values(0..u32::try_from(rows).unwrap_or(u32::MAX))));
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|e| RunError::BadData { table: self.table.name.clone(), reason: e.to_string() })?;
-        Ok(Some(Decoded { batch, partitions, arrival, records, bytes, poison }))
+        Ok(Some(Decoded { batch, partitions, arrival, records, bytes, poison, tally }))
     }
 
     /// Adds the rows of a record and says how many they are.
-    fn push(&mut self, record: &RawRecord, poison: &mut u64) -> Result<usize, RunError> {
+    fn push(&mut self, record: &RawRecord, now: i64, poison: &mut u64, tally: &mut Tally) -> Result<usize, RunError> {
+        if let Decoder::Declared(decoder) = &mut self.decoder {
+            let before = decoder.len();
+            *tally += decoder.push(&record.payload, record.arrival_nanos.unwrap_or(now));
+            return Ok(decoder.len() - before);
+        }
         if !self.table.newline_framing {
             return self.push_row(&record.payload, poison);
         }
@@ -117,11 +132,19 @@ impl RecordDecoder {
                     return Ok(0);
                 }
             }
+            // Taken by `push` and `push_lines`.
+            Decoder::Declared(_) => return Ok(0),
         }
         Ok(1)
     }
 
-    fn push_lines(&mut self, lines: &[u8], poison: &mut u64) -> Result<(), RunError> {
+    fn push_lines(&mut self, lines: &[u8], now: i64, poison: &mut u64, tally: &mut Tally) -> Result<(), RunError> {
+        if let Decoder::Declared(decoder) = &mut self.decoder {
+            for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+                *tally += decoder.push(line, now);
+            }
+            return Ok(());
+        }
         if let (Decoder::Json(decoder), None) = (&mut self.decoder, self.table.max_line_bytes) {
             let mut first = None;
             decoder.push_lines(lines, &mut |_, error| {
@@ -145,6 +168,7 @@ impl RecordDecoder {
         Ok(match &mut self.decoder {
             Decoder::Bytes(builder) => vec![Arc::new(builder.finish()) as ArrayRef],
             Decoder::Text(builder) => vec![Arc::new(builder.finish()) as ArrayRef],
+            Decoder::Declared(decoder) => decoder.finish(),
             Decoder::Json(decoder) => decoder
                 .finish()
                 .map_err(|e| RunError::BadData { table: self.table.name.clone(), reason: e.to_string() })?

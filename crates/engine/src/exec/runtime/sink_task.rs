@@ -106,7 +106,7 @@ impl RowEncoder {
     pub(crate) fn new(table: &TableInfo) -> Self {
         let schema = Arc::clone(&table.schema);
         let json = match &table.format {
-            Some(Format::RawString | Format::RawBytes) => None,
+            Some(Format::RawString | Format::RawBytes | Format::Declared(_)) => None,
             Some(Format::Json { timestamps, .. }) => {
                 Some(JsonEncoder::new(&schema, EncodeOptions { timestamp_format: *timestamps }))
             }

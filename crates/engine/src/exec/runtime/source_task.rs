@@ -24,7 +24,7 @@ use crate::exec::rows::batch::{Provenance, TracedBatch};
 use crate::exec::rows::expressions::RowEvaluator;
 use crate::exec::rows::failures::Failures;
 use crate::exec::stats::Stats;
-use crate::program::{FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo, TimeFacts};
+use crate::program::{Format, FutureLimit, NodeId, RowExpressions, SourceSpec, SourceWatermark, TableInfo, TimeFacts};
 use crate::state::SourceState;
 
 /// A source that sends from the future does so with every record: it is told of once a minute.
@@ -180,6 +180,10 @@ impl RowReader {
             counters.bytes.fetch_add(decoded.bytes, Ordering::Relaxed);
             counters.poison.fetch_add(decoded.poison, Ordering::Relaxed);
             counters.watermark.store(self.tracker.watermark(), Ordering::Relaxed);
+            if matches!(self.decoding.table.format, Some(Format::Declared(_))) {
+                let mut tally = counters.tally.lock().unwrap_or_else(PoisonError::into_inner);
+                *tally.get_or_insert_default() += decoded.tally;
+            }
         }
         watermarks.push(self.tracker.watermark());
         let starts = std::iter::once(0).chain(cuts.iter().copied());

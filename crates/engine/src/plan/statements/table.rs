@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::logical_expr::Expr;
+use weir_stream::Declaration;
 
 use super::options::Options;
 use crate::error::{Place, PlanError};
+use crate::formats::declared;
 use crate::formats::json::TimestampFormat;
 use crate::program::{BadData, Format, FutureLimit, TableInfo, TableKind};
 
@@ -102,6 +104,16 @@ pub(crate) fn read_options(
     };
     check_types(fields, place)?;
     let kind = read_kind(connector, options, place)?;
+    if let Some(Format::Declared(_)) = &format {
+        if kind == TableKind::Sink {
+            return Err(PlanError::refused("format 'weir_stream' reads records and writes none").at(place));
+        }
+        if newline_framing || bad_data == BadData::Drop {
+            return Err(PlanError::refused("format 'weir_stream' knows neither 'framing' nor 'bad_data'")
+                .at(place)
+                .hint("the declaration says what a record is; what is none is a row with its reason"));
+        }
+    }
     let own = read_connector_options(connector, kind, options, place)?;
     if format.is_none() && ["kinesis", "single_file", "stdout"].contains(&connector) {
         return Err(PlanError::refused(format!("'format' must be set for {connector} connections")).at(place));
@@ -233,14 +245,44 @@ fn read_format(options: &mut Options, fields: &[FieldSpec], place: Place) -> Res
             Ok(Some(Format::Json { unstructured, timestamps }))
         }
         "raw_string" => one_column(&DataType::Utf8, "TEXT").map(|()| Some(Format::RawString)),
+        "weir_stream" => read_declared(options, fields, place).map(Some),
         "raw_bytes" => one_column(&DataType::Binary, "BYTEA").map(|()| Some(Format::RawBytes)),
         "debezium_json" => Err(PlanError::not_supported("format 'debezium_json' (updating tables)").at(place)),
         "avro" | "parquet" => Err(PlanError::not_supported(format!("format '{name}'")).at(place)),
         "protobuf" => Err(PlanError::refused("protobuf cannot be used in CREATE TABLE").at(place)),
         other => Err(PlanError::refused(format!("unknown format '{other}'"))
             .at(place)
-            .hint("use json, raw_string or raw_bytes")),
+            .hint("use json, raw_string, raw_bytes or weir_stream")),
     }
+}
+
+/// `format = 'weir_stream'`: the stream's file says what records are, and so what the table's columns must be.
+fn read_declared(options: &mut Options, fields: &[FieldSpec], place: Place) -> Result<Format, PlanError> {
+    let name = options.required_text("weir_stream.name")?;
+    let text = options.required_text("weir_stream.declaration")?;
+    let declaration = Declaration::parse(format!("{name}.toml").as_ref(), &text).map_err(|faults| {
+        let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        PlanError::refused(format!("the declaration of stream {name}: {said}")).at(place)
+    })?;
+    let wanted = declared::fields(&declaration);
+    let physical = fields.iter().filter(|f| matches!(f, FieldSpec::Physical(_))).map(FieldSpec::field);
+    let same = |(wanted, field): (&Field, &Field)| {
+        wanted.name() == field.name()
+            && declared::sql_type(wanted) == declared::sql_type(field)
+            && wanted.data_type() == field.data_type()
+            && wanted.is_nullable() == field.is_nullable()
+    };
+    if physical.clone().count() != wanted.len() || !wanted.iter().zip(physical).all(same) {
+        let column = |f: &Field| {
+            let constraint = if f.is_nullable() { "" } else { " NOT NULL" };
+            format!("\"{}\" {}{constraint}", f.name(), declared::sql_type(f))
+        };
+        let columns = wanted.iter().map(column).collect::<Vec<_>>().join(", ");
+        return Err(PlanError::refused(format!("the columns are not those of stream {name}"))
+            .at(place)
+            .hint(format!("declare {columns}")));
+    }
+    Ok(Format::Declared(Arc::new(declaration)))
 }
 
 /// Whether records are framed, and how many bytes of a line are read.

@@ -98,7 +98,7 @@ fn control_messages_are_neither_events_nor_poison() {
         &message("CONTROL_MESSAGE", r#"{"id":"","timestamp":1767225660000,"message":"CWL CONTROL MESSAGE"}"#),
     );
     assert!(shown.is_empty());
-    assert_eq!(tally, Tally { accepted: 1, ignored: 1, ..Tally::default() });
+    assert_eq!(tally, Tally { accepted: 1, ignored: 1, left_out: 1, ..Tally::default() });
 }
 
 #[test]

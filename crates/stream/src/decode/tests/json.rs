@@ -104,6 +104,9 @@ fn a_member_that_comes_twice_must_be_the_same() {
     assert_eq!(one(declaration, r#"{"x":1,"\u0078":2}"#), "duplicate_key:x");
     assert_eq!(one(declaration, r#"{"d":{"y":1},"d":{"y":2}}"#), "duplicate_key:d");
     assert_eq!(one(declaration, r#"{"d":{"y":1,"y":2}}"#), "duplicate_key:d.y");
+    assert_eq!(one(declaration, r#"{"d":{"y":1,"y":2},"x":1,"x":2}"#), "duplicate_key:x", "in the order of the file");
+    assert_eq!(one(declaration, r#"{"x":1,"x":1,"x":1}"#), "duplicate_key:x", "three are too many");
+    assert!(one(declaration, r#"{"x":1e2,"x":100.0}"#).contains("\"x\":100.0"));
     assert!(
         one(declaration, r#"{"x":1,"x":1,"d":{"y":2},"z":1,"z":2}"#).ends_with(r#""x":1.0,"y":2.0}"#),
         "nobody reads z"
@@ -199,7 +202,7 @@ fn ignored_rows_are_no_poison_and_are_counted() {
     );
     let (shown, tally) = decode(&declaration, br#"{"kind":"control","at":"nonsense"}"#);
     assert!(shown.is_empty());
-    assert_eq!(tally, Tally { accepted: 1, ignored: 1, ..Tally::default() });
+    assert_eq!(tally, Tally { accepted: 1, ignored: 1, left_out: 1, ..Tally::default() });
     assert_eq!(decode(&declaration, br#"{"kind":"data","at":"nonsense"}"#).0, ["bad_time:at"]);
 }
 
