@@ -139,6 +139,8 @@ const fn stage(stage: Stage) -> &'static str {
 /// What stands behind FROM and JOIN: the streams, or views of one, that a rule reads.
 fn reads(body: &str) -> Vec<String> {
     let text: Vec<&str> = body.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    // Every second part stands in quotes.
+    let text: Vec<&str> = text.iter().flat_map(|line| line.split('\'').step_by(2)).collect();
     let text = text.join(" ");
     // Names that WITH gives to parts of the rule are none.
     let words: Vec<&str> =
@@ -180,7 +182,9 @@ mod tests {
             ["climate", "events"]
         );
         assert_eq!(
-            reads("SELECT EXTRACT (hour FROM timestamp), EXTRACT(day FROM a) FROM flows -- FROM nothing\n"),
+            reads(
+                "SELECT EXTRACT (hour FROM timestamp), EXTRACT(day FROM a) FROM flows WHERE a = 'from where' -- FROM nothing\n"
+            ),
             ["flows"]
         );
     }

@@ -4,7 +4,7 @@
 //! SQL on Arroyo cannot unpack gzip, CloudWatch Logs or KPL, take glued values apart, or give the elements of a list a time of
 //! their own. The gate does that with the decoder that the embedded engine uses ([`Unpacker`]) and writes each row as one JSON
 //! object on a line of its own. [`Declaration::plain`] says so as a declaration: it has the original's columns, so that
-//! whoever compiles a view compiles this one in the original's place.
+//! the compiler of a view takes it in the original's place.
 
 mod unpacker;
 
