@@ -206,9 +206,9 @@ impl Stack {
         environment.streams = Streams {
             events: connection.events_stream.clone(),
             anomalies: connection.anomalies_stream.clone(),
-            ..Streams::default()
+            ..environment.streams
         };
-        let program = compile_pack(&self.repo.sql(), &environment)?;
+        let program = compile_pack(&self.repo.sql(), &environment, connection.engine)?;
         fs::write(&self.program, &program.sql).with_context(|| self.program.display().to_string())?;
         Ok(program.rules.len())
     }

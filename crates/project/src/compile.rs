@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use weir_engine::{Mismatches, PlanOptions};
-use weir_rules::{Environment, Pack, Program, RuleError, compile};
+use weir_rules::{Environment, Pack, Program, RuleError, compile_for};
 use weir_stream::{did_you_mean, nearest};
 
-use crate::repo::Repo;
+use crate::{engine::EngineKind, repo::Repo};
 
 /// Which environment, and what is set beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,12 +144,12 @@ pub fn load_pack(sql: &Path) -> Result<Pack> {
     Pack::load(sql).map_err(joined)
 }
 
-/// Reads and compiles the rules below a folder.
+/// Reads and compiles the rules below a folder, for an engine.
 ///
 /// # Errors
 /// Every fault of the rules, one a line.
-pub fn compile_pack(sql: &Path, environment: &Environment) -> Result<Program> {
-    compile(&load_pack(sql)?, environment).map_err(joined)
+pub fn compile_pack(sql: &Path, environment: &Environment, engine: EngineKind) -> Result<Program> {
+    compile_for(&load_pack(sql)?, environment, engine.target()).map_err(joined)
 }
 
 /// How programs are planned: with the functions of `sql/udfs` that were compiled in.

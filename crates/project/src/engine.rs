@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use weir_arroyo::local::binary;
+use weir_rules::Target;
 
 /// Which engine runs the rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,15 @@ impl EngineKind {
         match self {
             Self::Embedded => "the embedded engine",
             Self::Arroyo => "Arroyo",
+        }
+    }
+
+    /// What programs are compiled for, to run on it.
+    #[must_use]
+    pub fn target(self) -> Target {
+        match self {
+            Self::Embedded => Target::Embedded,
+            Self::Arroyo => Target::Arroyo,
         }
     }
 

@@ -237,6 +237,8 @@ async fn what_the_page_evaluates_is_what_a_backtest_says() {
     let here = std::env::current_dir().unwrap();
     std::env::set_current_dir(studio.folder.path()).unwrap();
     let options = BacktestOptions {
+        stream: None,
+        every: None,
         input: vec![input.display().to_string()],
         rules: vec!["hot".to_owned()],
         environment: EnvironmentOptions {

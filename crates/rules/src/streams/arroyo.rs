@@ -367,7 +367,8 @@ fn double(text: &str) -> String {
 }
 
 fn integer(text: &str) -> String {
-    let value = format!("TRY_CAST({text} AS DOUBLE)");
+    // Plus zero, because minus zero is below zero for SQL.
+    let value = format!("(TRY_CAST({text} AS DOUBLE) + 0.0)");
     format!(
         "CASE WHEN regexp_like({text}, '^[+-]?[0-9]+$') THEN TRY_CAST({text} AS BIGINT) WHEN regexp_like({text}, '{NUMBER}') AND \
          trunc({value}) = {value} AND abs({value}) <= 9007199254740992.0 THEN TRY_CAST({value} AS BIGINT) END"
