@@ -69,6 +69,15 @@ ui: ## Arroyo's UI on a loopback port, through a tunnel [ENV=dev ARGS='--port 81
 	cargo build --locked --workspace
 	$(WEIR) ui --env $(ENV) $(ARGS)
 
+.PHONY: studio
+studio: ## the page on which rules are written and tried [ARGS='--input readings.csv']
+	cargo build --locked --workspace
+	$(WEIR) studio $(ARGS)
+
+.PHONY: studio-vendor
+studio-vendor: ## the page's libraries, made again from their lock file
+	scripts/studio-vendor.sh build
+
 .PHONY: nab
 nab: ## rules on the Numenta Anomaly Benchmark [NAB_DIR=folder of numenta/NAB ARGS='--rules adaptive,records --out results']
 	@[[ -n "$(NAB_DIR)" ]] || { echo "error: NAB_DIR is not set; hint: git clone https://github.com/numenta/NAB, then make nab NAB_DIR=NAB" >&2; exit 2; }

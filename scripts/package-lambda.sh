@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs both Lambdas.
+# Packs the Lambdas.
 # usage: scripts/package-lambda.sh arm64|x86_64   for AWS: dist/NAME.zip, optimized and built for that machine
 #        scripts/package-lambda.sh local          for the local stack: dist/local/NAME.zip, of what `cargo build` left
 #
@@ -12,7 +12,7 @@ usage="usage: scripts/package-lambda.sh arm64|x86_64|local"
 kind=${1:?$usage}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-lambdas="alerter heartbeat"
+lambdas="alerter gate heartbeat"
 
 # Amazon Linux 2023, which `provided.al2023` is, ships this glibc. package-lambda.py checks the result against it.
 # https://docs.aws.amazon.com/linux/al2023/release-notes/vercmp-AL2-AL2023.5.html
@@ -70,12 +70,12 @@ fi
 folder=${WEIR_LAMBDA_TARGET_DIR:-$root/target-lambda}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 
-# No path of this machine and no build id may reach the binary. Both Lambdas are built together: cargo then unifies the
+# No path of this machine and no build id may reach the binary. The Lambdas are built together: cargo then unifies the
 # features of what they share once, instead of building it for each.
 PATH="$zig/bin:$PATH" \
     RUSTFLAGS="--remap-path-prefix=$root=/weir --remap-path-prefix=$cargo_home=/cargo -C link-arg=-Wl,--build-id=none" \
     cargo zigbuild --quiet --locked --profile lambda --target "$target.$glibc" --target-dir "$folder" \
-    -p weir-alerter -p weir-heartbeat --bins
+    -p weir-alerter -p weir-gate -p weir-heartbeat --bins
 
 for name in $lambdas; do
     python3 scripts/package-lambda.py --arch "$kind" "$folder/$target/lambda/$name" "dist/$name.zip"

@@ -53,10 +53,11 @@ step "terraform init" terraform_init
 step "terraform validate" terraform_check validate -no-color
 step "terraform test" terraform_check test -no-color
 step "policy scan" scripts/policy-scan.sh --compact --quiet
+step "libraries and types of the page" scripts/studio-vendor.sh check
 step "documentation tests" cargo test --workspace --locked --doc
 step "all of Terraform on the emulator: applied, planned again, destroyed" whole_stack
 # Those of the Lambdas wait for much and work little; each makes its own queues and tables.
-lambda_tests=(alerter heartbeat)
+lambda_tests=(alerter gate heartbeat)
 other_tests=()
 for file in crates/*/tests/*.rs lambdas/*/tests/*.rs tests/tests/*.rs tests/tests/*/main.rs; do
   name="$(basename "${file%/main.rs}" .rs)"

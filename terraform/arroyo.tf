@@ -73,6 +73,8 @@ module "arroyo" {
   load_balancer                = var.arroyo_load_balancer
   log_retention_days           = var.log_retention_days
   name_prefix                  = var.name_prefix
+  read_key_arns                = local.read_keys
+  read_stream_arns             = local.read_arns
   region                       = var.region
   require_tls                  = !local.emulated
   roles                        = local.roles

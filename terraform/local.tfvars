@@ -3,6 +3,7 @@
 alerter_batching_window_seconds = 0
 alerter_zip                     = "dist/local/alerter.zip"
 events_shard_count              = 2
+gate_zip                        = "dist/local/gate.zip"
 heartbeat_zip                   = "dist/local/heartbeat.zip"
 inbox                           = true
 log_retention_days              = 1

@@ -10,7 +10,7 @@ locals {
   # Paths are relative to the repository, not absolute: the function's `filename` is kept in the state, and an
   # absolute path would show as a change on every other machine.
   zip = {
-    for name, file in { alerter = var.alerter_zip, heartbeat = var.heartbeat_zip } :
+    for name, file in { alerter = var.alerter_zip, gate = var.gate_zip, heartbeat = var.heartbeat_zip } :
     name => startswith(file, "/") ? file : "${path.root}/../${file}"
   }
 

@@ -4,7 +4,7 @@ module "streams" {
   encrypted   = !local.emulated
   kms_key_arn = local.kms_key_arn
   mode        = var.stream_mode
-  streams = {
+  streams = merge(local.own_streams, {
     anomalies = {
       name            = "${var.name_prefix}-anomalies"
       retention_hours = var.anomalies_retention_hours
@@ -15,7 +15,7 @@ module "streams" {
       retention_hours = var.events_retention_hours
       shard_count     = var.events_shard_count
     }
-  }
+  })
 }
 
 module "store" {
@@ -91,6 +91,8 @@ module "heartbeat" {
     WEIR_EVENTS_STREAM  = module.streams.names["events"]
     WEIR_HEARTBEAT_TIME = var.heartbeat_time
     WEIR_TABLE_NAME     = module.store.table_name
+    }, length(local.heartbeat_streams) == 0 ? {} : {
+    WEIR_HEARTBEAT_STREAMS = join(",", values(local.heartbeat_streams))
     }, var.arroyo_enabled ? {
     WEIR_ARROYO_API_KEY_SECRET = module.arroyo_secrets["api-key"].name
     WEIR_ARROYO_API_URL        = module.arroyo[0].api_url
@@ -99,13 +101,20 @@ module "heartbeat" {
   policy_statements = merge({
     # One control record per open shard, put under that shard's hash key.
     PutHeartbeats = {
-      actions   = ["kinesis:ListShards", "kinesis:PutRecords"]
-      resources = [module.streams.arns["events"]]
+      actions = ["kinesis:ListShards", "kinesis:PutRecords"]
+      # Nothing else: a stream that exists gets none unless its file says so.
+      resources = concat([module.streams.arns["events"]], [for name in keys(local.heartbeat_streams) : local.stream_arns[name]])
     }
     # Did the last probe arrive, and when.
     ReadProbes = {
       actions   = ["dynamodb:GetItem"]
       resources = [module.store.table_arn]
+    }
+    }, length(local.heartbeat_keys) == 0 ? {} : {
+    # Keys of streams that exist and take heartbeats.
+    UseStreamKeys = {
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = local.heartbeat_keys
     }
     }, var.arroyo_enabled ? {
     # How often a failed pipeline was restarted this hour.
@@ -159,7 +168,14 @@ module "observability" {
   quarantine_queue_name   = module.alerts.quarantine_queue_name
   region                  = var.region
   runbook_url             = var.runbook_url
-  subscriptions           = var.alarm_subscriptions
-  table_name              = module.store.table_name
-  undelivered_queue_name  = module.alerts.undelivered_queue_name
+  streams = {
+    for name, stream in local.streams : name => {
+      created     = stream.create
+      gate        = stream.gated ? { dlq_name = module.gate[name].dlq_name, function_name = module.gate[name].function_name, plain_stream_name = module.streams.names["${name}-plain"] } : null
+      stream_name = stream.name
+    }
+  }
+  subscriptions          = var.alarm_subscriptions
+  table_name             = module.store.table_name
+  undelivered_queue_name = module.alerts.undelivered_queue_name
 }

@@ -133,6 +133,19 @@ output "region" {
   value       = var.region
 }
 
+output "streams" {
+  description = "The declared streams, by name: the stream, what the engine reads in its place when it passes a gate, and the gate."
+  value = {
+    for name, stream in local.streams : name => {
+      arn               = local.stream_arns[name]
+      gate_dlq_url      = stream.gated ? module.gate[name].dlq_url : null
+      gate_function     = stream.gated ? module.gate[name].function_name : null
+      plain_stream_name = stream.gated ? module.streams.names["${name}-plain"] : null
+      stream_name       = stream.name
+    }
+  }
+}
+
 output "table_arn" {
   description = "ARN of the anomalies table."
   value       = module.store.table_arn

@@ -373,6 +373,13 @@ variable "flow_logs_enabled" {
   nullable    = false
 }
 
+variable "gate_zip" {
+  description = "Package of the gate, relative to the repository; what it was built for stands beside it (`make package`). Not needed where no stream has a gate."
+  type        = string
+  default     = "dist/gate.zip"
+  nullable    = false
+}
+
 variable "heartbeat_memory_mb" {
   description = "Memory of the heartbeat in MiB."
   type        = number
@@ -622,6 +629,86 @@ variable "stream_mode" {
   type        = string
   default     = "PROVISIONED"
   nullable    = false
+}
+
+variable "stream_options" {
+  description = "What streams cost and need in this environment, by their names in sql/streams. kms_key_arn: the customer-managed key of a stream that exists. shards, on_demand, retention_hours: of a stream that Weir makes. gate_*: of its gate, and of the stream that the gate writes."
+  type = map(object({
+    gate_memory_mb              = optional(number)
+    gate_parallelization_factor = optional(number)
+    gate_shards                 = optional(number)
+    gate_starting_position      = optional(string)
+    kms_key_arn                 = optional(string)
+    on_demand                   = optional(bool)
+    retention_hours             = optional(number)
+    shards                      = optional(number)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.stream_options), keys(var.streams))) == 0
+    error_message = "stream_options names streams that sql/streams does not have: ${join(", ", setsubtract(keys(var.stream_options), keys(var.streams)))}."
+  }
+
+  # The gate spreads keys over 256 places of the hash range: a shard without one of them would stay empty.
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : coalesce(o.gate_shards, 1) >= 1 && coalesce(o.gate_shards, 1) <= 256])
+    error_message = "gate_shards is from 1 to 256."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : o.kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", o.kms_key_arn))])
+    error_message = "kms_key_arn is the ARN of a key, not of an alias: policies name keys."
+  }
+
+  validation {
+    condition     = !var.arroyo_enabled || alltrue([for name, o in var.stream_options : !coalesce(o.on_demand, false) || try(var.streams[name].gate, null) != null])
+    error_message = "Arroyo does not follow a stream whose shards come and go: on_demand needs a gate, or the embedded engine."
+  }
+}
+
+variable "streams" {
+  description = "The streams of sql/streams, by name; `weir deploy` writes them from there. arn: a stream that exists, by ARN or by its name in this account and region; it is read, and never made, changed or ended. create: one that Weir makes. heartbeat: Weir may put control records on a stream that exists. gate: what Arroyo cannot read itself passes a gate; declaration is the stream's file, always: also without Arroyo."
+  type = map(object({
+    arn    = optional(string)
+    create = optional(bool, false)
+    gate = optional(object({
+      always      = optional(bool, false)
+      declaration = string
+    }))
+    heartbeat = optional(bool, false)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.streams) : can(regex("^[a-z][a-z0-9_]{0,62}$", name)) && !contains(["anomalies", "events"], name)])
+    error_message = "A stream's name has lower case letters, digits and _, a letter first; `events` and `anomalies` are Weir's own."
+  }
+
+  validation {
+    condition     = alltrue([for s in values(var.streams) : (s.arn != null) != s.create])
+    error_message = "A stream has either an arn, and exists, or create = true, and Weir makes it."
+  }
+
+  validation {
+    condition     = alltrue([for s in values(var.streams) : s.arn == null || can(regex("^(arn:[^:]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/)?[a-zA-Z0-9_.-]{1,128}$", s.arn))])
+    error_message = "arn is arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, or the name alone."
+  }
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html: mappings read streams of their own region; Arroyo and the
+  # heartbeat know streams by their name.
+  validation {
+    condition     = alltrue([for s in values(var.streams) : try(regex("^arn:[^:]+:kinesis:([^:]+):", s.arn)[0], var.region) == var.region || (!var.arroyo_enabled && !s.heartbeat && s.gate == null)])
+    error_message = "A stream that passes a gate, gets heartbeats or is read by Arroyo is in `region`."
+  }
+
+  # The function is NAME_PREFIX-gate-NAME, and a function's name has 55 characters at most.
+  validation {
+    condition     = alltrue([for name, s in var.streams : s.gate == null || length("${var.name_prefix}-gate-${name}") <= 55])
+    error_message = "name_prefix and the name of a stream with a gate have 49 characters together at most."
+  }
 }
 
 variable "subscriptions" {

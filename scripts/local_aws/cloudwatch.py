@@ -1,5 +1,5 @@
-"""CloudWatch: DescribeAlarms over the Query protocol, which Terraform's provider 5 speaks, gives every field, and a composite alarm
-remembers what suppresses its actions."""
+"""CloudWatch: DescribeAlarms over the Query protocol, which Terraform's provider 5 speaks, gives every field, an alarm remembers whom it
+tells when data stops, and a composite alarm what suppresses its actions."""
 
 import json
 from xml.sax.saxutils import escape
@@ -11,6 +11,7 @@ from local_aws.patching import replaces
 
 _MOST_NAMES = 100
 _MOST_TYPES = 10
+_MOST_ACTIONS = 5
 
 
 @replaces(
@@ -37,6 +38,20 @@ def describe_alarms(original, params, cbor_data, is_cbor, is_json=False):
         _xml(key, said.get(key, empty)) for key, empty in (("MetricAlarms", []), ("CompositeAlarms", []), ("NextToken", None))
     )
     return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
+
+
+@replaces(
+    cloudwatch,
+    "_put_metric_alarm",
+    written_for="953a67ff4bb1",
+    follows="https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html",
+)
+def put_metric_alarm(original, params, cbor_data, is_cbor, is_json=False):
+    answer = original(params, cbor_data, is_cbor, is_json)
+    alarm = None if is_cbor or is_json else cloudwatch._alarms.get(cloudwatch._p(params, "AlarmName"))
+    if answer[0] == 200 and alarm is not None:
+        alarm["InsufficientDataActions"] = _members(params, "InsufficientDataActions", _MOST_ACTIONS)
+    return answer
 
 
 @replaces(

@@ -39,6 +39,37 @@ run "service_linked_roles_of_what_is_used" {
   }
 }
 
+run "further_streams_are_read_with_their_keys" {
+  module { source = "./modules/arroyo" }
+
+  variables {
+    read_key_arns    = ["arn:aws:kms:eu-central-1:111122223333:key/theirs"]
+    read_stream_arns = ["arn:aws:kinesis:eu-central-1:111122223333:stream/iot-climate"]
+  }
+
+  assert {
+    condition = alltrue([
+      for s in jsondecode(aws_iam_role_policy.task.policy).Statement :
+      s.Action == ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"] if contains(s.Resource, "arn:aws:kinesis:eu-central-1:111122223333:stream/iot-climate")
+    ])
+    error_message = "a stream of somebody else is read and nothing else"
+  }
+
+  assert {
+    condition = [
+      for s in jsondecode(aws_iam_role_policy.task.policy).Statement : s.Action if contains(s.Resource, "arn:aws:kms:eu-central-1:111122223333:key/theirs")
+    ] == [["kms:Decrypt"]]
+    error_message = "its key reads, and encrypts nothing"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for s in jsondecode(aws_iam_role_policy.task.policy).Statement : s.Resource if contains(s.Action, "kinesis:PutRecords")
+    ])) == toset(["arn:aws:kinesis:eu-central-1:111122223333:stream/weir-anomalies"])
+    error_message = "the engine writes anomalies and nothing else"
+  }
+}
+
 run "one_control_task_and_no_nodes" {
   module { source = "./modules/arroyo" }
 

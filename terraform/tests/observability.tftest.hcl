@@ -24,7 +24,8 @@ run "without_arroyo" {
 
   assert {
     condition = alltrue([
-      for name in ["heartbeat-missing", "probe-missing"] : aws_cloudwatch_metric_alarm.this[name].treat_missing_data == "breaching"
+      aws_cloudwatch_metric_alarm.this["heartbeat-missing"].insufficient_data_actions == toset([aws_sns_topic.alarms.arn]),
+      strcontains(aws_cloudwatch_composite_alarm.causes.alarm_rule, "INSUFFICIENT_DATA(\"weir-heartbeat-missing\")"),
     ])
     error_message = "silence is an alarm"
   }
@@ -32,6 +33,44 @@ run "without_arroyo" {
   assert {
     condition     = length(aws_budgets_budget.this) == 0
     error_message = "no budget unless asked for"
+  }
+}
+
+# A new alarm has no data: what was told of that would be told of every new stack.
+run "a_stack_is_silent_until_its_first_deploy_is_through" {
+  module { source = "./modules/observability" }
+
+  variables {
+    arroyo = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data != "breaching"])
+    error_message = "what never began is no outage"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_cloudwatch_metric_alarm.this["probe-missing"].metric_name == "probe_age_ms",
+      aws_cloudwatch_metric_alarm.this["probe-missing"].threshold == 600000,
+      aws_cloudwatch_metric_alarm.this["pipeline-not-running"].insufficient_data_actions == toset([aws_sns_topic.alarms.arn]),
+      strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "INSUFFICIENT_DATA(\"weir-checkpoint-age\")) AND OK(\"weir-pipeline-not-running\")"),
+    ])
+    error_message = "what stopped is an outage"
+  }
+}
+
+run "many_streams_fit_into_the_alarms" {
+  module { source = "./modules/observability" }
+
+  variables {
+    runbook_url = "https://example.com/a/repository/with/a/long/address/docs/runbooks.md"
+    streams     = { for n in range(20) : "stream_with_a_long_name_${n}" => { stream_name = "s${n}", gate = { dlq_name = "d${n}", function_name = "f${n}", plain_stream_name = "p${n}" } } }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_composite_alarm.path.alarm_description) <= 1024 && length(aws_cloudwatch_composite_alarm.path.alarm_rule) <= 10240 && length(aws_cloudwatch_composite_alarm.causes.alarm_rule) <= 10240
+    error_message = "what CloudWatch takes is not exceeded"
   }
 }
 
@@ -80,6 +119,7 @@ run "every_alarm_names_its_runbook" {
     arroyo                 = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
     budget                 = { monthly_usd = 100 }
     embedded_pipeline      = "weir-dev"
+    streams                = { flows = { stream_name = "flow-logs", gate = { dlq_name = "weir-gate-flows-dlq", function_name = "weir-gate-flows", plain_stream_name = "weir-flows-plain" } }, orders = { created = true, stream_name = "weir-orders" } }
     undelivered_queue_name = "weir-undelivered"
   }
 
@@ -107,7 +147,7 @@ run "every_alarm_names_its_runbook" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 15
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 17
     error_message = "the dashboard shows the whole path"
   }
 

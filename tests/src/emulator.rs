@@ -71,6 +71,20 @@ impl Emulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// One call of DynamoDB's own API (`CreateTable`, `PutItem`, …), and its answer.
+    ///
+    /// # Errors
+    /// When it is refused, with what is said.
+    pub fn dynamodb(&self, operation: &str, body: &Value) -> io::Result<Value> {
+        self.call("dynamodb", "DynamoDB_20120810", operation, body)
+    }
+
     /// One call of Kinesis' own API (`CreateStream`, `SplitShard`, …), and its answer.
     ///
     /// # Errors

@@ -303,7 +303,7 @@ fn a_deploy_packages_for_the_architecture_that_terraform_names() {
     fs::write(&script, "#!/bin/sh\necho \"asked for $1\" >&2\nexit 1\n").unwrap();
 
     let deploy = |further: &[&str]| -> Said {
-        let mut command = weir(&[&["deploy", "--env", "e2e", "--yes", "--"], further].concat());
+        let mut command = weir(&[&["deploy", "--env", "e2e", "--yes", "--skip-doctor", "--"], further].concat());
         command.current_dir(checkout.folder.path()).env_remove("WEIR_OUTPUTS").stdin(Stdio::null());
         command.output().unwrap().into()
     };
@@ -316,7 +316,9 @@ fn a_deploy_packages_for_the_architecture_that_terraform_names() {
         assert_eq!(said.code, Some(1), "{}", said.err);
         assert!(
             said.err.contains(&format!("asked for {architecture}\n"))
-                && said.err.contains("hint: --no-package takes dist/alerter.zip and dist/heartbeat.zip as they are")
+                && said.err.contains(
+                    "hint: --no-package takes dist/alerter.zip, dist/gate.zip, dist/heartbeat.zip as they are"
+                )
                 && !said.err.contains("▸ terraform plan"),
             "{}",
             said.err
@@ -332,6 +334,7 @@ fn a_doctor_says_what_stands_in_the_way() {
     let programs = checkout.file("programs");
     fs::create_dir(&programs).unwrap();
     let aws = "case \"$*\" in\n\
+               *get-caller-identity*--debug*) echo \"headers: {'Date': 'Mon, 30 Nov 2015 11:58:22 GMT'}\" >&2 ;;\n\
                *get-caller-identity*) echo arn:aws:iam::111122223333:user/ana ;;\n\
                *L-B99A9384*) echo 10.0 ;;\n\
                *L-3032A538*) echo 6.0 ;;\n\
@@ -345,16 +348,24 @@ fn a_doctor_says_what_stands_in_the_way() {
     }
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
-    let mut command = weir(&["doctor", "--env", "e2e"]);
-    command.current_dir(checkout.folder.path()).env("PATH", path).stdin(Stdio::null());
-    let said = Said::from(command.output().unwrap());
+    let run = |arguments: &[&str]| {
+        let mut command = weir(arguments);
+        command.current_dir(checkout.folder.path()).env("PATH", &path).stdin(Stdio::null());
+        Said::from(command.output().unwrap())
+    };
+    let said = run(&["doctor", "--env", "e2e"]);
     assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
-    insta::assert_snapshot!(said.out, @r"
+    let ahead = said.out.split("clock: ").nth(1).and_then(|rest| rest.split(" s ahead").next()).unwrap();
+    assert!(ahead.parse::<u64>().unwrap() > 300_000_000, "eleven years: {ahead}");
+    let out = said.out.replace(&format!("{ahead} s ahead of AWS's"), "CLOCK");
+    insta::assert_snapshot!(out, @r"
     well   programs: the AWS CLI and its Session Manager plugin are there
     wrong  state: a file on this machine
       hint: write terraform/e2e.tfbackend (docs/terraform.md, State), or lose the stack with this machine
     note   packages: dist/local/alerter.zip is not built; the deploy builds it for arm64
     well   credentials: arn:aws:iam::111122223333:user/ana, in us-east-1
+    wrong  clock: CLOCK
+      hint: set it by NTP (timedatectl set-ntp true): AWS refuses requests that are five minutes off
     wrong  Lambda's concurrent executions: 10 allowed, 20 needed
       hint: ask AWS for more: aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value …
     well   Fargate's vCPUs: 6 allowed, 1 needed
@@ -362,8 +373,19 @@ fn a_doctor_says_what_stands_in_the_way() {
     wrong  service-linked role: the account has none of rds, and its first use may fail
       hint: aws iam create-service-linked-role --aws-service-name rds.amazonaws.com
     note   image: ghcr.io/arroyosystems/arroyo:0.15.0 is fetched at each start of a task, and not looked for here
-    e2e: 3 of these stand in the way of a deploy
+    e2e: 4 of these stand in the way of a deploy
     ");
     let state = checkout.file("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
     assert!(!state.exists(), "it only looks");
+
+    let said = run(&["deploy", "--env", "e2e", "--yes"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(
+        said.err.contains("4 of these stand in the way of a deploy\nwrong  state")
+            && said.err.contains("hint: --skip-doctor goes on all the same")
+            && !said.err.contains("▸ build")
+            && !said.err.contains("▸ terraform plan"),
+        "{}",
+        said.err
+    );
 }

@@ -202,7 +202,7 @@ fn moved(before: &str, after: &str) -> String {
     if before == after { after.to_owned() } else { format!("{before} → {after}") }
 }
 
-fn places(anomalies: &[Anomaly]) -> BTreeMap<Place<'_>, &Anomaly> {
+pub(super) fn places(anomalies: &[Anomaly]) -> BTreeMap<Place<'_>, &Anomaly> {
     let place = |a: &Anomaly| a.window_start.map_or(a.timestamp.nanos(), |start| start.nanos());
     anomalies.iter().map(|a| ((a.rule.as_str(), a.key.as_str(), a.timestamp.nanos(), place(a)), a)).collect()
 }

@@ -17,6 +17,7 @@ mod score;
 mod starved;
 #[cfg(test)]
 mod tests;
+pub mod workbench;
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use weir_anomaly::{Anomaly, Stage, Timestamp};
 use weir_cloud::Clients;
+use weir_engine::RunOptions;
 use weir_project::{
     EnvironmentOptions, Repo,
     compile::{check_udfs, joined, load_pack},
@@ -155,7 +157,7 @@ pub async fn backtest(options: &BacktestOptions, connect: &impl AsyncFn() -> Res
     }
     if let Some(file) = &options.plot {
         eprintln!("drawing: what the rules expected all along");
-        let expectations = plot::expectations(&rules, &history).await?;
+        let expectations = plot::expectations(&rules, &history, RunOptions::default()).await?;
         plot::write(file, &history, &replayed, labels.unwrap_or_default(), &expectations, options.plot_series)?;
         eprintln!("plot written to {}", file.display());
     }

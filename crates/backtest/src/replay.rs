@@ -27,6 +27,8 @@ pub(super) struct Replayed {
     pub(super) late: u64,
     /// Records that the rules' tables refused though they are events: by reason.
     pub(super) poison: BTreeMap<String, usize>,
+    /// Rules with rows that could not be computed, and why; one line a rule.
+    pub(super) warnings: Vec<String>,
     pub(super) seconds: f64,
 }
 
@@ -39,11 +41,26 @@ pub(super) struct Span {
     pub(super) to: Option<Timestamp>,
 }
 
-/// Replays history through a pack.
+/// Replays history through a pack, and tells a person on standard error how far it is.
 pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Result<Replayed> {
+    let begun = Instant::now();
+    let tell = |stats: &Stats| say(stats, history, begun);
+    let replayed = replay_with(rules, history, span, RunOptions::default(), (PROGRESS_INTERVAL, &tell)).await?;
+    replayed.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok(replayed)
+}
+
+/// Replays history through a pack; `tell` is called at each interval with what was counted so far.
+pub(super) async fn replay_with(
+    rules: &Rules,
+    history: &History,
+    span: Span,
+    options: RunOptions,
+    (interval, tell): (Duration, &(dyn Fn(&Stats) + Sync)),
+) -> Result<Replayed> {
     let planned = Planned::new(&rules.program)?;
     let stats = Arc::new(planned.stats());
-    let options = RunOptions { stats: Some(Arc::clone(&stats)), ..RunOptions::default() };
+    let options = RunOptions { stats: Some(Arc::clone(&stats)), ..options };
     let begun = Instant::now();
     let feeds = history.feeds(planned.longest_window());
     let running = planned.run_on(&feeds, options);
@@ -51,11 +68,10 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
     let output = loop {
         tokio::select! {
             ended = &mut running => break ended?,
-            () = tokio::time::sleep(PROGRESS_INTERVAL) => say(&stats, history, begun),
+            () = tokio::time::sleep(interval) => tell(&stats),
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
-    output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     // A window that ends with the next reading that would have come is full.
     let full = history.end.nanos().saturating_add(history.sampling);
     let full = span.to.map_or(full, |to| full.min(to.nanos().max(history.end.nanos())));
@@ -81,7 +97,7 @@ pub(super) async fn replay(rules: &Rules, history: &History, span: Span) -> Resu
     for refused in output.poison.into_iter().filter(|_| history.stream.is_none()) {
         *poison.entry(refused.reason).or_insert(0) += 1;
     }
-    Ok(Replayed { anomalies, incomplete, late, poison, seconds })
+    Ok(Replayed { anomalies, incomplete, late, poison, warnings: output.warnings, seconds })
 }
 
 fn say(stats: &Stats, history: &History, begun: Instant) {

@@ -29,6 +29,13 @@ pub(super) struct Starved {
     hint: String,
 }
 
+impl Starved {
+    /// Why it was silent, and what to do about it.
+    pub(super) fn parts(&self) -> (String, String) {
+        (format!("{} could find nothing{}", self.rule, self.message), self.hint.clone())
+    }
+}
+
 impl fmt::Display for Starved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} could find nothing{}\n  hint: {}", self.rule, self.message, self.hint)

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use weir_anomaly::Timestamp;
+use weir_engine::RunOptions;
 use weir_rules::{Environment, Pack, Rule};
 
 use super::{
@@ -176,7 +177,7 @@ async fn anomalies_before_the_span_are_left_out_and_windows_past_history_too() {
 async fn the_plot_has_a_band_a_label_and_a_mark_for_each_verdict() {
     let (rules, history) = (rules("1.0"), history());
     let side = side(&rules, &history).await;
-    let expectations = super::plot::expectations(&rules, &history).await.unwrap();
+    let expectations = super::plot::expectations(&rules, &history, RunOptions::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plot.svg");
     super::plot::write(&file, &history, &side.replayed, &labels(), &expectations, 12).unwrap();

@@ -69,6 +69,7 @@ enum Command {
     Own(commands::own::SelfCommand),
     Completions(commands::completions::CompletionsCommand),
     Man(commands::completions::ManCommand),
+    Studio(Box<commands::studio::StudioCommand>),
 }
 
 fn main() -> ExitCode {
@@ -125,6 +126,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Own(command) => commands::own::run(&command),
         Command::Completions(command) => commands::completions::run(&command, Cli::command()).map(done),
         Command::Man(command) => commands::completions::man(&command, Cli::command()).map(done),
+        Command::Studio(command) => runtime.block_on(commands::studio::run(*command)).map(done),
     }
 }
 

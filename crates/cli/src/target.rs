@@ -36,6 +36,16 @@ pub(crate) struct Names {
 }
 
 impl DeployedTarget {
+    /// The local stack, where one is named.
+    pub(crate) fn stack(&self) -> Option<&str> {
+        self.target.stack.as_deref()
+    }
+
+    /// The deployed environment, where one is named.
+    pub(crate) fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
     pub(crate) fn target(&self) -> Target {
         Target { environment: self.environment.clone(), ..self.target.clone() }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use weir_anomaly::Timestamp;
 use weir_anomaly::store::{Attr, BY_KEY, BY_RULE, Item, attr};
 
 use crate::{Clients, CloudError};
@@ -46,6 +47,21 @@ pub async fn latest(
     of: &str,
     most: usize,
 ) -> Result<Vec<Item>, CloudError> {
+    latest_before(clients, table, index, of, None, most).await
+}
+
+/// The same, of those before a time.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn latest_before(
+    clients: &Clients,
+    table: &str,
+    index: Index,
+    of: &str,
+    before: Option<Timestamp>,
+    most: usize,
+) -> Result<Vec<Item>, CloudError> {
     let (index_name, attribute) = match index {
         Index::ByRule => (BY_RULE, attr::RULE),
         Index::ByKey => (BY_KEY, attr::KEY),
@@ -53,12 +69,15 @@ pub async fn latest(
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let call = clients
-            .dynamodb
-            .query()
-            .table_name(table)
-            .index_name(index_name)
-            .key_condition_expression("#of = :of")
+        let call = clients.dynamodb.query().table_name(table).index_name(index_name);
+        let call = match before {
+            None => call.key_condition_expression("#of = :of"),
+            Some(before) => call
+                .key_condition_expression("#of = :of AND #time < :before")
+                .expression_attribute_names("#time", attr::TIMESTAMP)
+                .expression_attribute_values(":before", value_of(&Attr::time(before))),
+        };
+        let call = call
             .expression_attribute_names("#of", attribute)
             .expression_attribute_values(":of", AttributeValue::S(of.to_owned()))
             .scan_index_forward(false)

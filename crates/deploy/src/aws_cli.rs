@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
+use weir_anomaly::Timestamp;
+use weir_stream::{TimeFormat, TimeReader};
 
 use super::outputs::StackOutputs;
 
@@ -91,6 +93,22 @@ pub(crate) async fn call(outputs: &StackOutputs, arguments: &[&str]) -> Result<S
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// The time by which AWS answers: the header `Date` of an answer, which `aws --debug` shows; `None` where it shows none.
+pub(crate) async fn server_time(outputs: &StackOutputs) -> Result<Option<Timestamp>> {
+    let mut all = place(outputs);
+    all.extend(["sts", "get-caller-identity", "--debug"].map(str::to_owned));
+    let output = command(&all).output().await.map_err(not_started).context("aws sts get-caller-identity")?;
+    Ok(date_header(&String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The last `'Date': '…'` of a log.
+fn date_header(log: &str) -> Option<Timestamp> {
+    let (_, rest) = log.rsplit_once("'Date': '")?;
+    let (date, _) = rest.split_once('\'')?;
+    let reader = TimeReader { formats: vec![TimeFormat::parse("rfc2822").ok()?], ..TimeReader::default() };
+    reader.read_text(date).ok().map(Timestamp::from_nanos)
+}
+
 /// The value of a secret.
 pub(crate) async fn secret(outputs: &StackOutputs, name: &str) -> Result<String> {
     let arguments =
@@ -102,4 +120,16 @@ pub(crate) async fn secret(outputs: &StackOutputs, name: &str) -> Result<String>
         bail!("secret {name} is empty");
     }
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_an_answer_is_in_its_header() {
+        let log = "Response headers: {'x-amzn-RequestId': '1', 'Content-Type': 'text/xml', 'Date': 'Mon, 30 Nov 2026 11:58:22 GMT'}\nResponse body:";
+        assert_eq!(date_header(log).unwrap().to_string(), "2026-11-30T11:58:22Z");
+        assert_eq!((date_header("no headers"), date_header("'Date': 'noon'")), (None, None));
+    }
 }

@@ -17,8 +17,8 @@ use weir_terminal::interrupted;
 
 use super::{
     apply::{Asked, PatienceOptions},
-    aws_cli::{self, Missing},
-    confirm,
+    aws_cli::Missing,
+    confirm, doctor,
     infrastructure::{Infrastructure, Purpose},
     ledger::now_text,
     outputs::StackOutputs,
@@ -29,7 +29,8 @@ use super::{
 
 /// Makes or updates an environment's infrastructure and rules, and sends a probe through the whole path
 ///
-/// Needs terraform/NAME.tfvars. Builds the Lambda packages for the architecture that Terraform names. Exit codes: 0 the probe came through; 1 something
+/// Needs terraform/NAME.tfvars. Looks first at what stands in the way, as `weir doctor` does. Builds the Lambda packages for the architecture that
+/// Terraform names. Exit codes: 0 the probe came through; 1 something
 /// failed; 2 the command line is wrong. Deploying again goes on where an earlier run ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir deploy --env dev -- -var name_prefix=weir-mine")]
@@ -43,6 +44,9 @@ pub struct DeployCommand {
     /// Takes the Lambda packages in dist/ as they are; Terraform still checks what they were built for
     #[arg(long)]
     no_package: bool,
+    /// Does not look first at what stands in the way (`weir doctor`)
+    #[arg(long)]
+    skip_doctor: bool,
     /// Does not ask
     #[arg(long)]
     yes: bool,
@@ -68,21 +72,16 @@ pub async fn run(command: DeployCommand) -> Result<ExitCode> {
     command.wanted.packs(&repo, &command.place.environment, &StackOutputs::default())?;
     let infrastructure = Infrastructure::new(&repo, &command.place.environment, &command.terraform)?;
     infrastructure.init()?;
+    if !command.skip_doctor {
+        let environment = &command.place.environment;
+        doctor::before_a_deploy(&repo, environment, &infrastructure, !command.place.has_url()).await?;
+    }
     if !command.no_package {
         infrastructure.packages()?.build(&repo)?;
     }
     let planned = infrastructure.plan(Purpose::Make)?;
     let changes = planned.is_some();
     if let Some(planned) = planned {
-        if !command.place.has_url() {
-            // Better heard now than when the infrastructure stands.
-            aws_cli::missing().into_iter().for_each(|missing| {
-                let program = missing.program;
-                eprintln!(
-                    "warning: `{program}` was not found: with arroyo_enabled, a tunnel needs it to deploy the rules"
-                );
-            });
-        }
         confirm(&format!("Do this to {}?", command.place.environment), command.yes)?;
         planned.apply()?;
     }

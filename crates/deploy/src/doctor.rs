@@ -1,8 +1,8 @@
 //! `weir doctor`: what a deploy needs, and what stands in its way. It only reads.
 
-use std::{fs, process::ExitCode};
+use std::{fmt, fs, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use weir_project::Repo;
 
@@ -55,10 +55,37 @@ struct Wanted {
 impl Wanted {
     /// What `terraform console` is asked. Nodes count twice: ECS starts the new ones before it stops the old.
     const EXPRESSION: &str = "jsonencode({region = var.region, emulated = var.endpoint_url != null, architecture = \
-         var.lambda_architecture, packages = [var.alerter_zip, var.heartbeat_zip], protected = var.deletion_protection, reserved = \
+         var.lambda_architecture, packages = concat([var.alerter_zip, var.heartbeat_zip], anytrue([for s in values(local.streams) : s.gated]) ? [var.gate_zip] : []), protected = var.deletion_protection, reserved = \
          max(var.alerter_reserved_concurrency, 0) + max(var.heartbeat_reserved_concurrency, 0), arroyo = var.arroyo_enabled, \
          load_balancer = var.arroyo_load_balancer != null, image = local.arroyo_image, cpu_units = var.arroyo_control_cpu + 2 * \
          var.arroyo_worker_count * var.arroyo_worker_cpu})\n";
+}
+
+/// A second more or less is the network's, and that of the time that AWS tells.
+const MOST_APART_MS: i64 = 10_000;
+
+/// One thing, and what was seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    what: &'static str,
+    seen: Seen,
+}
+
+impl Finding {
+    fn is_wrong(&self) -> bool {
+        matches!(self.seen, Seen::Wrong(..))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.what;
+        match &self.seen {
+            Seen::Well(how) => write!(f, "well   {what}: {how}"),
+            Seen::Note(how) => write!(f, "note   {what}: {how}"),
+            Seen::Wrong(how, hint) => write!(f, "wrong  {what}: {how}\n  hint: {hint}"),
+        }
+    }
 }
 
 /// What was seen of one thing.
@@ -79,28 +106,9 @@ pub async fn run(command: DoctorCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
     let infrastructure = Infrastructure::new(&repo, &command.environment, &command.terraform)?;
     infrastructure.init()?;
-    let wanted: Wanted = serde_json::from_str(&infrastructure.ask(Wanted::EXPRESSION)?).context("terraform console")?;
-    let mut found = vec![
-        ("programs", programs(&wanted)),
-        ("state", state(&repo, &command.environment, &wanted)),
-        ("packages", packages(&repo, &wanted)),
-    ];
-    if wanted.emulated {
-        found.push(("account", Seen::Note("an emulator has no account to look at".to_owned())));
-    } else {
-        found.extend(account(&wanted).await?);
-    }
-    let mut wrong = 0;
-    for (what, seen) in &found {
-        match seen {
-            Seen::Well(how) => println!("well   {what}: {how}"),
-            Seen::Note(how) => println!("note   {what}: {how}"),
-            Seen::Wrong(how, hint) => {
-                println!("wrong  {what}: {how}\n  hint: {hint}");
-                wrong += 1;
-            }
-        }
-    }
+    let found = look(&repo, &command.environment, &infrastructure, true).await?;
+    found.iter().for_each(|finding| println!("{finding}"));
+    let wrong = found.iter().filter(|finding| finding.is_wrong()).count();
     if wrong > 0 {
         println!("{}: {wrong} of these stand in the way of a deploy", command.environment);
         return Ok(ExitCode::from(UNWELL));
@@ -109,9 +117,51 @@ pub async fn run(command: DoctorCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn programs(wanted: &Wanted) -> Seen {
-    match aws_cli::missing().into_iter().next() {
+/// What a deploy looks at before it plans anything. What stands in its way ends it.
+///
+/// # Errors
+/// When something does, or nobody could look.
+pub(crate) async fn before_a_deploy(
+    repo: &Repo,
+    environment: &str,
+    infrastructure: &Infrastructure,
+    tunnel: bool,
+) -> Result<()> {
+    eprintln!("▸ doctor: what stands in the way");
+    let found = look(repo, environment, infrastructure, tunnel).await?;
+    let (wrong, fine): (Vec<_>, Vec<_>) = found.into_iter().partition(Finding::is_wrong);
+    fine.iter().filter(|finding| matches!(finding.seen, Seen::Note(_))).for_each(|finding| eprintln!("{finding}"));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let said = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    bail!("{} of these stand in the way of a deploy\n{said}\n  hint: --skip-doctor goes on all the same", wrong.len())
+}
+
+/// Looks at everything. `tunnel`: Arroyo is reached through one.
+async fn look(repo: &Repo, environment: &str, infrastructure: &Infrastructure, tunnel: bool) -> Result<Vec<Finding>> {
+    let wanted: Wanted = serde_json::from_str(&infrastructure.ask(Wanted::EXPRESSION)?).context("terraform console")?;
+    let mut found = vec![
+        ("programs", programs(&wanted, tunnel)),
+        ("state", state(repo, environment, &wanted)),
+        ("packages", packages(repo, &wanted)),
+    ];
+    if wanted.emulated {
+        found.push(("account", Seen::Note("an emulator has no account to look at".to_owned())));
+    } else {
+        found.extend(account(&wanted).await?);
+    }
+    Ok(found.into_iter().map(|(what, seen)| Finding { what, seen }).collect())
+}
+
+fn programs(wanted: &Wanted, tunnel: bool) -> Seen {
+    let missing = aws_cli::missing().into_iter().find(|missing| tunnel || missing.program == "aws");
+    match missing {
+        None if !tunnel => Seen::Well("the AWS CLI is there; no tunnel is needed".to_owned()),
         None => Seen::Well("the AWS CLI and its Session Manager plugin are there".to_owned()),
+        Some(missing) if wanted.emulated => {
+            Seen::Note(format!("`{}` is missing; the emulator needs none", missing.program))
+        }
         Some(missing) if wanted.arroyo || missing.program == "aws" => {
             Seen::Wrong(format!("`{}` is missing", missing.program), missing.hint.to_owned())
         }
@@ -124,6 +174,10 @@ fn programs(wanted: &Wanted) -> Seen {
 fn state(repo: &Repo, environment: &str, wanted: &Wanted) -> Seen {
     match root::backend(repo, environment) {
         Some(_) => Seen::Well(format!("in S3, by terraform/{environment}.tfbackend")),
+        None if repo.root.join("terraform/backend_override.tf").is_file() => {
+            Seen::Well("where terraform/backend_override.tf says".to_owned())
+        }
+        None if wanted.emulated => Seen::Note("a file on this machine, as the emulator is".to_owned()),
         None if wanted.protected || environment == "prod" => Seen::Wrong(
             "a file on this machine".to_owned(),
             format!(
@@ -162,7 +216,8 @@ async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
             return Ok(vec![("credentials", Seen::Wrong(format!("{error:#}"), hint.to_owned()))]);
         }
     };
-    let mut found = vec![("credentials", Seen::Well(format!("{who}, in {}", wanted.region)))];
+    let mut found =
+        vec![("credentials", Seen::Well(format!("{who}, in {}", wanted.region))), ("clock", clock(&place).await)];
     if wanted.reserved > 0.0 {
         let needed = wanted.reserved + LEAST_UNRESERVED;
         found.push(("Lambda's concurrent executions", quota(&place, LAMBDA_CONCURRENCY, needed).await));
@@ -177,6 +232,25 @@ async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
     }
     found.push(("image", image(&place, &wanted.image).await));
     Ok(found)
+}
+
+/// The time of this machine beside AWS's: AWS refuses what is signed more than five minutes off, and every window of a probe is
+/// counted from here.
+async fn clock(place: &StackOutputs) -> Seen {
+    let theirs = match aws_cli::server_time(place).await {
+        Ok(Some(theirs)) => theirs,
+        Ok(None) => return Seen::Note("AWS told no time".to_owned()),
+        Err(error) => return Seen::Note(format!("{error:#}")),
+    };
+    let apart = weir_cloud::now_millis().saturating_sub(theirs.millis());
+    if apart.abs() <= MOST_APART_MS {
+        return Seen::Well("that of AWS".to_owned());
+    }
+    let direction = if apart > 0 { "ahead of" } else { "behind" };
+    Seen::Wrong(
+        format!("{} s {direction} AWS's", apart.abs() / 1000),
+        "set it by NTP (timedatectl set-ntp true): AWS refuses requests that are five minutes off".to_owned(),
+    )
 }
 
 async fn quota(place: &StackOutputs, (service, code): (&str, &str), needed: f64) -> Seen {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use weir_project::Repo;
 
-use super::{packages::Packages, protection, root};
+use super::{packages::Packages, protection, root, streams};
 
 /// Terraform's exit code of a plan with changes.
 const CHANGES: i32 = 2;
@@ -81,6 +81,7 @@ impl Infrastructure {
     /// Fetches the provider and chooses the environment's workspace, or its own backend.
     pub(crate) fn init(&self) -> Result<()> {
         eprintln!("▸ terraform init");
+        streams::write(&self.repo, &self.environment)?;
         root::prepare(&self.repo, &self.environment)?;
         let backend = root::backend(&self.repo, &self.environment);
         let mut init = Command::new(self.repo.root.join("scripts/terraform-init.sh"));
@@ -192,11 +193,12 @@ impl Infrastructure {
         self.repo.terraform().join(format!("{}.tfvars", self.environment))
     }
 
-    /// The environment's sizes, then what a person keeps beside them for this checkout: a value that must come with each command
+    /// The streams that the project declares, the environment's sizes, then what a person keeps beside them for this checkout: a value that must come with each command
     /// has no other place, and one that was forgotten (`name_prefix`) would replace everything.
     fn variable_files(&self) -> Vec<String> {
         let own = self.variables().with_extension("local.tfvars");
-        let files = [Some(self.variables()), own.is_file().then_some(own)];
+        let streams = streams::file(&self.repo, &self.environment);
+        let files = [streams.is_file().then_some(streams), Some(self.variables()), own.is_file().then_some(own)];
         files.into_iter().flatten().map(|file| format!("-var-file={}", file.display())).collect()
     }
 

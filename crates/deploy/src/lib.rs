@@ -18,6 +18,7 @@ mod protection;
 mod proxy;
 mod render;
 mod root;
+mod streams;
 mod tunnel;
 mod wanted;
 
@@ -30,7 +31,7 @@ pub mod status;
 pub mod ui;
 
 pub use deploy_command::{DeployCommand, run};
-pub use outputs::StackOutputs;
+pub use outputs::{StackOutputs, StackStream};
 pub use place::PlaceOptions;
 
 use std::io::{BufRead as _, IsTerminal as _};

@@ -10,9 +10,27 @@ use weir_project::Repo;
 
 use super::{infrastructure::data_folder, root};
 
-/// Outputs that are text, by name.
+/// Outputs that are text, by name, and the declared streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StackOutputs(BTreeMap<String, String>);
+pub struct StackOutputs {
+    texts: BTreeMap<String, String>,
+    streams: BTreeMap<String, StackStream>,
+}
+
+/// What Terraform made of a declared stream, or found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StackStream {
+    /// The stream's ARN.
+    pub arn: String,
+    /// Its name.
+    pub stream_name: String,
+    /// What the engine reads in its place, when it passes a gate.
+    pub plain_stream_name: Option<String>,
+    /// The gate's function.
+    pub gate_function: Option<String>,
+    /// The queue that names the batches the gate gave up on.
+    pub gate_dlq_url: Option<String>,
+}
 
 impl StackOutputs {
     /// From `terraform output -json`; empty where nothing was applied. `weir deploy` gives each environment a workspace; a
@@ -63,16 +81,25 @@ impl StackOutputs {
         struct Output {
             value: serde_json::Value,
         }
-        let outputs: BTreeMap<String, Output> = serde_json::from_slice(json)?;
-        Ok(Self(outputs.into_iter().filter_map(|(name, o)| Some((name, o.value.as_str()?.to_owned()))).collect()))
+        let mut outputs: BTreeMap<String, Output> = serde_json::from_slice(json)?;
+        let streams = outputs.remove("streams").map(|output| serde_json::from_value(output.value)).transpose()?;
+        let texts = outputs.into_iter().filter_map(|(name, o)| Some((name, o.value.as_str()?.to_owned()))).collect();
+        Ok(Self { texts, streams: streams.unwrap_or_default() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.texts.get(name).map(String::as_str)
+    }
+
+    /// The declared streams, by name. An engine reads `plain_stream_name` as `Declaration::plain` where there is one, and
+    /// `stream_name` as declared where there is none.
+    #[must_use]
+    pub fn streams(&self) -> &BTreeMap<String, StackStream> {
+        &self.streams
     }
 
     /// Clients for the stack's region, or for the emulator that it is in; none without a stack.
@@ -109,6 +136,18 @@ fn first_error(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_passes_a_gate_is_read_behind_it() {
+        let json = br#"{"region":{"value":"eu-central-1"},"streams":{"value":{
+            "climate":{"arn":"arn:aws:kinesis:eu-central-1:1:stream/iot","stream_name":"iot","plain_stream_name":null,"gate_function":null,"gate_dlq_url":null},
+            "flows":{"arn":"arn:aws:kinesis:eu-central-1:1:stream/logs","stream_name":"logs","plain_stream_name":"weir-flows-plain","gate_function":"weir-gate-flows","gate_dlq_url":"u"}}}}"#;
+        let outputs = StackOutputs::parse(json).unwrap();
+        assert_eq!(outputs.get("region"), Some("eu-central-1"));
+        let read = |name: &str| outputs.streams()[name].plain_stream_name.as_deref();
+        assert_eq!((read("climate"), read("flows")), (None, Some("weir-flows-plain")));
+        assert!(StackOutputs::parse(b"{}").unwrap().is_empty());
+    }
 
     #[test]
     fn terraforms_frames_and_warnings_are_left_out_of_its_error() {

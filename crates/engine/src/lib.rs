@@ -34,8 +34,10 @@ mod state;
 
 pub use connectors::{ConnectorStats, MemorySink, MemorySource, RawRecord, StoredRecords};
 pub use error::{PlanError, PlanErrorKind};
-pub use exec::{RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, StreamStats, run};
-pub use functions::{Udf, UdfCall, UdfKind};
+pub use exec::{
+    DecodedRows, RuleStats, RunError, RunOptions, RunReport, SinkStats, SourceStats, Stats, StreamStats, run,
+};
+pub use functions::{FunctionDoc, Udf, UdfCall, UdfKind, function_docs};
 pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};
 pub use state::{StateError, StateLocation};

@@ -23,7 +23,7 @@ const PROBE_WITHIN_SECONDS: i64 = 200;
 
 /// What is said of a stack.
 #[derive(Debug, Serialize)]
-struct Status {
+pub struct Status {
     stack: String,
     well: bool,
     parts: Vec<Line>,
@@ -52,7 +52,7 @@ struct Line {
 /// # Errors
 /// When what is said cannot be written as JSON.
 pub async fn print(repo: &Repo, name: &str, json: bool) -> Result<bool> {
-    let Some(health) = Health::of(repo, name) else {
+    let Some((status, health)) = look(repo, name).await else {
         if json {
             println!(
                 "{}",
@@ -62,6 +62,21 @@ pub async fn print(repo: &Repo, name: &str, json: bool) -> Result<bool> {
         eprintln!("stack `{name}` is down\n  hint: weir up --stack {name} starts it");
         return Ok(false);
     };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print!("{}", render(&status, &health));
+    }
+    Ok(status.well)
+}
+
+/// How a stack does; `None` when it is down.
+pub async fn of(repo: &Repo, name: &str) -> Option<Status> {
+    look(repo, name).await.map(|(status, _)| status)
+}
+
+async fn look(repo: &Repo, name: &str) -> Option<(Status, Health)> {
+    let health = Health::of(repo, name)?;
     let folder = repo.stack_folder(name);
     let mut parts = vec![line_of(&health.emulator), engine_line(&health, &folder)];
     if health.connection.is_none() {
@@ -72,12 +87,7 @@ pub async fn print(repo: &Repo, name: &str, json: bool) -> Result<bool> {
         parts.extend(resources(connection, &health).await);
     }
     let status = Status { stack: name.to_owned(), well: parts.iter().all(|part| part.well), parts };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        print!("{}", render(&status, &health));
-    }
-    Ok(status.well)
+    Some((status, health))
 }
 
 fn render(status: &Status, health: &Health) -> String {

@@ -65,7 +65,7 @@ pub async fn findings(repo: &Repo, options: &CheckOptions) -> Result<(usize, Vec
             faults("invalid-rule", unread);
             faults("invalid-rule", unfit);
             faults("does-not-plan", udf_faults(&repo.sql()));
-            findings.extend(check(&repo.root, &pack, &environment, options.keys));
+            findings.extend(of_pack(&repo.root, &pack, &environment, options.keys));
             findings.extend(crate::streams::findings(&pack, &environment));
             if let Some(arroyo) = &options.arroyo {
                 let client = Client::new(&arroyo.url, arroyo.key.clone(), Timing::default())?;
@@ -77,7 +77,7 @@ pub async fn findings(repo: &Repo, options: &CheckOptions) -> Result<(usize, Vec
 }
 
 /// What the compiler, the planner and the lints have against a pack.
-fn check(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<Finding> {
+pub fn of_pack(root: &Path, pack: &Pack, environment: &Environment, keys: u64) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     // One rule at a time: a program ends at its first fault, a person wants them all.
     for rule in &pack.rules {
@@ -264,7 +264,7 @@ mod tests {
             let header = "-- name = \"r\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n";
             let rule = Rule::parse(Path::new("r.sql"), &format!("{header}{body}")).unwrap();
             let pack = Pack { rules: vec![rule], ..tables.clone() };
-            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let findings = of_pack(&repo().root, &pack, &Environment::default(), 1000);
             let refused = findings.iter().find(|f| f.code == "does-not-plan").unwrap_or_else(|| panic!("{body}"));
             assert_eq!(refused.file, Path::new("r.sql"), "{body}: {refused}");
             assert_eq!((refused.line, refused.column), place, "{body}: {refused}");
@@ -280,7 +280,7 @@ mod tests {
             let text = fs::read_to_string(&file).unwrap().replace("rule_name", "mine");
             let rule = Rule::parse(Path::new("mine.sql"), &text).unwrap();
             let pack = Pack { rules: vec![rule], ..Pack::load(&repo().sql()).unwrap() };
-            let findings = check(&repo().root, &pack, &Environment::default(), 1000);
+            let findings = of_pack(&repo().root, &pack, &Environment::default(), 1000);
             let codes: Vec<&str> = findings.iter().filter(|f| f.level > Level::Info).map(|f| f.code).collect();
             // What only its author can write.
             let left: Vec<&&str> = codes.iter().filter(|c| !["no-test", "runbook-not-found"].contains(c)).collect();

@@ -47,9 +47,10 @@ impl EnvironmentOptions {
     /// # Errors
     /// When its file cannot be read, or an assignment does not fit the rules.
     pub fn load_beside(&self, repo: &Repo, pack: &Pack, unread: &[RuleError]) -> Result<(Environment, Vec<RuleError>)> {
-        let file = repo.sql().join("environments").join(format!("{}.toml", self.name(repo)));
+        let name = self.name(repo);
+        let file = repo.sql().join("environments").join(format!("{name}.toml"));
         // A project without environments has the usual one.
-        let text = if self.name(repo) == "local" && !repo.sql().join("environments").exists() {
+        let text = if name == "local" && !repo.sql().join("environments").exists() {
             String::new()
         } else {
             fs::read_to_string(&file).with_context(|| {

@@ -45,11 +45,9 @@ impl Pack {
     /// # Errors
     /// When `tables.sql` or the folder cannot be read, or holds no rule.
     pub fn load_readable(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
-        let tables_file = folder.join("tables.sql");
-        let tables = if tables_file.exists() { read(&tables_file)? } else { OWN_TABLES.to_owned() };
+        let (mut pack, mut faults) = Self::load_without_rules(folder)?;
         let rules_folder = folder.join("rules");
-        let mut rules: Vec<Rule> = Vec::new();
-        let (streams, mut faults) = crate::streams::load(&folder.join("streams"))?;
+        let rules = &mut pack.rules;
         for file in sql_files(&rules_folder)? {
             match read(&file).and_then(|text| Rule::parse(&file, &text)) {
                 Ok(rule) => match rules.iter().find(|other| other.header.name == rule.header.name) {
@@ -65,7 +63,18 @@ impl Pack {
         if rules.is_empty() && faults.is_empty() {
             return Err(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
         }
-        Ok((Self { tables_file, tables, streams, rules }, faults))
+        Ok((pack, faults))
+    }
+
+    /// The tables and streams of a folder, without a rule, and what is wrong with the streams.
+    ///
+    /// # Errors
+    /// When `tables.sql` or the folder of streams cannot be read.
+    pub fn load_without_rules(folder: &Path) -> Result<(Self, Vec<RuleError>), RuleError> {
+        let tables_file = folder.join("tables.sql");
+        let tables = if tables_file.exists() { read(&tables_file)? } else { OWN_TABLES.to_owned() };
+        let (streams, faults) = crate::streams::load(&folder.join("streams"))?;
+        Ok((Self { tables_file, tables, streams, rules: Vec::new() }, faults))
     }
 
     /// The rule of that name.

@@ -254,11 +254,16 @@ async fn run(planned: &Planned, feeds: &Feeds, options: RunOptions) -> Result<(V
         feeds.iter().map(|(stream, records)| (stream.as_deref(), MemorySource::new(records.clone()))).collect();
     let output = planned.run_on(&feeds, options).await?;
     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok((parsed(&output.anomalies)?, output.poison))
+}
+
+/// What the engine wrote, in a fixed order.
+pub(super) fn parsed(rows: &[String]) -> Result<Vec<Fields>> {
     let parse =
         |row: &String| serde_json::from_str(row).with_context(|| format!("the engine wrote no JSON object: {row}"));
-    let mut found = output.anomalies.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
+    let mut found = rows.iter().map(parse).collect::<Result<Vec<Map<String, Value>>>>()?;
     sort(&mut found);
-    Ok((found, output.poison))
+    Ok(found)
 }
 
 fn sort(anomalies: &mut [Fields]) {

@@ -1,6 +1,6 @@
 //! The rules' own tests, on the embedded engine or on a real Arroyo.
 //!
-//! [`case`] runs one case, [`arroyo`] has the Arroyo to run it on, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
+//! [`case`] runs one case, [`make`] makes one of what happened, [`arroyo`] has the Arroyo to run it on, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
 //! [`update`] rewrites what a test file expects.
 
 #![allow(clippy::print_stderr, reason = "what takes long is told on standard error")]
@@ -9,6 +9,7 @@ mod arroyo;
 mod case;
 mod diff;
 mod junit;
+pub mod make;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -213,6 +214,11 @@ fn shows_both(file: &Path, tests: &TestFile) -> Result<()> {
         file.display(),
         if silent == 0 { "stays silent" } else { "fires" }
     ))
+}
+
+/// Runs a rule's tests, whether it is in a file or only in an editor.
+pub async fn test_draft(pack: Pack, rule: &str, file: PathBuf) -> Vec<Outcome> {
+    test_rule(Arc::new(pack), rule.to_owned(), file, Run::default()).await
 }
 
 /// What fails of one rule's tests.

@@ -52,7 +52,7 @@ fn rewritten(text: &str, tests: &TestFile, found: &[(usize, Vec<Fields>)]) -> Re
     Ok(document.to_string())
 }
 
-fn row(fields: &Fields) -> InlineTable {
+pub(super) fn row(fields: &Fields) -> InlineTable {
     let mut table = InlineTable::new();
     let windowed = fields.get("window_end").is_some_and(|end| !end.is_null());
     for name in EXPECTED.into_iter().chain((!windowed).then_some("timestamp")) {

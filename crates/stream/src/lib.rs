@@ -22,6 +22,7 @@ mod time;
 
 pub mod infer;
 pub mod limits;
+pub mod plain;
 
 pub use declaration::{Declaration, Field, FieldType, Sample, SampleRecord, Scope, TimeField};
 pub use decode::{Decoder, Record};

@@ -20,3 +20,11 @@ pub const MAX_ENVELOPES: usize = 4;
 
 /// The most fields that a stream's file may declare.
 pub const MAX_FIELDS: usize = 1_000;
+
+/// The most bytes of one row on the gate's stream: a record of Kinesis holds 1 MiB with its partition key
+/// (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>, for streams that nobody gave more).
+pub const MAX_PLAIN_ROW_BYTES: usize = 1_000_000;
+
+/// The most bytes of all rows of one record on the gate's stream: columns of the record or of the envelope stand in every
+/// row, so that a few megabytes could become gigabytes.
+pub const MAX_PLAIN_BYTES: usize = 64 * 1024 * 1024;

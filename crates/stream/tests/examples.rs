@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use weir_stream::{Declaration, Decoded, Decoder, Record, Rows, infer};
+use weir_stream::{Declaration, Decoded, Decoder, Record, Rows, infer, plain::Unpacker};
 
 /// How many lines of a proposal a person may have to mend.
 const MOST_MENDED: usize = 5;
@@ -152,5 +152,26 @@ fn a_proposal_decodes_what_it_was_made_from() {
             proposal.declaration.check_samples(file, &proposal.toml, |_| Err(std::io::Error::other("none"))),
             []
         );
+    }
+}
+
+/// The gate's stream shows the same rows.
+#[test]
+fn the_gate_writes_what_the_examples_say() {
+    for example in examples() {
+        let columns = example.declaration.columns();
+        let mut unpacker = Unpacker::new(&example.declaration);
+        let mut plain = Decoder::new(&example.declaration.plain());
+        for (index, bytes) in example.records.iter().enumerate() {
+            let arrival = 1_767_259_800_000_000_000;
+            let mut direct = Rows::default();
+            Decoder::new(&example.declaration).decode(Record { bytes, arrival: Some(arrival) }, &mut direct);
+            let unpacked = unpacker.unpack(bytes, arrival, &index.to_string());
+            let text = unpacked.rows.iter().map(|row| row.line.as_str()).collect::<Vec<_>>().join("\n");
+            let mut through = Rows::default();
+            plain.decode(Record::new(text.as_bytes()), &mut through);
+            let shown = |rows: &Rows| rows.rows().map(|row| row.to_json(&columns)).collect::<Vec<_>>();
+            assert_eq!(shown(&through), shown(&direct), "{}: record {index}", example.name);
+        }
     }
 }

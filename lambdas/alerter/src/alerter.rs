@@ -6,12 +6,12 @@ use weir_anomaly::{
     Timestamp,
     store::{Attr, Item, attr},
 };
+use weir_lambda::retry::Budget;
 
 use crate::{
     config::Config,
     memory::Memory,
     ports::{Clock, Fault, Notifier, Quarantine, Store, Update, one},
-    retry::Budget,
 };
 
 const SECONDS_PER_DAY: i64 = 24 * 3600;

@@ -10,6 +10,7 @@ use weir_anomaly::{
     Anomaly, AnomalyId, Timestamp,
     store::{self, Alert, AlertState, Attr, Disposition, Item, Period, Silence, StoredAnomaly, attr},
 };
+use weir_lambda::retry::Budget;
 
 use crate::{
     Alerter,
@@ -17,7 +18,6 @@ use crate::{
     metrics::Counters,
     ports::{Fault, Inserted, Update},
     quarantine,
-    retry::Budget,
 };
 
 /// More silences than this at once are no silences but a rule that should be in shadow.

@@ -1,9 +1,10 @@
 //! From an invocation's payload to single records: each is parsed on its own, so that one bad record costs one record.
 
-use aws_lambda_events::encodings::Base64Data;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
-use weir_anomaly::{Anomaly, Poison, Record, RecordError, base64_bytes, kpl};
+use serde_json::value::RawValue;
+use weir_anomaly::{Anomaly, Poison, Record, RecordError, kpl};
+pub use weir_lambda::kinesis::Origin;
+use weir_lambda::kinesis::{self, Arrived};
 
 /// What the function was invoked with.
 #[derive(Debug)]
@@ -23,19 +24,6 @@ pub struct Decoded {
     pub origin: Origin,
     /// What it holds: one entry, or several when a producer aggregated.
     pub entries: Vec<Entry>,
-}
-
-/// Where a record came from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The stream's name.
-    pub stream: String,
-    /// The shard.
-    pub shard_id: String,
-    /// The record's place in the shard; what a partial batch response names.
-    pub sequence_number: String,
-    /// When the stream took it, milliseconds since the epoch.
-    pub arrival_millis: Option<i64>,
 }
 
 /// One record of the stream as its producer meant it.
@@ -66,61 +54,6 @@ struct Payload<'a> {
     weir: Option<&'a str>,
 }
 
-/// What is left of an envelope that is not as documented: enough to name the record in a partial batch response, and its
-/// bytes where they are there. `aws_lambda_events` 1.2 refuses a time with more than three digits behind the point, too.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct BrokenEnvelope {
-    kinesis: BrokenRecord,
-    #[serde(rename = "eventID")]
-    event_id: Option<String>,
-    #[serde(rename = "eventSourceARN")]
-    event_source_arn: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct BrokenRecord {
-    #[serde(rename = "sequenceNumber")]
-    sequence_number: Option<String>,
-    data: Value,
-}
-
-impl BrokenRecord {
-    /// The record's bytes, where they are there after all.
-    fn bytes(&self) -> Option<Vec<u8>> {
-        self.sequence_number.as_ref().and(self.data.as_str()).and_then(|data| base64_bytes(data).ok())
-    }
-}
-
-/// One record of a batch as Lambda hands it over. `KinesisEventRecord` of `aws_lambda_events` 1.2 cannot stand here: it reads the
-/// fraction of `1732336800.25` as 25 milliseconds and refuses one of more than four digits.
-#[derive(Deserialize)]
-struct KinesisEventRecord {
-    kinesis: KinesisRecord,
-    #[serde(rename = "eventID")]
-    event_id: Option<String>,
-    #[serde(rename = "eventSourceARN")]
-    event_source_arn: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct KinesisRecord {
-    data: Base64Data,
-    #[serde(rename = "sequenceNumber")]
-    sequence_number: String,
-    #[serde(rename = "approximateArrivalTimestamp")]
-    arrival_seconds: Option<f64>,
-}
-
-impl KinesisRecord {
-    /// When the stream took the record, milliseconds since the epoch.
-    fn arrival_millis(&self) -> Option<i64> {
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit; a cast of a double saturates")]
-        self.arrival_seconds.map(|seconds| (seconds * 1000.0).round() as i64)
-    }
-}
-
 impl<'a> Invocation<'a> {
     /// Reads a payload without looking into its records.
     ///
@@ -141,60 +74,26 @@ impl<'a> Invocation<'a> {
 /// Lambda handed over, and the rest of its batch goes on.
 #[must_use]
 pub fn record(raw: &RawValue) -> Decoded {
-    match serde_json::from_str::<KinesisEventRecord>(raw.get()) {
-        Ok(event) => Decoded {
-            origin: Origin {
-                stream: stream_name(event.event_source_arn.as_deref()),
-                shard_id: shard_id(event.event_id.as_deref()),
-                arrival_millis: event.kinesis.arrival_millis(),
-                sequence_number: event.kinesis.sequence_number,
-            },
-            entries: entries(&event.kinesis.data),
-        },
+    let Arrived { origin, data, .. } = kinesis::read(raw);
+    let entries = match data {
+        Ok(bytes) => entries(&bytes),
         Err(error) => {
-            let envelope: BrokenEnvelope = serde_json::from_str(raw.get()).unwrap_or_default();
-            let entries = match envelope.kinesis.bytes() {
-                Some(bytes) => entries(&bytes),
-                None => {
-                    let error = RecordError::NotJson(format!("the envelope is not that of a Kinesis record: {error}"));
-                    vec![Entry::Invalid { raw: raw.get().as_bytes().to_vec(), error }]
-                }
-            };
-            Decoded {
-                origin: Origin {
-                    stream: stream_name(envelope.event_source_arn.as_deref()),
-                    shard_id: shard_id(envelope.event_id.as_deref()),
-                    sequence_number: envelope.kinesis.sequence_number.unwrap_or_default(),
-                    arrival_millis: None,
-                },
-                entries,
-            }
+            let error = RecordError::NotJson(error.to_string());
+            vec![Entry::Invalid { raw: raw.get().as_bytes().to_vec(), error }]
         }
-    }
+    };
+    Decoded { origin, entries }
 }
 
 /// The bytes of one entry of a record, as its producer wrote them: for what turns out later to belong into quarantine. Taken
 /// apart again, so that nothing is kept for the many that never need it.
 #[must_use]
 pub fn bytes_of(raw: &RawValue, entry: usize) -> Option<Vec<u8>> {
-    let bytes = match serde_json::from_str::<KinesisEventRecord>(raw.get()) {
-        Ok(event) => event.kinesis.data.0,
-        Err(_) => serde_json::from_str::<BrokenEnvelope>(raw.get()).ok()?.kinesis.bytes()?,
-    };
+    let bytes = kinesis::read(raw).data.ok()?;
     match kpl::deaggregate(&bytes) {
         Some(records) => records.get(entry).map(|record| record.data.to_vec()),
         None => (entry == 0).then_some(bytes),
     }
-}
-
-/// The stream of `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`.
-fn stream_name(arn: Option<&str>) -> String {
-    arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name.to_owned()).unwrap_or_default()
-}
-
-/// The shard of an event id, `SHARD:SEQUENCE_NUMBER`.
-fn shard_id(event_id: Option<&str>) -> String {
-    event_id.and_then(|id| id.split_once(':')).map(|(shard, _)| shard.to_owned()).unwrap_or_default()
 }
 
 fn entries(bytes: &[u8]) -> Vec<Entry> {

@@ -1,14 +1,15 @@
 //! Between Lambda's runtime and the alerter: invocations in, answers and one line of log out.
 
-use std::time::Duration;
-
-use aws_lambda_events::event::streams::KinesisEventResponse;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json, value::RawValue};
 use weir_anomaly::Timestamp;
-use weir_lambda::line::{self, Line};
+pub use weir_lambda::ports::System;
+use weir_lambda::{
+    kinesis::response,
+    line::{self, Line},
+};
 
-use crate::{Alerter, decode::Invocation, metrics::Counters, ports::Clock};
+use crate::{Alerter, decode::Invocation, metrics::Counters};
 
 /// Answers invocations until the process ends. A panic in one is caught by the runtime, which reports it as the
 /// invocation's error: the batch comes again, and the process goes on.
@@ -28,7 +29,7 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
     let (kind, result) = match Invocation::read(event.payload.get())? {
         Invocation::Batch(records) => {
             let failed = alerter.batch(&records, deadline, &mut counters).await;
-            ("batch", response(failed))
+            ("batch", Ok(response(&failed)))
         }
         Invocation::Sweep => {
             let done = alerter.sweep(deadline, &mut counters).await;
@@ -57,30 +58,4 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
     counters.tell(&mut line);
     line::write(&line.finish(now));
     result
-}
-
-/// Lambda's partial batch response: everything from the lowest of these comes again, nothing when there are none.
-fn response(failed: Vec<String>) -> Result<Value, Error> {
-    let mut response = KinesisEventResponse::default();
-    response.set_failures(failed);
-    Ok(serde_json::to_value(response)?)
-}
-
-/// Wall clock and real pauses.
-pub struct System;
-
-#[async_trait::async_trait]
-impl Clock for System {
-    fn now(&self) -> Timestamp {
-        weir_lambda::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-
-    /// Low bits of the clock: no two invocations share them, and jitter needs no more.
-    fn jitter(&self) -> f64 {
-        f64::from(u32::try_from(self.now().nanos().rem_euclid(1_000_003)).unwrap_or_default()) / 1_000_003.0
-    }
 }

@@ -17,7 +17,6 @@ pub mod metrics;
 mod outbox;
 pub mod ports;
 mod quarantine;
-pub mod retry;
 mod sweep;
 
 pub use alerter::{Alerter, CheckError};

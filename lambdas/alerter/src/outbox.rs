@@ -6,12 +6,12 @@ use weir_anomaly::{
     Anomaly, Timestamp,
     store::{Alert, Attr, PENDING, Storm, attr},
 };
+use weir_lambda::retry::Budget;
 
 use crate::{
     Alerter, message,
     metrics::Counters,
     ports::{Message, Update, Updated},
-    retry::Budget,
 };
 
 /// Past a period's end before it is closed: events are late, and the index by key follows the table within moments.

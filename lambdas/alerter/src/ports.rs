@@ -5,6 +5,7 @@ use weir_anomaly::{
     Timestamp,
     store::{Attr, Item},
 };
+pub use weir_lambda::ports::{Clock, Fault, Quarantine};
 
 /// The table.
 #[async_trait]
@@ -44,29 +45,6 @@ pub trait Notifier: Send + Sync {
 
     /// Whether the topic is there.
     async fn check(&self) -> Result<(), Fault>;
-}
-
-/// The queue for records that are no anomalies.
-#[async_trait]
-pub trait Quarantine: Send + Sync {
-    /// Sends each body. One answer a body, in order.
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), Fault>>;
-
-    /// Whether the queue is there.
-    async fn check(&self) -> Result<(), Fault>;
-}
-
-/// The time.
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
-
-    /// Waits.
-    async fn sleep(&self, duration: std::time::Duration);
-
-    /// A number in [0, 1) for jitter.
-    fn jitter(&self) -> f64;
 }
 
 /// What an insert did.
@@ -113,31 +91,6 @@ pub struct Message {
     pub json: String,
     /// For subscription filter policies.
     pub attributes: Vec<(&'static str, String)>,
-}
-
-/// Why a call did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// Trying again may help: throttled, timed out, unreachable, the service's own fault.
-    #[error("retryable: {0}")]
-    Retryable(String),
-    /// This item can never be taken; trying again cannot help.
-    #[error("refused: {0}")]
-    Poison(String),
-    /// A permission is missing. Only the check of a deploy waits for it: a new role's permissions arrive within seconds.
-    #[error("denied: {0}")]
-    Denied(String),
-    /// Nothing can be done until somebody changes the configuration.
-    #[error("configuration: {0}")]
-    Configuration(String),
-}
-
-impl Fault {
-    /// Whether trying again may help within this invocation.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Retryable(_))
-    }
 }
 
 /// The only answer of a call for one item.

@@ -1,73 +1,14 @@
 //! Messages for the quarantine queue: the raw bytes of what could not be an anomaly, and all that is needed to find out
 //! why and to send it again.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Serialize;
 use weir_anomaly::{Poison, Timestamp};
+pub(crate) use weir_lambda::quarantine::invalid;
+use weir_lambda::quarantine::{Body, PART_BYTES};
 
-use crate::{decode::Origin, message::storable};
-
-/// The largest message body. SQS takes 256 KiB in one batch call; base64 and the envelope fit in the rest.
-pub(crate) const MAX_BODY_BYTES: usize = 200 * 1024;
-
-/// Raw bytes in one part: base64 makes four characters of three bytes, and the envelope stays under 4 KiB.
-const PART_BYTES: usize = (MAX_BODY_BYTES - 4096) / 4 * 3;
+use crate::decode::Origin;
 
 /// What a poison record may say beside its raw bytes: a hash, a stream's name, a time and an error take 400 bytes of it.
 const MAX_OWN_TEXT: usize = 600;
-
-/// An error text longer than this is cut: it may quote the record.
-const MAX_ERROR: usize = 500;
-
-#[derive(Serialize)]
-struct Body<'a> {
-    stream: &'a str,
-    reason: &'a str,
-    error: &'a str,
-    raw: String,
-    part: u32,
-    parts: u32,
-    record_id: &'a str,
-    shard_id: &'a str,
-    sequence_number: &'a str,
-    arrival_time: Option<String>,
-    quarantined_at: String,
-}
-
-/// Message bodies for bytes that arrived on the anomalies stream and are no record. `entry` tells the records of one
-/// aggregated Kinesis record apart.
-#[must_use]
-pub(crate) fn invalid(
-    origin: &Origin,
-    entry: usize,
-    raw: &[u8],
-    reason: &str,
-    error: &str,
-    now: Timestamp,
-) -> Vec<String> {
-    let chunks: Vec<&[u8]> = if raw.is_empty() { vec![raw] } else { raw.chunks(PART_BYTES).collect() };
-    let parts = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    let record_id = format!("{}:{}:{entry}", origin.shard_id, origin.sequence_number);
-    let error: String = error.chars().take(MAX_ERROR).collect();
-    (1..)
-        .zip(chunks)
-        .map(|(part, chunk)| {
-            json(&Body {
-                stream: &origin.stream,
-                reason,
-                error: &error,
-                raw: STANDARD.encode(chunk),
-                part,
-                parts,
-                record_id: &record_id,
-                shard_id: &origin.shard_id,
-                sequence_number: &origin.sequence_number,
-                arrival_time: arrival(origin),
-                quarantined_at: now.to_rfc3339_millis(),
-            })
-        })
-        .collect()
-}
 
 /// Message bodies for an event that the program found to be none. Its `stream` is the events stream; shard and sequence
 /// number are where its envelope lay. An envelope that was cut into parts before stays in those parts. One that no program
@@ -97,38 +38,34 @@ pub(crate) fn poison(
         }
         Ok(raw) if raw.len() > PART_BYTES => "its part does not fit into a message".to_owned(),
         Ok(_) => {
-            return vec![json(&Body {
-                stream: &poison.stream,
-                reason,
-                error: why,
-                raw: poison.raw.clone(),
-                part: poison.part,
-                parts: poison.parts,
-                record_id: &poison.record_id,
-                shard_id: &origin.shard_id,
-                sequence_number: &origin.sequence_number,
-                arrival_time: poison.arrival_time.clone().or_else(|| arrival(origin)),
-                quarantined_at: now.to_rfc3339_millis(),
-            })];
+            return vec![
+                Body {
+                    stream: &poison.stream,
+                    reason,
+                    error: why,
+                    raw: poison.raw.clone(),
+                    part: poison.part,
+                    parts: poison.parts,
+                    record_id: &poison.record_id,
+                    shard_id: &origin.shard_id,
+                    sequence_number: &origin.sequence_number,
+                    arrival_time: poison.arrival_time.clone().or_else(|| origin.arrival()),
+                    quarantined_at: now.to_rfc3339_millis(),
+                }
+                .to_json(),
+            ];
         }
         Err(error) => error.to_string(),
     };
     invalid(origin, entry, &envelope(), "invalid_field", &format!("a poison record, but {error}"), now)
 }
 
-fn arrival(origin: &Origin) -> Option<String> {
-    Some(Timestamp::from_millis(origin.arrival_millis?)?.to_rfc3339_millis())
-}
-
-fn json(body: &Body<'_>) -> String {
-    // Text and numbers only: serialisation cannot fail.
-    storable(&serde_json::to_string(body).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
     use serde_json::Value;
+    use weir_lambda::quarantine::MAX_BODY_BYTES;
 
     use super::*;
 

@@ -8,13 +8,13 @@ use weir_anomaly::{
     Anomaly, Timestamp,
     store::{self, Alert, AlertState, Attr, Item, StoredAnomaly, Storm, attr},
 };
+use weir_lambda::retry::Budget;
 
 use crate::{
     Alerter, message,
     metrics::Counters,
     outbox::still_due,
     ports::{Fault, Message, Update, Updated, one},
-    retry::Budget,
 };
 
 /// Items looked at in one sweep. The rest waits a minute; it is older first.

@@ -21,8 +21,10 @@ const MAX_RESTARTS_PER_HOUR: i64 = 3;
 
 /// The heartbeat over its ports.
 pub struct Heartbeat {
-    /// The events stream.
+    /// The events stream: heartbeats and probes.
     pub stream: Arc<dyn Stream>,
+    /// Further streams, by name: heartbeats alone.
+    pub further: Vec<(String, Arc<dyn Stream>)>,
     /// The table.
     pub notes: Arc<dyn Notes>,
     /// Arroyo, when it can be reached.
@@ -66,28 +68,42 @@ impl Heartbeat {
         {
             beat.faults.push(format!("arroyo: {fault}"));
         }
-        match self.put(beat_id, now, &mut beat).await {
+        let mut result = self.put(self.stream.as_ref(), Some(beat_id), now, &mut beat).await;
+        for (name, stream) in &self.further {
+            // One stream that takes nothing must not stop the time of the others.
+            if let Err(fault) = self.put(stream.as_ref(), None, now, &mut beat).await {
+                beat.faults.push(format!("{name}: {fault}"));
+                result = result.and(Err(fault));
+            }
+        }
+        match result {
             Ok(()) => Ok(beat),
             Err(fault) => Err((beat, fault)),
         }
     }
 
-    async fn put(&self, beat_id: &str, now: Timestamp, beat: &mut Beat) -> Result<(), Fault> {
-        let shards = self.stream.open_shards().await?;
-        let mut open = self.records(&shards, beat_id, now);
-        let all = open.len();
+    async fn put(
+        &self,
+        stream: &dyn Stream,
+        probe_id: Option<&str>,
+        now: Timestamp,
+        beat: &mut Beat,
+    ) -> Result<(), Fault> {
+        let shards = stream.open_shards().await?;
+        let mut open = self.records(&shards, probe_id, now);
+        let (all, before) = (open.len(), beat.put);
         let mut pause = self.pause;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
-            match self.stream.put(open.clone()).await {
+            match stream.put(open.clone()).await {
                 Ok(refused) => open = refused,
                 Err(fault @ (Fault::Configuration(_) | Fault::Denied(_))) => return Err(fault),
                 Err(fault) => beat.faults.push(format!("put: {fault}")),
             }
-            beat.put = (all - open.len()) as u64;
+            beat.put = before + (all - open.len()) as u64;
             if open.is_empty() {
                 return Ok(());
             }
@@ -96,7 +112,7 @@ impl Heartbeat {
     }
 
     /// One heartbeat a shard, and one probe: on another shard each minute, so that a shard that nobody reads is found.
-    fn records(&self, shards: &[String], beat_id: &str, now: Timestamp) -> Vec<ControlRecord> {
+    fn records(&self, shards: &[String], probe_id: Option<&str>, now: Timestamp) -> Vec<ControlRecord> {
         let with_time = |mut record: Value| {
             if self.time == Time::Wall
                 && let Some(fields) = record.as_object_mut()
@@ -110,10 +126,10 @@ impl Heartbeat {
             .map(|hash_key| ControlRecord { hash_key: hash_key.clone(), data: with_time(json!({"weir": "heartbeat"})) })
             .collect();
         let minute = usize::try_from(now.millis().div_euclid(60_000)).unwrap_or_default();
-        if let Some(hash_key) = shards.get(minute % shards.len().max(1)) {
+        if let (Some(hash_key), Some(probe_id)) = (shards.get(minute % shards.len().max(1)), probe_id) {
             records.push(ControlRecord {
                 hash_key: hash_key.clone(),
-                data: with_time(json!({"weir": "probe", "probe_id": beat_id, "sent_at": now.to_rfc3339_millis()})),
+                data: with_time(json!({"weir": "probe", "probe_id": probe_id, "sent_at": now.to_rfc3339_millis()})),
             });
         }
         records
@@ -163,13 +179,16 @@ impl Beat {
     /// Writes all of it into the invocation's line.
     pub fn tell(&self, line: &mut Line) {
         line.count("control_records", self.put);
-        // Silence of the path is the worst failure: the alarm on this metric treats missing data as breaching.
         line.count("probe_missing", u64::from(self.probe_age_ms.is_none()));
+        // Silence of the path is the worst failure: the alarm is on this metric. It begins with the first probe that came through.
         line.values("probe_age_ms", "Milliseconds", &self.probe_age_ms.into_iter().collect::<Vec<_>>());
         line.values("probe_path_ms", "Milliseconds", &self.probe_ms.into_iter().collect::<Vec<_>>());
         if let Some(pipelines) = &self.pipelines {
             let count = |state: &str| pipelines.iter().filter(|p| p.state == state).count() as u64;
-            line.count("pipelines_running", count("Running"));
+            // A stack that no rules were deployed to yet is no outage: none are counted before the first probe came through.
+            if !pipelines.is_empty() || self.probe_age_ms.is_some() {
+                line.count("pipelines_running", count("Running"));
+            }
             line.count("pipelines_failed", count("Failed"));
             line.count("pipelines_restarted", self.restarted.len() as u64);
             line.values("checkpoint_age_ms", "Milliseconds", &self.checkpoint_age_ms.into_iter().collect::<Vec<_>>());

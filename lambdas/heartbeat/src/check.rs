@@ -15,6 +15,12 @@ use crate::{
 /// Stands in for a pipeline's id where restarts are counted, so that the check costs no pipeline one.
 const CHECK_PIPELINE: &str = "#check";
 
+/// What to look at when shards cannot be listed, and when a record cannot be put.
+const EVENTS_HINTS: [&str; 2] =
+    ["check WEIR_EVENTS_STREAM and the permission kinesis:ListShards", "check the permission kinesis:PutRecords"];
+const FURTHER_HINTS: [&str; 2] =
+    ["check WEIR_HEARTBEAT_STREAMS and the permission kinesis:ListShards", "check the permission kinesis:PutRecords"];
+
 /// Why the check fails.
 #[derive(Debug, thiserror::Error)]
 #[error("{part} does not work: {fault}{waited}\nhint: {hint}")]
@@ -42,18 +48,18 @@ impl Heartbeat {
     pub async fn check(&self, now: Timestamp, left: Duration) -> Result<Option<Fault>, CheckError> {
         let begun = Instant::now();
         let wait = Wait { begun, until: begun + PERMISSIONS_WITHIN.min(left.saturating_sub(RESERVE)) };
-        let shards = wait.once_allowed(async || self.stream.open_shards().await).await.map_err(
-            wait.failed("the events stream", "check WEIR_EVENTS_STREAM and the permission kinesis:ListShards"),
-        )?;
-        let record = shards
-            .into_iter()
-            .take(1)
-            .map(|hash_key| ControlRecord { hash_key, data: json!({"weir": "heartbeat"}).to_string() });
-        let record: Vec<_> = record.collect();
-        // What a busy shard does not take is no matter of configuration.
-        wait.once_allowed(async || self.stream.put(record.clone()).await)
-            .await
-            .map_err(wait.failed("the events stream", "check the permission kinesis:PutRecords"))?;
+        let further = self.further.iter().map(|(_, stream)| (stream, "a further stream", FURTHER_HINTS));
+        for (stream, part, hints) in std::iter::once((&self.stream, "the events stream", EVENTS_HINTS)).chain(further) {
+            let shards =
+                wait.once_allowed(async || stream.open_shards().await).await.map_err(wait.failed(part, hints[0]))?;
+            let record = shards
+                .into_iter()
+                .take(1)
+                .map(|hash_key| ControlRecord { hash_key, data: json!({"weir": "heartbeat"}).to_string() });
+            let record: Vec<_> = record.collect();
+            // What a busy shard does not take is no matter of configuration.
+            wait.once_allowed(async || stream.put(record.clone()).await).await.map_err(wait.failed(part, hints[1]))?;
+        }
         wait.once_allowed(async || self.notes.last_probe().await)
             .await
             .map_err(wait.failed("the table", "check WEIR_TABLE_NAME and the permission dynamodb:GetItem"))?;

@@ -9,6 +9,8 @@ use weir_lambda::{ConfigError, Env};
 pub struct Config {
     /// The events stream.
     pub stream: String,
+    /// Further streams that take heartbeats: Weir's own, and those that are declared so.
+    pub further: Vec<String>,
     /// The table.
     pub table: String,
     /// Which event time control records carry.
@@ -69,6 +71,12 @@ impl Config {
         };
         Ok(Self {
             stream: env.need("WEIR_EVENTS_STREAM", "the name of the events stream")?,
+            further: env
+                .get("WEIR_HEARTBEAT_STREAMS")
+                .map(|names| {
+                    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+                })
+                .unwrap_or_default(),
             table: env.need("WEIR_TABLE_NAME", "the name of the table of anomalies")?,
             time: env.parse("WEIR_HEARTBEAT_TIME", Time::Wall, "wall or none")?,
             arroyo,
@@ -95,6 +103,14 @@ mod tests {
         let config = read(&named).unwrap();
         assert_eq!(config.time, Time::None);
         assert_eq!(config.arroyo.unwrap().url, "http://arroyo:5115");
+    }
+
+    #[test]
+    fn further_streams_are_names_with_commas_between() {
+        let base = [("WEIR_EVENTS_STREAM", "weir-events"), ("WEIR_TABLE_NAME", "weir-anomalies")];
+        assert_eq!(read(&base).unwrap().further, Vec::<String>::new());
+        let named = [base.as_slice(), &[("WEIR_HEARTBEAT_STREAMS", "weir-orders, pumps,")]].concat();
+        assert_eq!(read(&named).unwrap().further, ["weir-orders", "pumps"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use weir_heartbeat::{
     arroyo::Arroyo,
     aws,
     config::Config,
-    ports::{ApiKey, Pipelines},
+    ports::{ApiKey, Pipelines, Stream},
 };
 use weir_lambda::{
     Env,
@@ -44,8 +44,10 @@ async fn run() -> Result<(), Error> {
         }
         None => None,
     };
+    let stream = |sdk: &_, name: &str| Arc::new(aws::KinesisStream::new(sdk, name)) as Arc<dyn Stream>;
     let heartbeat = Heartbeat {
-        stream: Arc::new(aws::KinesisStream::new(&sdk, &config.stream)),
+        stream: stream(&sdk, &config.stream),
+        further: config.further.iter().map(|name| (name.clone(), stream(&sdk, name))).collect(),
         notes: Arc::new(aws::DynamoNotes::new(&sdk, &config.table)),
         pipelines,
         time: config.time,

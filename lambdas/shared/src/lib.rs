@@ -1,8 +1,15 @@
-//! What both Lambdas share: environment, AWS configuration, log line and time.
+//! What the Lambdas share: environment, AWS configuration, log line and time; and what those that read a stream share: its
+//! records, retries, and the quarantine.
 
 pub mod env;
+pub mod fault;
+pub mod kinesis;
 pub mod line;
+pub mod ports;
+pub mod quarantine;
+pub mod retry;
 mod sdk;
+pub mod sqs;
 
 pub use env::{ConfigError, Env};
 pub use sdk::{ATTEMPT_TIMEOUT, sdk_config};

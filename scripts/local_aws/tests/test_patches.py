@@ -286,6 +286,12 @@ class CloudWatch(unittest.TestCase):
         self.assertIn("<TreatMissingData>breaching</TreatMissingData>", text)
         self.assertIn("<DatapointsToAlarm>2</DatapointsToAlarm>", text)
 
+    @patch("cloudwatch._put_metric_alarm")
+    def test_an_alarm_remembers_whom_it_tells_when_data_stops(self):
+        given = query(AlarmName="a", MetricName="m", Namespace="n", Period="60", EvaluationPeriods="5", Threshold="1")
+        given["InsufficientDataActions.member.1"] = ["arn:t"]
+        cloudwatch._put_metric_alarm(given, {}, False)
+        self.assertEqual(cloudwatch._alarms["a"]["InsufficientDataActions"], ["arn:t"])
 
     @patch("cloudwatch._put_composite_alarm")
     def test_a_composite_alarm_remembers_what_suppresses_it(self):

@@ -97,7 +97,7 @@ resource "aws_iam_role_policy" "task" {
           Sid      = "ReadEvents"
           Effect   = "Allow"
           Action   = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
-          Resource = [var.events_stream_arn]
+          Resource = sort(concat([var.events_stream_arn], var.read_stream_arns))
         },
         {
           Sid      = "WriteAnomalies"
@@ -142,6 +142,13 @@ resource "aws_iam_role_policy" "task" {
         },
       ],
       local.key_statements,
+      length(var.read_key_arns) == 0 ? [] : [{
+        # The keys of streams that are somebody else's, to read them.
+        Sid      = "ReadStreamKeys"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = sort(var.read_key_arns)
+      }],
     )
   })
 }

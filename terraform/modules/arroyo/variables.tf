@@ -266,6 +266,20 @@ variable "name_prefix" {
   nullable    = false
 }
 
+variable "read_key_arns" {
+  description = "Customer-managed KMS keys of further streams that are read."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "read_stream_arns" {
+  description = "ARNs of further streams that are read."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "region" {
   description = "AWS region."
   type        = string

@@ -95,6 +95,23 @@ locals {
         ], [])
       },
     ] : panel if var.arroyo != null],
+    length(var.streams) == 0 ? [] : [{
+      title = "Declared streams behind (ms)", stat = "Maximum"
+      metrics = concat([
+        for name, stream in var.streams :
+        ["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", stream.gate == null ? stream.stream_name : stream.gate.plain_stream_name]
+        ], [
+        for name, stream in var.streams : ["AWS/Lambda", "IteratorAge", "FunctionName", stream.gate.function_name] if stream.gate != null
+      ])
+    }],
+    [for panel in [{
+      title = "Gates", stat = "Sum"
+      metrics = flatten([
+        for name, stream in var.streams : [
+          for metric in ["records", "rows", "quarantined", "failed"] : [["Weir", metric, "function", stream.gate.function_name]]
+        ] if stream.gate != null
+      ])
+    }] : panel if anytrue([for stream in values(var.streams) : stream.gate != null])],
   )
 }
 

@@ -1,7 +1,10 @@
 locals {
   runbooks = coalesce(var.runbook_url, "docs/runbooks.md")
 
-  # One entry an alarm. `runbook` is the heading in docs/runbooks.md; `missing` says what silence means.
+  # One entry an alarm. `runbook` is the heading in docs/runbooks.md; `missing` says what silence means: nothing
+  # (`notBreaching`), or that something stopped (`missing`). What stopped is told when it stops, and not while it never began, so
+  # that a stack is silent until its first deploy is through: "missing" ends in INSUFFICIENT_DATA, where a new alarm begins.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html#alarms-and-missing-data
   alarms = merge(
     {
       alerter-iterator-age = {
@@ -96,7 +99,8 @@ locals {
         what       = "The heartbeat did not run for five minutes: windows do not close in silence."
         namespace  = "AWS/Lambda", metric = "Invocations", statistic = "Sum"
         dimensions = { FunctionName = var.heartbeat_function_name }
-        threshold  = 1, above = false, missing = "breaching", period = 300, periods = 1
+        # Of a minute: how long CloudWatch waits before it says that nothing comes any more goes by the period.
+        threshold = 1, above = false, missing = "missing", period = 60, periods = 5
       }
       heartbeat-errors = {
         runbook    = "Heartbeat is missing"
@@ -108,9 +112,11 @@ locals {
       probe-missing = {
         runbook    = "Probe does not arrive"
         what       = "No probe went through the whole path for ${var.probe_missing_minutes} minutes: rules may be dead without a sign."
-        namespace  = "Weir", metric = "probe_ms", statistic = "SampleCount"
-        dimensions = { function = var.alerter_function_name }
-        threshold  = 1, above = false, missing = "breaching", period = 60 * var.probe_missing_minutes, periods = 1
+        namespace  = "Weir", metric = "probe_age_ms", statistic = "Minimum"
+        dimensions = { function = var.heartbeat_function_name }
+        # The heartbeat tells the age of the last probe that came through. Before the first there is none; without the heartbeat
+        # its own alarm is on.
+        threshold = 60000 * var.probe_missing_minutes, above = true, missing = "notBreaching", period = 60, periods = 2
       }
       probe-slow = {
         runbook    = "Probe is slow"
@@ -146,7 +152,7 @@ locals {
         dimensions = { function = var.heartbeat_function_name }
         # Longer than a restart of the control task, which stops before it starts again: a minute or two, and what a resolver
         # remembers of it.
-        threshold = 1, above = false, missing = "breaching", period = 60, periods = 10
+        threshold = 1, above = false, missing = "missing", period = 60, periods = 10
       }
       pipeline-failed = {
         runbook    = "Pipeline does not run"
@@ -160,7 +166,7 @@ locals {
         what       = "Arroyo wrote no checkpoint for ${var.checkpoint_age_seconds} s."
         namespace  = "AWS/S3", metric = "PutRequests", statistic = "Sum"
         dimensions = try({ BucketName = var.arroyo.state_bucket, FilterId = var.arroyo.checkpoint_metrics }, {})
-        threshold  = 1, above = false, missing = "breaching", period = var.checkpoint_age_seconds, periods = 1
+        threshold  = 1, above = false, missing = "missing", period = var.checkpoint_age_seconds, periods = 1
       }
       checkpoint-unfinished = {
         runbook    = "Checkpoints are old"
@@ -188,7 +194,82 @@ locals {
         threshold  = 2147483648, above = false, missing = "notBreaching", period = 300, periods = 2
       }
     } : key => alarm if var.arroyo != null && !try(var.arroyo.database_is_cluster, false) },
+    local.stream_alarms,
   )
+
+  # Of each declared stream: how far its reader is behind, and its gate.
+  stream_alarms = merge([
+    for name, stream in var.streams : merge(
+      stream.gate == null ? {
+        "stream-${name}-behind" = {
+          runbook    = "Stream falls behind"
+          what       = "Records of ${stream.stream_name} wait longer than ${var.iterator_age_seconds} s for a reader${stream.created ? "" : ", Weir or another one"}."
+          namespace  = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", statistic = "Maximum"
+          dimensions = { StreamName = stream.stream_name }
+          threshold  = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+        }
+        } : {
+        "stream-${name}-behind" = {
+          runbook    = "Stream falls behind"
+          what       = "Rows of ${stream.gate.plain_stream_name} wait longer than ${var.iterator_age_seconds} s for the engine."
+          namespace  = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", statistic = "Maximum"
+          dimensions = { StreamName = stream.gate.plain_stream_name }
+          threshold  = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+        }
+        "gate-${name}-behind" = {
+          runbook    = "Gate falls behind"
+          what       = "Records of ${stream.stream_name} wait longer than ${var.iterator_age_seconds} s for the gate."
+          namespace  = "AWS/Lambda", metric = "IteratorAge", statistic = "Maximum"
+          dimensions = { FunctionName = stream.gate.function_name }
+          threshold  = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
+        }
+        "gate-${name}-errors" = {
+          runbook    = "Gate fails"
+          what       = "The gate of ${stream.stream_name} fails as a whole."
+          namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum"
+          dimensions = { FunctionName = stream.gate.function_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+        }
+        "gate-${name}-throttles" = {
+          runbook    = "Gate fails"
+          what       = "Lambda refuses to run the gate of ${stream.stream_name}."
+          namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum"
+          dimensions = { FunctionName = stream.gate.function_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+        }
+        "gate-${name}-quarantined" = {
+          runbook    = "Poison in quarantine"
+          what       = "The gate of ${stream.stream_name} put records into quarantine."
+          namespace  = "Weir", metric = "quarantined", statistic = "Sum"
+          dimensions = { function = stream.gate.function_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 300, periods = 1
+        }
+        "gate-${name}-dlq" = {
+          runbook    = "Gate gives up"
+          what       = "The gate of ${stream.stream_name} gave up on a batch: rules have not seen it."
+          namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum"
+          dimensions = { QueueName = stream.gate.dlq_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 1
+        }
+        "gate-${name}-refused" = {
+          runbook    = "Gate falls behind"
+          what       = "${stream.gate.plain_stream_name} refuses writes: it has too few shards."
+          namespace  = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum"
+          dimensions = { StreamName = stream.gate.plain_stream_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 5
+        }
+      },
+      stream.created ? {
+        "stream-${name}-refused" = {
+          runbook    = "Events are refused"
+          what       = "${stream.stream_name} refuses writes: it has too few shards, or a hot one."
+          namespace  = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum"
+          dimensions = { StreamName = stream.stream_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+        }
+      } : {},
+    )
+  ]...)
 
   # GitHub's anchor of a heading.
   anchors = { for key, alarm in local.alarms : key => lower(replace(alarm.runbook, " ", "-")) }
@@ -255,30 +336,57 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   treat_missing_data  = each.value.missing
 
-  alarm_actions = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
-  ok_actions    = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
+  alarm_actions             = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
+  insufficient_data_actions = contains(local.symptoms, each.key) || each.value.missing != "missing" ? [] : [aws_sns_topic.alarms.arn]
+  ok_actions                = contains(local.symptoms, each.key) ? [] : [aws_sns_topic.alarms.arn]
 }
 
 # One outage is one message. What has a known cause that is an alarm itself is told only while none of those causes is: an
 # engine that stands still also lags, checkpoints nothing and lets no probe through.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html
 locals {
-  symptoms = setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "probe-missing", "probe-slow"]))
-  causes = setintersection(toset(keys(local.alarms)), toset([
-    "alerter-errors", "alerter-iterator-age", "alerter-throttles", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
-  ]))
+  symptoms = setunion(
+    setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "probe-missing", "probe-slow"])),
+    local.stream_symptoms,
+  )
+  # By their runbooks alone: of many streams the names would not fit into a description.
+  stream_symptoms = toset(flatten([for name, stream in var.streams : concat(["stream-${name}-behind"], stream.gate == null ? [] : ["gate-${name}-behind"])]))
+  causes = setunion(
+    setintersection(toset(keys(local.alarms)), toset([
+      "alerter-errors", "alerter-iterator-age", "alerter-throttles", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
+    ])),
+    toset(flatten([for name, stream in var.streams : stream.gate == null ? [] : ["gate-${name}-errors", "gate-${name}-refused", "gate-${name}-throttles"]])),
+  )
+}
+
+locals {
+  # An alarm is on, or what it watches stopped.
+  alarm_is_on = {
+    for key, alarm in local.alarms : key => join(" OR ", concat(
+      ["ALARM(\"${var.name_prefix}-${key}\")"],
+      alarm.missing == "missing" ? ["INSUFFICIENT_DATA(\"${var.name_prefix}-${key}\")"] : [],
+    ))
+  }
+  # Checkpoints are missed only of pipelines that run: before the first deploy there are none.
+  symptom_is_on = merge(
+    { for key in local.symptoms : key => local.alarm_is_on[key] },
+    { for key in setintersection(local.symptoms, ["checkpoint-age"]) : key => "((${local.alarm_is_on[key]}) AND OK(\"${var.name_prefix}-pipeline-not-running\"))" },
+  )
 }
 
 resource "aws_cloudwatch_composite_alarm" "causes" {
   alarm_name        = "${var.name_prefix}-known-causes"
   alarm_description = "Tells nobody: while it is on, ${var.name_prefix}-path is not told."
-  alarm_rule        = join(" OR ", [for key in sort(local.causes) : "ALARM(\"${aws_cloudwatch_metric_alarm.this[key].alarm_name}\")"])
+  alarm_rule        = join(" OR ", [for key in sort(local.causes) : local.alarm_is_on[key]])
+
+  # A rule names alarms that exist.
+  depends_on = [aws_cloudwatch_metric_alarm.this]
 }
 
 resource "aws_cloudwatch_composite_alarm" "path" {
   alarm_name        = "${var.name_prefix}-path"
-  alarm_description = "The path from event to alert is slow or broken, and no other alarm says why: ${join("; ", [for key in sort(local.symptoms) : "${var.name_prefix}-${key}, ${local.runbooks}#${local.anchors[key]}"])}"
-  alarm_rule        = join(" OR ", [for key in sort(local.symptoms) : "ALARM(\"${aws_cloudwatch_metric_alarm.this[key].alarm_name}\")"])
+  alarm_description = "The path from event to alert is slow or broken, and no other alarm says why: ${join("; ", distinct([for key in sort(local.symptoms) : contains(local.stream_symptoms, key) ? "${local.runbooks}#${local.anchors[key]}" : "${var.name_prefix}-${key}, ${local.runbooks}#${local.anchors[key]}"]))}"
+  alarm_rule        = join(" OR ", [for key in sort(local.symptoms) : local.symptom_is_on[key]])
 
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
@@ -290,6 +398,8 @@ resource "aws_cloudwatch_composite_alarm" "path" {
     extension_period = 900
     wait_period      = 360
   }
+
+  depends_on = [aws_cloudwatch_metric_alarm.this]
 }
 
 resource "aws_budgets_budget" "this" {

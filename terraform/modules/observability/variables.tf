@@ -151,6 +151,21 @@ variable "runbook_url" {
   }
 }
 
+variable "streams" {
+  description = "The declared streams, by name: whether Weir made it, its gate and what that writes, and the stream's own name."
+  type = map(object({
+    created = optional(bool, false)
+    gate = optional(object({
+      dlq_name          = string
+      function_name     = string
+      plain_stream_name = string
+    }))
+    stream_name = string
+  }))
+  default  = {}
+  nullable = false
+}
+
 variable "subscriptions" {
   description = "Who is told of alarms."
   type = list(object({

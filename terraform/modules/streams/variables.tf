@@ -24,8 +24,9 @@ variable "mode" {
 }
 
 variable "streams" {
-  description = "The streams, by a short name that outputs use as key."
+  description = "The streams, by a short name that outputs use as key; mode: another one than that of all."
   type = map(object({
+    mode            = optional(string)
     name            = string
     retention_hours = optional(number, 24)
     shard_count     = optional(number, 1)

@@ -134,6 +134,31 @@ impl History {
         readings.map(|head| head.context(SPILL))
     }
 
+    /// The records of the series that are wanted between two times, both inside, in order of time: `(nanoseconds, series, record)`.
+    pub(super) fn records(
+        &self,
+        (from, to): (i64, i64),
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(i64, String, Vec<u8>)>> {
+        let names: HashMap<u32, &str> = self
+            .series
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, series)| (series.number, name.as_str()))
+            .collect();
+        let mut found = Vec::new();
+        for read in self.store.read() {
+            let (head, record) = read.context(SPILL)?;
+            if head.nanos > to {
+                break;
+            }
+            if let Some(name) = names.get(&head.series).filter(|_| head.nanos >= from) {
+                found.push((head.nanos, (*name).to_owned(), record.to_vec()));
+            }
+        }
+        Ok(found)
+    }
+
     /// The readings of the series that are asked for, by name.
     pub(super) fn points(&self, wanted: impl Fn(&str, &Series) -> bool) -> Result<BTreeMap<&str, Points>> {
         let mut found: HashMap<u32, (&str, Points)> = HashMap::new();

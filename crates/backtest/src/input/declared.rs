@@ -19,7 +19,7 @@ pub(crate) async fn read(
 ) -> Result<History> {
     let begun = Instant::now();
     let mut history = Builder::new(to);
-    let mut progress = Progress { begun, said: begun };
+    let mut progress = Progress { begun, said: begun, count: None };
     let shape = Shape::of(reader.stream());
     let mut said = Vec::new();
     for input in inputs {

@@ -4,7 +4,15 @@ pub(super) mod declared;
 mod notes;
 mod objects;
 
-use std::{ops::ControlFlow, path::Path, time::Instant};
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use anyhow::{Result, bail};
 use weir_anomaly::Timestamp;
@@ -27,18 +35,31 @@ const LARGE_OBJECT: u64 = 32 << 20;
 /// How many events are read between two looks at the clock.
 const LOOK_EACH: usize = 8192;
 
-/// Reads every input, up to a time.
+/// Reads every input, up to a time, and tells a person on standard error what must be known of it.
 pub(super) async fn read(
     inputs: &[String],
     columns: &Columns,
     connect: &impl AsyncFn() -> Result<Clients>,
     to: Option<Timestamp>,
 ) -> Result<History> {
+    let (history, notes) = read_noted(inputs, columns, connect, to, None).await?;
+    notes.iter().for_each(|note| eprintln!("{note}"));
+    Ok(history)
+}
+
+/// Reads every input, up to a time; gives what a person must know of it beside it. `count` follows how many events were read.
+pub(super) async fn read_noted(
+    inputs: &[String],
+    columns: &Columns,
+    connect: &impl AsyncFn() -> Result<Clients>,
+    to: Option<Timestamp>,
+    count: Option<Arc<AtomicUsize>>,
+) -> Result<(History, Vec<String>)> {
     let begun = Instant::now();
     let mut reading = Reading {
         history: Builder::new(to),
         files: Files::default(),
-        progress: Progress { begun, said: begun },
+        progress: Progress { begun, said: begun, count },
         columns,
     };
     for input in inputs {
@@ -63,8 +84,7 @@ pub(super) async fn read(
         }
     };
     notes.extend(notes::of(&history));
-    notes.iter().for_each(|note| eprintln!("{note}"));
-    Ok(history)
+    Ok((history, notes))
 }
 
 /// Inputs being read.
@@ -156,11 +176,17 @@ fn records_in(record: &[u8]) -> Vec<&[u8]> {
 struct Progress {
     begun: Instant,
     said: Instant,
+    /// Who else wants to know; then nothing is printed.
+    count: Option<Arc<AtomicUsize>>,
 }
 
 impl Progress {
     fn look(&mut self, history: &Builder) {
         let events = history.events();
+        if let Some(count) = &self.count {
+            count.store(events, Ordering::Relaxed);
+            return;
+        }
         if events.is_multiple_of(LOOK_EACH) && self.said.elapsed() >= PROGRESS_INTERVAL {
             self.said = Instant::now();
             eprintln!("  reading: {} events in {:.0} s", grouped(events), self.begun.elapsed().as_secs_f64());

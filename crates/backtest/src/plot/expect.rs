@@ -17,15 +17,17 @@ use crate::{Rules, history::History};
 /// What a rule expected at the end of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Expectation {
-    pub(super) nanos: i64,
-    pub(super) expected: f64,
+    pub(crate) nanos: i64,
+    /// What the rule looked at.
+    pub(crate) value: Option<f64>,
+    pub(crate) expected: f64,
     /// Between which values nothing is wrong.
-    pub(super) band: Option<(f64, f64)>,
+    pub(crate) band: Option<(f64, f64)>,
 }
 
 /// By key, then by rule, in order of time.
 #[derive(Debug, Default)]
-pub(crate) struct Expectations(BTreeMap<String, BTreeMap<String, Vec<Expectation>>>);
+pub(crate) struct Expectations(pub(crate) BTreeMap<String, BTreeMap<String, Vec<Expectation>>>);
 
 /// More expectations than this in one panel hide each other.
 const MOST: usize = 2;
@@ -42,7 +44,7 @@ impl Expectations {
 }
 
 /// Runs every windowed rule that gives `expected` without its filter, all of them in one pass over history.
-pub(crate) async fn expectations(rules: &Rules, history: &History) -> Result<Expectations> {
+pub(crate) async fn expectations(rules: &Rules, history: &History, options: RunOptions) -> Result<Expectations> {
     let mut found = Expectations::default();
     let mut open = Pack { rules: Vec::new(), ..rules.pack.clone() };
     for rule in rules.pack.rules.iter().filter(|rule| rule.header.stage != Stage::Off) {
@@ -61,7 +63,7 @@ pub(crate) async fn expectations(rules: &Rules, history: &History) -> Result<Exp
     }
     let program = compile(&open, &rules.environment).map_err(joined)?;
     let planned = Planned::new(&program)?;
-    let output = planned.run_on(&history.feeds(planned.longest_window()), RunOptions::default()).await?;
+    let output = planned.run_on(&history.feeds(planned.longest_window()), options).await?;
     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     for row in &output.anomalies {
         let Ok(Record::Anomaly(a)) = Record::parse(row.as_bytes()) else { continue };
@@ -84,9 +86,9 @@ pub(crate) async fn expectations(rules: &Rules, history: &History) -> Result<Exp
         if allowed > 0.0 {
             let band = Some((expected - allowed, expected + allowed));
             let rows = of_key.entry(format!("{} (policy)", a.rule)).or_default();
-            rows.push(Expectation { nanos, expected, band });
+            rows.push(Expectation { nanos, value: a.value, expected, band });
         }
-        of_key.entry(a.rule).or_default().push(Expectation { nanos, expected, band });
+        of_key.entry(a.rule).or_default().push(Expectation { nanos, value: a.value, expected, band });
     }
     for rows in found.0.values_mut().flat_map(BTreeMap::values_mut) {
         rows.sort_by_key(|row| row.nanos);

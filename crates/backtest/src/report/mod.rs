@@ -19,6 +19,7 @@ use super::{
     replay::Replayed,
     score::{self, Score},
     starved::{Starved, starved},
+    workbench::Figures,
 };
 use crate::data::labels::Label;
 pub(super) use text::table;
@@ -153,6 +154,26 @@ impl Report {
             replay_seconds: replayed.seconds,
             events_per_second,
         })
+    }
+}
+
+impl Report {
+    /// What an editor keeps in sight.
+    pub(super) fn figures(&self) -> Figures {
+        let score = self.all.score.as_ref();
+        Figures {
+            anomalies: self.all.anomalies,
+            alerts: self.all.would_be_alerts,
+            on_trial: self.all.stage == Stage::Shadow,
+            days: self.history.days,
+            labels: score.map(|score| score.labels),
+            found: score.map(|score| score.found),
+            precision: self.all.precision,
+            recall: self.all.recall,
+            delay_seconds: score.and_then(|score| score.delay_seconds),
+            cost_usd_a_month: self.cost_usd_a_month.email + self.cost_usd_a_month.store,
+            starved: self.starved.iter().map(Starved::parts).collect(),
+        }
     }
 }
 

@@ -63,7 +63,17 @@ pub(crate) async fn run(command: DemoCommand) -> Result<()> {
         kill_engine: command.kill_engine,
         json: command.json,
     };
-    demo::run(&repo, &pack, options).await
+    let data = command.data.clone();
+    demo::run(&repo, &pack, options).await?;
+    let weir = std::env::args().next().unwrap_or_else(|| "weir".to_owned());
+    match data {
+        Some(file) => eprintln!(
+            "▸ {weir} studio --input {} shows these events, and what a rule would find while you write it",
+            file.display()
+        ),
+        None => eprintln!("▸ {weir} studio shows such events, and what a rule would find in them while you write it"),
+    }
+    Ok(())
 }
 
 /// The events to replay and what is known of them.

@@ -30,7 +30,7 @@ pub(crate) struct GenerateCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenerateOptions {
     /// The same seed gives the same events
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = SEED)]
     seed: u64,
     /// Days of event time, at least 7
     #[arg(long, default_value_t = 14)]
@@ -52,7 +52,24 @@ pub(crate) struct GenerateOptions {
 /// More would not fit into memory, which holds a replay whole.
 const MOST_EVENTS: u64 = 20_000_000;
 
+/// The seed of whoever names none.
+pub(crate) const SEED: u64 = 7;
+/// 2026-01-01T00:00:00Z, nanoseconds since the epoch.
+const START_NANOS: i64 = 1_767_225_600_000_000_000;
+
 impl GenerateOptions {
+    /// As the command line has them when nothing but a seed is said.
+    pub(crate) fn usual(seed: u64) -> Self {
+        Self {
+            seed,
+            days: 14,
+            sources: 3,
+            interval: Interval::from_duration(std::time::Duration::from_secs(300)),
+            start: Timestamp::from_nanos(START_NANOS),
+            clean: false,
+        }
+    }
+
     pub(crate) fn generate(&self) -> Result<(Vec<TimedEvent>, Vec<Label>)> {
         if self.days < 7 || self.sources < 3 {
             bail!("--days must be at least 7 and --sources at least 3\n  hint: the faults need room");
@@ -91,4 +108,23 @@ pub(crate) fn run(command: &GenerateCommand) -> Result<()> {
     out.flush()?;
     eprintln!("{} events, {} labelled faults", events.len(), labels.len());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Alone {
+        #[command(flatten)]
+        options: GenerateOptions,
+    }
+
+    #[test]
+    fn the_usual_options_are_those_of_the_command_line() {
+        let parsed = Alone::parse_from(["generate"]).options;
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", GenerateOptions::usual(SEED)));
+    }
 }

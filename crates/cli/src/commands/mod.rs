@@ -24,6 +24,7 @@ pub(crate) mod show;
 pub(crate) mod silence;
 pub(crate) mod status;
 pub(crate) mod streams;
+pub(crate) mod studio;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod up;

@@ -88,10 +88,7 @@ const MOST: usize = 1000;
 pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
     match command.action {
         Action::Add { rule, key, lasts, who, why, place } => {
-            let now = Timestamp::from_millis(now_millis()).context("the clock is out of range")?;
-            let nanos = i64::try_from(lasts.duration().as_nanos()).unwrap_or(i64::MAX);
-            let until = Timestamp::from_nanos(now.nanos().saturating_add(nanos));
-            let silence = Silence::new(&rule, &key_pattern(&key)?, until, &who, &why, now)?;
+            let silence = made((&rule, &key), lasts, &who, &why)?;
             let (clients, table) = place.open().await?;
             store::put(&clients, &table, &silence.to_item()).await?;
             print(&silence);
@@ -116,6 +113,14 @@ pub(crate) async fn run(command: SilenceCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A silence of a rule and a key that begins now.
+pub(crate) fn made((rule, key): (&str, &str), lasts: Interval, who: &str, why: &str) -> Result<Silence> {
+    let now = Timestamp::from_millis(now_millis()).context("the clock is out of range")?;
+    let nanos = i64::try_from(lasts.duration().as_nanos()).unwrap_or(i64::MAX);
+    let until = Timestamp::from_nanos(now.nanos().saturating_add(nanos));
+    Ok(Silence::new(rule, &key_pattern(key)?, until, who, why, now)?)
 }
 
 /// The pattern for keys as they are stored: a long one is cut.

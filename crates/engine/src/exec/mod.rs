@@ -22,5 +22,5 @@ mod windows;
 
 pub use error::RunError;
 pub use options::RunOptions;
-pub use runtime::run;
+pub use runtime::{DecodedRows, run};
 pub use stats::{RuleStats, RunReport, SinkStats, SourceStats, Stats, StreamStats};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stats;
+use super::{DecodedRows, Stats};
 use crate::connectors::{MemorySink, MemorySource};
 use crate::program::FutureLimit;
 use crate::state::StateLocation;
@@ -54,6 +54,8 @@ pub struct RunOptions {
     pub future_limit: Option<FutureLimit>,
     /// Counters to keep up to date.
     pub stats: Option<Arc<Stats>>,
+    /// Rows that earlier runs decoded from the same records. Results do not depend on it.
+    pub decoded: Option<DecodedRows>,
 }
 
 impl Default for RunOptions {
@@ -70,6 +72,7 @@ impl Default for RunOptions {
             state_limit: 2 << 30,
             future_limit: None,
             stats: None,
+            decoded: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! those that a record could break.
 
 mod bounded;
+mod catalogue;
 mod corrected;
 pub(crate) mod decimal;
 pub(crate) mod json;
@@ -15,6 +16,7 @@ mod timestamp_offset;
 mod udf;
 mod user_defined;
 
+pub use catalogue::{FunctionDoc, function_docs};
 pub(crate) use registry::{FUNCTIONS, ICEBERG};
 pub(crate) use timestamp_offset::with_timestamp_offsets;
 pub use udf::{Udf, UdfCall, UdfKind};

@@ -116,4 +116,4 @@ impl Clone for Decoder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -164,6 +164,8 @@ fn set_text(slot: &mut Slot, column: &ColumnPlan, span: Span, texts: &Texts<'_>)
             None => *slot = Slot::Bad(span),
         },
         Kind::Boolean => *slot = boolean(text).map_or(Slot::Bad(span), Slot::Boolean),
+        // JSON's null is NULL, wherever it stands.
+        Kind::Json if text.trim_matches([' ', '\t', '\n', '\r']) == "null" => *slot = Slot::Absent,
         Kind::Json => {
             let mut cursor = Cursor::new(text);
             let json = cursor.skip(0).is_ok() && cursor.at_end();

@@ -3,19 +3,15 @@
 mod dynamodb;
 mod partiql;
 mod sns;
-mod sqs;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
 
 pub use dynamodb::DynamoStore;
 pub use sns::SnsNotifier;
-pub use sqs::SqsQuarantine;
+pub(crate) use weir_lambda::fault::{CONCURRENCY, class, fault};
+pub use weir_lambda::sqs::SqsQuarantine;
 
-use crate::{config::Config, ports::Fault};
-
-/// Calls in flight at once, for each service. Enough to hide the network, few enough for one connection pool and 256 MB.
-pub(crate) const CONCURRENCY: usize = 16;
+use crate::config::Config;
 
 /// The three adapters.
 #[must_use]
@@ -25,66 +21,4 @@ pub fn adapters(sdk: &SdkConfig, config: &Config) -> (DynamoStore, SnsNotifier, 
         SnsNotifier::new(sdk, &config.topic),
         SqsQuarantine::new(sdk, &config.quarantine),
     )
-}
-
-/// The class of a failed call.
-pub(crate) fn fault<E: ProvideErrorMetadata, R: std::fmt::Debug>(error: &SdkError<E, R>) -> Fault {
-    match error {
-        SdkError::ServiceError(service) => {
-            let meta = service.err().meta();
-            class(meta.code().unwrap_or("unknown"), meta.message().unwrap_or_default())
-        }
-        SdkError::TimeoutError(_) => Fault::Retryable("timed out".to_owned()),
-        SdkError::DispatchFailure(failure) => Fault::Retryable(format!("not reached: {failure:?}")),
-        SdkError::ResponseError(_) => Fault::Retryable("unreadable answer".to_owned()),
-        _ => Fault::Configuration("the request could not be built".to_owned()),
-    }
-}
-
-/// The class of an error code. Unknown codes are retryable: the record then goes back to the stream and ends, at worst, in
-/// the dead-letter queue, whereas a wrong "never" would lose it.
-pub(crate) fn class(code: &str, message: &str) -> Fault {
-    let text = format!("{code}: {message}");
-    match code {
-        "ValidationException"
-        | "ValidationError"
-        | "ItemCollectionSizeLimitExceeded"
-        | "InvalidMessageContents"
-        | "InvalidParameter"
-        | "InvalidParameterValue" => Fault::Poison(text),
-        "AccessDeniedException"
-        | "AccessDenied"
-        | "AuthorizationError"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "KMSAccessDenied"
-        | "KmsAccessDenied"
-        | "KMSAccessDeniedException" => Fault::Denied(text),
-        "ResourceNotFoundException"
-        | "ResourceNotFound"
-        | "NotFound"
-        | "NotFoundException"
-        | "AWS.SimpleQueueService.NonExistentQueue"
-        | "QueueDoesNotExist"
-        | "KMSDisabled"
-        | "KmsDisabled"
-        | "KMSNotFound"
-        | "KmsNotFound" => Fault::Configuration(text),
-        _ => Fault::Retryable(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_trying_again_can_help_is_retryable() {
-        assert!(class("ThrottlingException", "").is_retryable());
-        assert!(class("ProvisionedThroughputExceeded", "").is_retryable());
-        assert!(class("SomethingNew", "").is_retryable());
-        assert!(matches!(class("ValidationError", ""), Fault::Poison(_)));
-        assert!(matches!(class("AccessDenied", ""), Fault::Denied(_)));
-        assert!(matches!(class("ResourceNotFoundException", ""), Fault::Configuration(_)));
-    }
 }

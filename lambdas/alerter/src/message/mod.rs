@@ -8,9 +8,9 @@ use weir_anomaly::{
     Anomaly, MAX_KEY_BYTES, Severity,
     store::{Alert, Storm},
 };
+use weir_lambda::quarantine::storable;
 
 use crate::ports::Message;
-pub(crate) use text::storable;
 use text::{cut, cut_ascii, cut_bytes, hide, number, one_line, secret, shell, when};
 
 /// SNS: "less than 100 characters long".

@@ -23,11 +23,6 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars().map(safe).collect::<String>().trim().replace(['\u{FFFE}', '\u{FFFF}'], "\u{FFFD}")
 }
 
-/// JSON with escapes for the two code points that XML, and so SQS, cannot hold and that `serde_json` leaves as they are.
-pub(crate) fn storable(json: &str) -> String {
-    json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
-}
-
 /// At most `limit` characters, the last a mark when something was cut.
 pub(super) fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {

@@ -92,6 +92,7 @@ impl Pipelines for World {
 fn heartbeat(world: &Arc<World>, time: Time) -> Heartbeat {
     Heartbeat {
         stream: world.clone(),
+        further: Vec::new(),
         notes: world.clone(),
         pipelines: Some(world.clone()),
         time,
@@ -245,4 +246,44 @@ async fn a_check_tells_and_survives_an_arroyo_that_is_not_up() {
     let world = Arc::new(world());
     let said = heartbeat(&world, Time::Wall).check(NOW, Duration::from_secs(60)).await.unwrap();
     assert_eq!(said, Some(Fault::Retryable("not reached".to_owned())));
+}
+
+#[tokio::test]
+async fn further_streams_get_heartbeats_and_no_probe() {
+    let (events, orders) = (Arc::new(world()), Arc::new(world()));
+    let further = vec![("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>)];
+    let heartbeat = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
+    let beat = heartbeat.beat("b-1", NOW).await.unwrap();
+    assert_eq!(beat.put, 5);
+    assert_eq!(events.taken.lock().unwrap().len(), 3, "a heartbeat a shard, and the probe");
+    let taken = orders.taken.lock().unwrap();
+    assert_eq!(taken.len(), 2);
+    assert!(taken.iter().all(|record| record.data.contains("\"weir\":\"heartbeat\"")), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_nothing_fails_the_beat_and_stops_no_other() {
+    let (events, orders) = (Arc::new(world()), Arc::new(world()));
+    let broken = Arc::new(World { denials: Mutex::new(1), ..world() });
+    let further = vec![
+        ("broken".to_owned(), broken.clone() as Arc<dyn Stream>),
+        ("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>),
+    ];
+    let heartbeat = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
+    let (beat, fault) = heartbeat.beat("b-1", NOW).await.unwrap_err();
+    assert_eq!((beat.put, fault), (5, Fault::Denied("not yet".to_owned())));
+    assert_eq!(orders.taken.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn before_the_first_probe_no_pipeline_is_missed() {
+    let told = |beat: Beat| {
+        let mut line = Line::new("weir-heartbeat");
+        beat.tell(&mut line);
+        let line: Value = serde_json::from_str(&line.finish(NOW)).unwrap();
+        line["pipelines_running"].clone()
+    };
+    assert_eq!(told(Beat { pipelines: Some(vec![]), ..Beat::default() }), Value::Null);
+    assert_eq!(told(Beat { pipelines: Some(vec![]), probe_age_ms: Some(1), ..Beat::default() }), json!(0));
+    assert_eq!(told(Beat { pipelines: Some(vec![pipeline("Failed")]), ..Beat::default() }), json!(0));
 }

@@ -1,6 +1,6 @@
 //! `weir explain`: a stored anomaly, the rule that found it as it then was, and the same computed again from its events.
 
-mod version;
+pub(crate) mod version;
 
 use std::fmt::Write as _;
 

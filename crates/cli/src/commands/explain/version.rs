@@ -17,17 +17,17 @@ const NONE: &str = "(none)";
 
 /// A rule at the version that was asked for.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) pack: Pack,
-    pub(super) environment: Environment,
+pub(crate) struct Found {
+    pub(crate) pack: Pack,
+    pub(crate) environment: Environment,
     /// Every environment that gives this version; `environment` is the first of them.
-    pub(super) environment_names: Vec<String>,
+    pub(crate) environment_names: Vec<String>,
     /// Where it was found, for a person.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 /// The rule of the anomaly's version.
-pub(super) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
+pub(crate) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
     if let Some(found) = in_folder(&repo.sql(), anomaly, "this checkout") {
         return Ok(Some(found));
     }

@@ -5,7 +5,7 @@ mod look;
 
 use std::io::{self, Write as _};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use weir_cloud::{
     Clients,
     queue::{self, Message},
@@ -73,6 +73,37 @@ pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
         bail!("{} records were not sent again\n  hint: the lines above say why; all others were", stayed.len());
     }
     Ok(())
+}
+
+/// What is in a quarantine; it stays there.
+pub(crate) async fn contents_of(clients: &Clients, url: &str) -> Result<Vec<serde_json::Value>> {
+    let mut interrupt = Interrupt::listen();
+    let look = Look::take(clients, url, &mut interrupt).await?;
+    look::release(clients, url, &look.contents).await;
+    Ok(look.contents.lines().collect())
+}
+
+/// Sends one record again; gives what is left.
+pub(crate) async fn send_one_again(
+    clients: &Clients,
+    url: &str,
+    record_id: &str,
+    stream: &str,
+) -> Result<Vec<serde_json::Value>> {
+    let mut interrupt = Interrupt::listen();
+    let mut look = Look::take(clients, url, &mut interrupt).await?;
+    let of = (record_id.to_owned(), stream.to_owned());
+    let sent = match look.contents.records.get(&of) {
+        Some(parts) => send_again(clients, url, parts).await,
+        None => Err(anyhow!("record {record_id} is not in quarantine any more")),
+    };
+    if let Ok(messages) = &sent {
+        look.contents.records.remove(&of);
+        messages.iter().for_each(|message| look.contents.forget(&message.id));
+    }
+    look::release(clients, url, &look.contents).await;
+    sent?;
+    Ok(look.contents.lines().collect())
 }
 
 /// Prints the lines, as far as somebody reads them.

@@ -31,6 +31,12 @@ impl Failures {
         Self { stats: Arc::clone(stats), rules }
     }
 
+    /// How many rows were left out so far.
+    pub(crate) fn count(&self) -> u64 {
+        let counters = self.rules.iter().filter_map(|rule| self.stats.rules.get(*rule));
+        counters.map(|counters| counters.errors.load(Ordering::Relaxed)).sum()
+    }
+
     /// Of one rule.
     pub(crate) fn of_rule(stats: &Arc<Stats>, rule: Option<usize>) -> Self {
         Self { stats: Arc::clone(stats), rules: rule.into_iter().collect() }

@@ -145,9 +145,23 @@ impl Driver {
                 NodeKind::Source(_) => source_edges.push(SourceEdges { node: id, watermark, outputs }),
                 _ => {
                     let (operators, memory) = (Arc::clone(&program.operators), memory.clone());
+                    let decoded = match &operator.kind {
+                        NodeKind::Rows(rows) => options.decoded.as_ref().and_then(|decoded| decoded.of("", rows)),
+                        _ => None,
+                    };
                     let late = LateRowCounter::new(Arc::clone(&stats), program, id);
-                    let task =
-                        OperatorTask { id, operators, inputs, outputs, state, watermark, late, failures, memory };
+                    let task = OperatorTask {
+                        id,
+                        operators,
+                        inputs,
+                        outputs,
+                        state,
+                        watermark,
+                        late,
+                        failures,
+                        memory,
+                        decoded,
+                    };
                     tasks.spawn(task.run());
                 }
             }
@@ -193,7 +207,15 @@ impl Driver {
             let marks = stored.map(|s| &s.watermark);
             let future = self.options.future_limit.unwrap_or(table.future_limit);
             let failures = Failures::of_operator(&stats, program, node);
-            let reader = RowReader::new(spec, table, marks, future, program.time_facts, (stats, failures))?;
+            let reader = RowReader::new(
+                spec,
+                table,
+                marks,
+                future,
+                program.time_facts,
+                (stats, failures),
+                self.options.decoded.as_ref(),
+            )?;
             let task = SourceTask {
                 node,
                 source,

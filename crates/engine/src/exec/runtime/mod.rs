@@ -4,6 +4,7 @@
 //! [`edge`].
 
 mod checkpoint;
+mod decoded_rows;
 mod driver;
 mod edge;
 mod operator_task;
@@ -13,4 +14,5 @@ mod source_task;
 mod state;
 mod watermark;
 
+pub use decoded_rows::DecodedRows;
 pub use driver::run;

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use arrow::array::{AsArray, RecordBatch};
 
+use super::decoded_rows::OperatorRows;
 use super::edge::{BarrierAck, EdgeMessage, InputBatch, InputEdges, OutputEdges, Received};
 use super::state::StatefulOperator;
 use crate::exec::error::RunError;
@@ -28,6 +29,8 @@ pub(crate) struct OperatorTask {
     pub(crate) late: LateRowCounter,
     pub(crate) failures: Failures,
     pub(crate) memory: MemoryReservation,
+    /// What earlier runs made of the same rows.
+    pub(crate) decoded: Option<OperatorRows>,
 }
 
 /// What an operator holds, as part of what all hold.
@@ -113,7 +116,11 @@ impl OperatorTask {
         match (&operator.kind, &mut self.state) {
             (NodeKind::Rows(rows), _) => {
                 for traced in batches.iter().flatten() {
-                    let batch = RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);
+                    let make = || RowEvaluator(rows).apply_to_rows(&traced.batch, &self.failures);
+                    let batch = match self.decoded.as_ref().filter(|_| traced.provenance.is_some()) {
+                        Some(decoded) => decoded.rows(&traced.batch, &self.failures, make),
+                        None => make(),
+                    };
                     if let Some(kinds) = operator.count.and_then(|c| batch.column(c).as_string_opt::<i32>()) {
                         self.memory.stats.count_kinds(traced.provenance.as_ref().and_then(|o| o.source), kinds);
                     }

@@ -30,7 +30,7 @@ enum Decoder {
 }
 
 /// A decoded poll.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decoded {
     pub(crate) batch: RecordBatch,
     /// The shard of each row; empty when all are 0.

@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::decoded_rows::{DecodedRows, OperatorRows};
 use super::record::{Decoded, RecordDecoder};
 use super::watermark::{Times, WatermarkTracker};
 use crate::connectors::{PartitionStatus, Polled, Source};
@@ -65,8 +66,9 @@ struct Pending {
 }
 
 /// Decoded records, and their rows with the columns that a source computes.
-struct Computed {
-    batch: RecordBatch,
+#[derive(Debug, Clone)]
+pub(super) struct Computed {
+    pub(super) batch: RecordBatch,
     decoded: Decoded,
 }
 
@@ -78,6 +80,8 @@ struct Decoding {
     failures: Failures,
     /// Decoders that nobody uses now.
     idle: Mutex<Vec<RecordDecoder>>,
+    /// What earlier runs decoded.
+    earlier: Option<OperatorRows>,
 }
 
 /// Reads what rows say about time, in the order in which they came.
@@ -106,6 +110,11 @@ const ROWS_OF_A_PART: usize = 128;
 
 impl Decoding {
     fn decode(&self, polled: Polled, now: i64) -> Result<Option<Computed>, RunError> {
+        let earlier = self.earlier.as_ref().and_then(|earlier| Some((earlier, earlier.name_of(&polled)?)));
+        if let Some(computed) = earlier.and_then(|(earlier, name)| earlier.decoded(name)) {
+            return Ok(Some(computed));
+        }
+        let failed = self.failures.count();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut decoder = match idle {
             Some(decoder) => decoder,
@@ -115,7 +124,11 @@ impl Decoding {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
         let Some(decoded) = decoded else { return Ok(None) };
         let batch = RowEvaluator(&self.rows).apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
-        Ok(Some(Computed { batch, decoded }))
+        let computed = Computed { batch, decoded };
+        if let Some((earlier, name)) = earlier.filter(|_| self.failures.count() == failed) {
+            earlier.keep_decoded(name, &computed);
+        }
+        Ok(Some(computed))
     }
 }
 
@@ -127,6 +140,7 @@ impl RowReader {
         future_limit: FutureLimit,
         TimeFacts { shortest_bin: bin, has_join: every }: TimeFacts,
         (stats, failures): (Arc<Stats>, Failures),
+        decoded: Option<&DecodedRows>,
     ) -> Result<Self, RunError> {
         let tracker = stored.and_then(|s| serde_json::from_value(s.clone()).ok()).unwrap_or_else(WatermarkTracker::new);
         let decoding = Decoding {
@@ -135,6 +149,7 @@ impl RowReader {
             record: Arc::clone(&spec.record),
             failures,
             idle: Mutex::new(vec![RecordDecoder::new(table, &spec.record)?]),
+            earlier: decoded.and_then(|decoded| decoded.of(&format!("{table:?}"), &spec.rows)),
         };
         Ok(Self {
             index: spec.index,

@@ -102,3 +102,11 @@ fn logfmt_keys() {
     assert!(one(declaration, "ts=1767225600 level=a level=a").contains("\"level\":\"a\""));
     assert_eq!(one(declaration, "ts=1767225600 level=\"a"), "bad_format");
 }
+
+#[test]
+fn the_json_null_of_a_text_is_null() {
+    let declaration =
+        "format = \"text\"\npattern = \"{a} {b}\"\n[fields]\na = \"json\"\nb = { type = \"json\", required = true }\n";
+    assert_eq!(one(declaration, "null 1"), r#"{"event_time":"2026-01-01T00:00:00Z","a":null,"b":1}"#);
+    assert_eq!(one(declaration, "1 null"), "missing:b");
+}

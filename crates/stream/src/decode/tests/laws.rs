@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{envelope::gzip::tests::pack, json::tests::any_json, row::Value};
 
-const SHAPES: [&str; 9] = [
+pub(crate) const SHAPES: [&str; 9] = [
     "[fields]\na = \"double\"\nb = \"text\"\n",
     "envelope = \"auto\"\ntime = { path = \"a\", format = [\"unix\", \"unix_ms\", \"iso8601\"] }\n[fields]\na = \"text\"\nb = { type = \"integer\", path = \"b.c\" }\n",
     "envelope = [\"kpl\", \"gzip\", \"lines\"]\nheartbeat = true\n[fields]\na = { type = \"json\", required = true }\n",
@@ -19,7 +19,7 @@ const SHAPES: [&str; 9] = [
 ];
 
 /// Bytes that come near to what some shape wants.
-fn near() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn near() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
         any_json().prop_map(|value| value.to_string()),
         (any_json(), any_json()).prop_map(|(a, b)| format!("{{\"a\":{a},\"b\":{b}}}")),

@@ -3,7 +3,7 @@
 mod envelopes;
 mod formats;
 mod json;
-mod laws;
+pub(crate) mod laws;
 
 use super::{Decoder, Record};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     row::{Decoded, Rows, Tally},
 };
 
-pub(super) fn declare(text: &str) -> Declaration {
+pub(crate) fn declare(text: &str) -> Declaration {
     Declaration::parse("sql/streams/test.toml".as_ref(), text)
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| f.to_string()).collect::<Vec<_>>().join("\n")))
 }

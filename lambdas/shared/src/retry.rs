@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use weir_anomaly::Timestamp;
-use weir_lambda::{PERMISSION_PAUSE, RESERVE};
 
-use crate::ports::{Clock, Fault};
+use crate::{
+    PERMISSION_PAUSE, RESERVE,
+    ports::{Clock, Fault},
+};
 
 /// First pause; doubled each time. DynamoDB's throttling ends within tens of milliseconds when it is a hot second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -9,8 +9,10 @@ use aws_sdk_sqs::{
 use aws_types::SdkConfig;
 use futures::{StreamExt as _, stream};
 
-use super::{CONCURRENCY, class, fault};
-use crate::ports::{Fault, Quarantine};
+use crate::{
+    fault::{CONCURRENCY, class, fault},
+    ports::{Fault, Quarantine},
+};
 
 /// SendMessageBatch takes no more entries…
 const MAX_ENTRIES: usize = 10;

@@ -1,0 +1,166 @@
+//! `weir studio`: a page to write rules on.
+
+use std::{path::PathBuf, process::Stdio, sync::Arc};
+
+use anyhow::{Context, Result, anyhow};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use weir_anomaly::Anomaly;
+use weir_cloud::store;
+use weir_project::Repo;
+use weir_studio::{Commands, HistoryChoice, Place, RuleVersion, Running, SilenceRequest, StudioOptions};
+use weir_terminal::interrupted;
+
+use crate::{
+    columns::ColumnOptions,
+    commands::{
+        explain::version,
+        generate::{GenerateOptions, SEED},
+        quarantine, silence,
+    },
+    target::{DeployedTarget, Names},
+};
+
+/// Serves a page on which a rule is written and what it would have found is seen at once, until Ctrl-C
+///
+/// The page works on the files of this project, on this machine alone: it listens on loopback, asks nobody else for anything, and
+/// answers only to the address that is printed. With --stack or --env it also shows what runs.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  weir studio\n  weir studio --input readings.csv --labels labels.json\n  weir studio --stack demo --open 0123456789abcdef0123456789abcdef"
+)]
+pub(crate) struct StudioCommand {
+    /// The history that rules are tried on: a file (JSON, CSV or Parquet), a folder, s3://BUCKET/PREFIX, or kinesis://STREAM;
+    /// generated events without it
+    #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
+    input: Vec<String>,
+    /// What is known to be wrong; labels that are made on the page are written there [default: sql/labels.json]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    columns: ColumnOptions,
+    /// The environment whose parameters rules are tried with: a file below sql/environments, without .toml [default: that of
+    /// --env, or local]
+    #[arg(long, value_name = "NAME")]
+    parameters_of: Option<String>,
+    /// The loopback port; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Prints the address and opens no browser
+    #[arg(long)]
+    no_open: bool,
+    /// Opens the page at this stored anomaly
+    #[arg(long, value_name = "ID")]
+    open: Option<String>,
+    #[command(flatten)]
+    target: DeployedTarget,
+}
+
+pub(crate) async fn run(command: StudioCommand) -> Result<()> {
+    let repo = Repo::find()?;
+    let no_open = command.no_open;
+    let server = weir_studio::open(options(repo, command)?).await?;
+    let url = server.url();
+    println!("{url}");
+    eprintln!("the page is at that address, for this machine only. Ctrl-C ends it.");
+    if !no_open {
+        show(&url);
+    }
+    tokio::select! {
+        ended = server.serve() => ended,
+        _ = interrupted() => Ok(()),
+    }
+}
+
+fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
+    let StudioCommand { input, labels, columns, parameters_of, port, open, target, .. } = command;
+    let named = target.environment().map(str::to_owned);
+    let name = match (target.stack(), &named) {
+        (Some(stack), _) => Some(format!("stack {stack}")),
+        (None, Some(environment)) => Some(format!("environment {environment}")),
+        (None, None) => None,
+    };
+    let (target, here) = (Arc::new(target), repo.clone());
+    let (place, clients) = (Arc::clone(&target), Arc::clone(&target));
+    let running = name.map(|name| Running {
+        name,
+        stack: target.stack().map(str::to_owned),
+        connect: Box::new(move || {
+            let target = Arc::clone(&place);
+            Box::pin(async move {
+                let (clients, names) = target.connect().await?;
+                let Names { events_stream, anomalies_stream, table, quarantine_url } =
+                    names.context("which stack?\n  hint: --env NAME or --stack NAME")?;
+                Ok(Place { clients, events_stream, anomalies_stream, table, quarantine_url })
+            })
+        }),
+    });
+    Ok(StudioOptions {
+        repo,
+        port,
+        environment: parameters_of.or(named).unwrap_or_else(|| "local".to_owned()),
+        // A person who has no history sees at once what the page can do.
+        history: Some(if input.is_empty() {
+            HistoryChoice::Generated { seed: SEED }
+        } else {
+            HistoryChoice::Inputs(input)
+        }),
+        columns: columns.columns(),
+        labels,
+        running,
+        open,
+        generate: Box::new(|seed| GenerateOptions::usual(seed).generate()),
+        commands: Box::new(TheCommands(here)),
+        connect: Box::new(move || {
+            let target = Arc::clone(&clients);
+            Box::pin(async move { Ok(target.connect().await?.0) })
+        }),
+    })
+}
+
+/// What the page does in the commands' place, by their code.
+struct TheCommands(Repo);
+
+impl Commands for TheCommands {
+    fn quarantined<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(quarantine::contents_of(&place.clients, &place.quarantine_url))
+    }
+
+    fn send_again<'a>(
+        &'a self,
+        place: &'a Place,
+        record_id: &'a str,
+        stream: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(quarantine::send_one_again(&place.clients, &place.quarantine_url, record_id, stream))
+    }
+
+    fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let lasts = wanted.lasts.parse().map_err(|error: String| anyhow!(error))?;
+            // As the command has it: the user who is logged in signs.
+            let who = std::env::var("USER").unwrap_or_else(|_| "weir studio".to_owned());
+            let silence = silence::made((&wanted.rule, &wanted.key), lasts, &who, &wanted.why)?;
+            Ok(store::put(&place.clients, &place.table, &silence.to_item()).await?)
+        })
+    }
+
+    fn version(&self, anomaly: &Anomaly) -> Result<Option<RuleVersion>> {
+        Ok(version::find(&self.0, anomaly)?.map(|found| RuleVersion {
+            pack: found.pack,
+            environment: found.environment,
+            environments: found.environment_names,
+            place: found.place,
+        }))
+    }
+}
+
+/// Opens a browser, where there is one: the address was printed in any case.
+fn show(url: &str) {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = std::process::Command::new(opener);
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if command.spawn().is_err() {
+        eprintln!("no browser was opened: {opener} is not here");
+    }
+}

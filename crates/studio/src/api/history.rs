@@ -1,0 +1,179 @@
+//! The history that drafts are evaluated on, and what is labelled in it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use weir_anomaly::Timestamp;
+use weir_backtest::{data::read::Columns, workbench::Workbench};
+
+use super::{
+    contract::{HistoryRequest, HistorySummary, LabelEntry, LabelRequest},
+    stream::{Tell, lines},
+};
+use crate::{
+    HistoryChoice,
+    draft::relative,
+    fault::ApiError,
+    labels::Labels,
+    state::{Opened, Studio},
+};
+
+/// How often a page that waits hears how much was read.
+const TOLD_EVERY: Duration = Duration::from_millis(200);
+/// What generated data are called where a file's name stands.
+const GENERATED: &str = "generated";
+
+/// `POST /api/history`: reads a history once, in place of the one that is open. Without a body that names one, the history that the
+/// command was started with.
+pub(crate) async fn open(State(studio): State<Arc<Studio>>, Json(request): Json<Option<HistoryRequest>>) -> Response {
+    lines(None, move |tell: Tell<HistorySummary>| async move {
+        let _one = studio.opening.lock().await;
+        let (choice, columns) = match request {
+            Some(request) => chosen(request, &studio.options.columns),
+            None => match (&studio.options.history, studio.opened()) {
+                // Another tab was quicker.
+                (_, Some(opened)) => {
+                    tell.result(summary(&studio, &opened)).await;
+                    return Ok(());
+                }
+                (Some(choice), None) => (choice.clone(), studio.options.columns.clone()),
+                (None, None) => {
+                    anyhow::bail!("no history was chosen\n  hint: choose a file, a folder or generated data")
+                }
+            },
+        };
+        let opened = studio.open(read(&studio, &choice, &columns, &tell).await?);
+        tell.result(summary(&studio, &opened)).await;
+        Ok(())
+    })
+}
+
+fn chosen(request: HistoryRequest, usual: &Columns) -> (HistoryChoice, Columns) {
+    match request {
+        HistoryRequest::Generated { seed } => (HistoryChoice::Generated { seed }, Columns::default()),
+        HistoryRequest::Inputs { inputs, timestamp, value, source, metric } => {
+            let named = |name: Option<String>, usual: &String| name.filter(|n| !n.is_empty()).unwrap_or(usual.clone());
+            let columns = Columns {
+                timestamp: named(timestamp, &usual.timestamp),
+                value: named(value, &usual.value),
+                source: named(source, &usual.source),
+                metric: named(metric, &usual.metric),
+                unit: usual.unit,
+            };
+            (HistoryChoice::Inputs(inputs), columns)
+        }
+    }
+}
+
+/// Reads on a thread of its own: decoding and sorting leave no pause in which other requests could go on.
+async fn read(
+    studio: &Arc<Studio>,
+    choice: &HistoryChoice,
+    columns: &Columns,
+    tell: &Tell<HistorySummary>,
+) -> Result<Opened> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let (own, choice, columns, counted) = (Arc::clone(studio), choice.clone(), columns.clone(), Arc::clone(&count));
+    let generated = matches!(choice, HistoryChoice::Generated { .. });
+    let runtime = tokio::runtime::Handle::current();
+    let mut reading = tokio::task::spawn_blocking(move || {
+        let options = &own.options;
+        let (name, bench, labelled) = match choice {
+            HistoryChoice::Generated { seed } => {
+                let (events, labels) = (options.generate)(seed)?;
+                (format!("generated (seed {seed})"), Workbench::of_events(events, GENERATED)?, labels)
+            }
+            HistoryChoice::Inputs(inputs) => {
+                let inputs: Vec<String> = inputs.iter().map(|input| from_root(&own, input)).collect();
+                let connect = async || (options.connect)().await;
+                let bench = runtime.block_on(Workbench::read(&inputs, &columns, &connect, counted))?;
+                let shown: Vec<String> = inputs.iter().map(|input| relative(&options.repo, input.as_ref())).collect();
+                (shown.join(", "), bench, Vec::new())
+            }
+        };
+        let labels = Labels::open(own.labels_file(), labelled, &bench)?;
+        Ok(Opened { name, bench, labels })
+    });
+    loop {
+        let doing = if generated {
+            "generating events".to_owned()
+        } else {
+            format!("reading: {} events", count.load(Ordering::Relaxed))
+        };
+        tell.running(None, &doing);
+        tokio::select! {
+            read = &mut reading => return read.context("the reader died")?,
+            () = tokio::time::sleep(TOLD_EVERY) => {}
+        }
+    }
+}
+
+/// A file that is named without a folder lies in the project, wherever the command was started.
+fn from_root(studio: &Studio, input: &str) -> String {
+    let inside = studio.options.repo.root.join(input);
+    let elsewhere = input.contains("://") || PathBuf::from(input).exists() || !inside.exists();
+    if elsewhere { input.to_owned() } else { inside.to_string_lossy().into_owned() }
+}
+
+/// What the page says of the history.
+pub(crate) fn summary(studio: &Studio, opened: &Opened) -> HistorySummary {
+    let overview = opened.bench.overview();
+    let mut notes = overview.notes;
+    notes.extend(
+        overview.refused.values().map(|(count, first)| format!("{count} records are no events; the first: {first}")),
+    );
+    let millis = |time: Timestamp| time.nanos().div_euclid(1_000_000);
+    HistorySummary {
+        name: opened.name.clone(),
+        events: overview.events,
+        first: millis(overview.first),
+        last: millis(overview.last),
+        days: overview.days,
+        sampling: overview.sampling / 1_000_000,
+        series: overview.series.len(),
+        labels: opened.labels.all().map_or(0, |labels| labels.len()),
+        labels_file: relative(&studio.options.repo, &opened.labels.file),
+        notes,
+    }
+}
+
+/// `GET /api/labels`
+pub(crate) async fn labels(State(studio): State<Arc<Studio>>) -> Result<Json<Vec<LabelEntry>>, ApiError> {
+    Ok(Json(studio.need_history()?.labels.entries()))
+}
+
+/// `POST /api/labels`
+pub(crate) async fn add_label(
+    State(studio): State<Arc<Studio>>,
+    Json(request): Json<LabelRequest>,
+) -> Result<Json<Vec<LabelEntry>>, ApiError> {
+    let opened = studio.need_history()?;
+    let time = |millis| Timestamp::from_millis(millis).context("a label's time is out of range");
+    let (start, end) = (time(request.start)?, time(request.end)?);
+    let _one = studio.writing.lock().await;
+    opened.labels.add(&opened.bench, &request.key, start, end)?;
+    Ok(Json(opened.labels.entries()))
+}
+
+/// `DELETE /api/labels/INDEX`
+pub(crate) async fn remove_label(
+    State(studio): State<Arc<Studio>>,
+    Path(index): Path<usize>,
+) -> Result<Json<Vec<LabelEntry>>, ApiError> {
+    let opened = studio.need_history()?;
+    let _one = studio.writing.lock().await;
+    opened.labels.remove(&opened.bench, index)?;
+    Ok(Json(opened.labels.entries()))
+}

@@ -1,0 +1,157 @@
+//! The page of `weir studio` in a real browser, headless, as a person uses it: with the mouse, with the keyboard alone, in the
+//! dark, on a narrow screen, and with records that bring markup. Without a Chromium each test says in a line that it was skipped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may stop at a surprise"
+)]
+
+mod browser;
+mod live;
+mod writing;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use browser::Browser;
+use tempfile::TempDir;
+use weir_tests::{repo, weir};
+
+/// A rule that takes milliseconds, with a slider.
+const RULE: &str = r#"-- name = "hot"
+-- severity = "warning"
+-- description = "A reading above a limit"
+-- owner = "o"
+-- runbook = "docs/runbooks.md#static_threshold"
+-- dedup = "6 hours"
+--
+-- [parameters.limit]
+-- type = "double"
+-- default = 90.0
+-- min = 0.0
+-- max = 200.0
+
+SELECT series AS key, event_time, value, ${limit} AS expected, 0.5 AS score, source
+FROM events
+WHERE metric = 'temperature' AND value > ${limit}
+"#;
+
+/// A rule with a window, which has a band to draw.
+const MEAN: &str = r#"-- name = "mean"
+-- severity = "critical"
+-- description = "The mean of an hour far from the usual"
+-- owner = "o"
+-- runbook = "docs/runbooks.md#static_threshold"
+-- parameters.deviations = { type = "double", default = 3.0, min = 1.0, max = 10.0 }
+--
+-- [band]
+-- deviation = "deviation"
+-- times = "deviations"
+
+SELECT series AS key, window, mean AS value, 60.0 AS expected, 0.5 AS score, 4.0 AS deviation
+FROM (SELECT series, tumble(INTERVAL '1 hour') AS window, avg(value) AS mean FROM events WHERE metric = 'temperature' GROUP BY series, window) AS w
+WHERE mean > 60.0 + ${deviations} * 4.0
+"#;
+
+const TESTS: &str = "[[case]]\nname = \"hot\"\nseries = [{ values = \"50x3 95 50\" }]\nexpect = [{ value = 95.0 }]\n\n[[case]]\nname = \"cold\"\nseries = [{ values = \"50x3\" }]\nexpect = []\n";
+
+/// A project with its page.
+pub(crate) struct Project {
+    folder: TempDir,
+    server: Option<Child>,
+    url: String,
+}
+
+impl Project {
+    /// A project of two rules, under git, and `weir studio` on it.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = folder.path().join("sql");
+        for part in ["rules", "tests", "environments"] {
+            fs::create_dir_all(sql.join(part)).unwrap();
+        }
+        fs::create_dir_all(folder.path().join("docs")).unwrap();
+        fs::copy(repo().join("docs/runbooks.md"), folder.path().join("docs/runbooks.md")).unwrap();
+        fs::copy(repo().join("sql/tables.sql"), sql.join("tables.sql")).unwrap();
+        fs::write(sql.join("environments/local.toml"), "time = \"event\"\n").unwrap();
+        fs::write(sql.join("rules/hot.sql"), RULE).unwrap();
+        fs::write(sql.join("rules/mean.sql"), MEAN).unwrap();
+        fs::write(sql.join("tests/hot.toml"), TESTS).unwrap();
+        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "rules"]] {
+            let identity = ["-c", "user.email=a@b", "-c", "user.name=a"];
+            assert!(
+                Command::new("git").current_dir(&folder).args(identity).args(arguments).status().unwrap().success()
+            );
+        }
+        let mut project = Self { folder, server: None, url: String::new() };
+        project.serve(arguments);
+        project
+    }
+
+    /// Starts the command, in place of one that runs.
+    pub(crate) fn serve(&mut self, arguments: &[&str]) {
+        self.end();
+        let mut server = weir(&["studio", "--no-open", "--port", "0"])
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("USER", "tester")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.url = line.trim().to_owned();
+        assert!(self.url.starts_with("http://127.0.0.1:"), "{}", self.url);
+        self.server = Some(server);
+    }
+
+    pub(crate) fn end(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub(crate) fn url(&self, fragment: &str) -> String {
+        format!("{}{fragment}", self.url)
+    }
+
+    /// Where its own requests go.
+    pub(crate) fn origin(&self) -> &str {
+        self.url.split("/?").next().unwrap()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A page on generated history, at a place; `None` where there is no browser.
+pub(crate) fn page(fragment: &str) -> Option<(Project, Browser)> {
+    let mut browser = Browser::start()?;
+    let project = Project::start(&[]);
+    browser.open(&project.url(fragment));
+    browser.fresh();
+    Some((project, browser))
+}
