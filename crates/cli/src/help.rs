@@ -7,7 +7,10 @@ use clap::Command;
 /// What one wants to do, and the commands for it.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin a project", &["init", "add", "new", "list", "streams", "rows"]),
-    ("Write and test rules", &["check", "test", "backtest", "review", "compile", "run", "health", "generate"]),
+    (
+        "Write and test rules",
+        &["check", "test", "backtest", "studio", "review", "compile", "run", "health", "generate"],
+    ),
     ("Try it on this machine", &["demo", "up", "put", "tail", "down"]),
     ("Deploy it", &["deploy", "plan", "apply", "status", "doctor", "rollback", "destroy", "ui"]),
     ("Look at what was found", &["show", "explain", "silence", "quarantine", "failures"]),
