@@ -98,7 +98,7 @@ fuzz: ## the readers of programs and of records, for longer than the tests do [C
 	FUZZ_CASES="$(or $(CASES),100000)" cargo test --workspace --locked --test fuzz
 
 .PHONY: bench
-bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured keys start cores alerter"]
+bench: ## speed and memory beside DuckDB and DataFusion [PEERS="duckdb flink" ARGS="queries unstructured wide keys start cores alerter"]
 	scripts/bench.sh
 
 .PHONY: fmt

@@ -10,48 +10,55 @@ import pathlib
 import random
 
 HERE = pathlib.Path(__file__).parent
-BEGIN = datetime.datetime(2026, 1, 5)
+BEGIN = datetime.datetime(2026, 1, 5, tzinfo=datetime.timezone.utc)
 
 
-def at(minutes: float) -> str:
+def at(minutes: float) -> datetime.datetime:
     time = BEGIN + datetime.timedelta(minutes=minutes)
-    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds") + "Z"
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-def write(example: str, file: str, events: list[tuple[float, dict]], faults: list[tuple]) -> None:
+def text(time: datetime.datetime) -> str:
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def as_json(fields: dict) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def write(example: str, file: str, records: list[tuple[float, str]], faults: list[tuple]) -> None:
     folder = HERE / example
     for part in ("data", "labels"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    events.sort(key=lambda event: event[0])
-    lines = (json.dumps({"timestamp": at(minutes), **fields}, separators=(",", ":")) for minutes, fields in events)
-    (folder / "data" / file).write_text("\n".join(lines) + "\n")
+    records.sort(key=lambda record: record[0])
+    (folder / "data" / file).write_text("".join(record + "\n" for _, record in records))
     labels = [
-        {"kind": kind, "source": source, **({"metric": metric} if metric else {}), "start": at(start), "end": at(end)}
-        for kind, source, metric, start, end in faults
+        {"kind": kind, "source": source, "start": text(at(start)), "end": text(at(end))}
+        for kind, source, start, end in faults
     ]
-    text = ",\n".join("  " + json.dumps(label) for label in labels)
-    (folder / "labels" / "faults.json").write_text(f"[\n{text}\n]\n")
+    lines = ",\n".join("  " + json.dumps(label) for label in labels)
+    (folder / "labels" / "faults.json").write_text(f"[\n{lines}\n]\n")
 
 
 def iot() -> None:
     """Three rooms, a reading each ten minutes for three days: the cellar gets damp, the attic falls silent."""
     dice = random.Random(1)
-    events = []
+    records = []
     for room, warm, damp in (("attic", 17, 48), ("cellar", 12, 58), ("kitchen", 21, 45)):
         for step in range(3 * 144):
             minute = step * 10 + {"attic": 0, "cellar": 1, "kitchen": 2}[room]
+            day = math.sin((minute / 1440 - 0.4) * 2 * math.pi)
+            temperature = round(warm + 2 * day + dice.gauss(0, 0.2), 1)
+            humidity = damp + 4 * day + dice.gauss(0, 0.8)
             if room == "attic" and 2 * 1440 + 360 <= minute < 2 * 1440 + 600:
                 continue
-            day = math.sin((minute / 1440 - 0.4) * 2 * math.pi)
-            humidity = damp + 4 * day + dice.gauss(0, 0.8)
             if room == "cellar" and 1440 + 840 <= minute < 1440 + 1020:
                 humidity += 26
-            common = {"source": room, "battery": 100 - step // 100}
-            events.append((minute, {**common, "metric": "temperature", "value": round(warm + 2 * day + dice.gauss(0, 0.2), 1)}))
-            events.append((minute, {**common, "metric": "humidity", "value": round(humidity, 1)}))
-    write("iot", "readings.jsonl", events, [
-        ("level_shift", "cellar", "humidity", 1440 + 840, 1440 + 1020),
-        ("gap", "attic", None, 2 * 1440 + 360, 2 * 1440 + 600),
+            fields = {"device": room, "last_seen": text(at(minute)), "temperature": temperature, "humidity": round(humidity, 1), "battery": 100 - step // 100}
+            records.append((minute, as_json(fields)))
+    write("iot", "readings.jsonl", records, [
+        ("level_shift", "cellar", 1440 + 840, 1440 + 1020),
+        ("gap", "attic", 2 * 1440 + 360, 2 * 1440 + 600),
     ])
 
 
@@ -59,7 +66,7 @@ def web() -> None:
     """Requests of a shop for six hours: the checkout gets slow, the search answers with errors."""
     dice = random.Random(2)
     routes = {"/": 25, "/search": 80, "/product": 45, "/checkout": 120}
-    events = []
+    records = []
     minute = 0.0
     while minute < 360:
         minute += dice.expovariate(7)
@@ -70,51 +77,58 @@ def web() -> None:
             took *= 8
         if route == "/search" and 240 <= minute < 260 and dice.random() < 0.6:
             status, took = 503, 4.0
-        fields = {"source": route, "metric": "latency", "value": round(took, 1), "status": status}
-        events.append((minute, fields))
-    write("web", "requests.jsonl", events, [
-        ("level_shift", "/checkout", None, 120, 150),
-        ("burst", "/search", None, 240, 260),
+        fields = {"time": text(at(minute)), "method": "POST" if route == "/checkout" else "GET", "route": route, "status": status, "took_ms": round(took, 1)}
+        records.append((minute, as_json(fields)))
+    write("web", "requests.jsonl", records, [
+        ("level_shift", "/checkout", 120, 150),
+        ("burst", "/search", 240, 260),
     ])
 
 
 def payments() -> None:
     """Payments at four merchants for twelve hours: stolen cards are tried at one, another gets one far too large."""
     dice = random.Random(3)
-    events = []
+    records = []
+
+    def pay(minute: float, merchant: str, amount: float, card: str) -> None:
+        fields = {"created": int(at(minute).timestamp()), "merchant": merchant, "amount": amount, "currency": "EUR", "card": card}
+        records.append((minute, as_json(fields)))
+
     for number, usual in enumerate((18, 35, 60, 110), start=1):
         minute = dice.random()
         while minute < 720:
-            amount = round(usual * dice.lognormvariate(0, 0.5), 2)
-            events.append((minute, {"source": f"merchant-{number}", "metric": "amount", "value": amount, "currency": "EUR", "card": f"c{dice.randrange(4000):04}"}))
+            pay(minute, f"merchant-{number}", round(usual * dice.lognormvariate(0, 0.5), 2), f"c{dice.randrange(4000):04}")
             minute += dice.expovariate(0.7)
     for count in range(60):
-        minute = 305 + count * 0.13
-        events.append((minute, {"source": "merchant-2", "metric": "amount", "value": 1.0, "currency": "EUR", "card": f"c{9000 + count}"}))
-    events.append((560.5, {"source": "merchant-4", "metric": "amount", "value": 9800.0, "currency": "EUR", "card": "c0815"}))
-    write("payments", "payments.jsonl", events, [
-        ("burst", "merchant-2", None, 300, 320),
-        ("spike", "merchant-4", "amount", 560, 561),
+        pay(305 + count * 0.13, "merchant-2", 1.0, f"c{9000 + count}")
+    pay(560.5, "merchant-4", 9800.0, "c0815")
+    write("payments", "payments.jsonl", records, [
+        ("burst", "merchant-2", 300, 320),
+        ("spike", "merchant-4", 560, 561),
     ])
 
 
 def logs() -> None:
     """Log lines of three services for six hours: one writes errors, one falls silent."""
     dice = random.Random(4)
-    events = []
+    records = []
+
+    def line(minute: float, level: str, service: str, took: int, message: str) -> None:
+        records.append((minute, f'time={text(at(minute))} level={level} service={service} took_ms={took} msg="{message}"'))
+
     for service in ("api", "billing", "worker"):
         minute = dice.random()
         while minute < 360:
             silent = service == "worker" and 220 <= minute < 280
+            level = dice.choices(("info", "warn", "error"), (90, 8, 2))[0]
             if not silent:
-                level = dice.choices(("info", "warn", "error"), (90, 8, 2))[0]
-                events.append((minute, {"source": service, "metric": level, "value": 1, "message": f"{level} of request {dice.randrange(10**6):06}"}))
+                line(minute, level, service, dice.randrange(5, 60), f"request {dice.randrange(10**6):06}")
             minute += dice.expovariate(2)
     for count in range(45):
-        events.append((95 + count * 0.08, {"source": "billing", "metric": "error", "value": 1, "message": "connection to ledger refused"}))
-    write("logs", "lines.jsonl", events, [
-        ("burst", "billing", None, 95, 100),
-        ("gap", "worker", None, 220, 280),
+        line(95 + count * 0.08, "error", "billing", 2000, "connection to ledger refused")
+    write("logs", "lines.log", records, [
+        ("burst", "billing", 95, 100),
+        ("gap", "worker", 220, 280),
     ])
 
 

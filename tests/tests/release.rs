@@ -169,7 +169,7 @@ fn the_same_source_gives_the_same_archive_and_it_works_alone() {
     // Where there is no checkout and no compiler.
     let tried = clean(
         folder.path(),
-        "set -e; PATH=$HOME/.local/bin:$PATH\nweir self version\nweir init plant --example iot\ncd plant\nweir check --deny warnings\nweir test\nweir backtest --input data/readings.jsonl --labels labels/faults.json --plot plot.svg",
+        "set -e; PATH=$HOME/.local/bin:$PATH\nweir self version\nweir init plant --example iot\ncd plant\nweir check --deny warnings\nweir test\nweir backtest --input data/readings.jsonl --as climate --labels labels/faults.json --plot plot.svg",
     );
     assert!(tried.status.success(), "{}", said(&tried));
     let text = said(&tried);

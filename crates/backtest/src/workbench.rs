@@ -354,3 +354,58 @@ pub fn changes(before: &[Anomaly], after: &[Anomaly]) -> (Vec<usize>, Vec<usize>
     };
     (only(after, &old), only(before, &new))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use weir_rules::Rule;
+
+    use super::*;
+    use crate::data::generate::{Plan, generate};
+
+    fn bench() -> Workbench {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let plan = Plan { seed: 7, days: 7, sources: 3, start, step: 300_000_000_000, clean: false };
+        Workbench::of_events(generate(plan).0, "generated").unwrap()
+    }
+
+    fn draft(limit: &str, column: &str) -> Draft {
+        let text = format!(
+            "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n-- dedup = \"6 hours\"\n\n\
+             SELECT series AS key, window, most AS value, {limit} AS expected, 0.5 AS score\n\
+             FROM (SELECT series, tumble(INTERVAL '1 hour') AS window, max({column}) AS most FROM events GROUP BY series, window) AS w\n\
+             WHERE most > {limit}"
+        );
+        let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
+        let tables = std::fs::read_to_string(&tables_file).unwrap();
+        let rule = Rule::parse(Path::new("high.sql"), &text).unwrap();
+        Draft::new(Pack { tables_file, tables, rules: vec![rule] }, Environment::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_evaluated_before_changes_nothing() {
+        let used = bench();
+        for (limit, column) in [("70.0", "value"), ("66.0", "value"), ("66.0", "value * 1.0"), ("70.0", "value")] {
+            let draft = draft(limit, column);
+            let again = used.evaluate(&draft, None, &|_| {}).await.unwrap();
+            let alone = bench().evaluate(&draft, None, &|_| {}).await.unwrap();
+            assert!(!again.anomalies.is_empty());
+            assert_eq!(again.anomalies, alone.anomalies, "{limit} {column}");
+            assert_eq!(again.alerted, alone.alerted);
+        }
+    }
+
+    #[tokio::test]
+    async fn alerts_are_sent_once_a_period_and_changes_go_by_place() {
+        let bench = bench();
+        let few = bench.evaluate(&draft("70.0", "value"), None, &|_| {}).await.unwrap();
+        let many = bench.evaluate(&draft("66.0", "value"), None, &|_| {}).await.unwrap();
+        let sent = many.alerted.iter().filter(|alerted| **alerted == Alerted::Sent).count();
+        assert_eq!(sent, many.figures.alerts);
+        assert!(sent < many.anomalies.len(), "dedup suppresses some");
+        let (gained, lost) = changes(&few.anomalies, &many.anomalies);
+        assert_eq!((gained.len(), lost.len()), (many.anomalies.len() - few.anomalies.len(), 0));
+        assert_eq!(changes(&many.anomalies, &few.anomalies).1.len(), gained.len());
+    }
+}

@@ -33,7 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(commands::init::InitCommand),
+    Init(Box<commands::init::InitCommand>),
     Add(commands::add::AddCommand),
     List(commands::list::ListCommand),
     New(commands::new::NewCommand),
@@ -91,7 +91,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = |()| ExitCode::SUCCESS;
     match command {
-        Command::Init(command) => commands::init::run(&command).map(done),
+        Command::Init(command) => runtime.block_on(commands::init::run(&command)).map(done),
         Command::Add(command) => commands::add::run(&command).map(done),
         Command::List(command) => commands::list::run(&command).map(done),
         Command::New(command) => commands::new::run(&command).map(done),

@@ -8,7 +8,6 @@ use crate::{files::NewFile, version::Version};
 
 static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples/projects");
 static TERRAFORM: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../terraform");
-static TABLES: &str = include_str!("../../../sql/tables.sql");
 
 /// The files that every project has.
 const COMMON: &str = "common";
@@ -44,22 +43,32 @@ impl Example {
             Self::Logs => "logs",
         }
     }
+
+    /// Its stream, whose records are in `data`.
+    #[must_use]
+    pub const fn stream(self) -> &'static str {
+        match self {
+            Self::Iot => "climate",
+            Self::Web => "requests",
+            Self::Payments => "payments",
+            Self::Logs => "lines",
+        }
+    }
 }
 
-/// The files of a new project of that name.
+/// The files of a new project of that name, about an example, or without one: then nothing is replayed, as there are no records.
 #[must_use]
-pub fn files(name: &str, example: Example) -> Vec<NewFile> {
+pub fn files(name: &str, example: Option<Example>) -> Vec<NewFile> {
     let mut files = Vec::new();
     let fill = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) => filled(text, name).into_bytes(),
+        Ok(text) => filled(text, name, example).into_bytes(),
         Err(_) => bytes.to_vec(),
     };
-    for folder in [COMMON, example.name()] {
+    for folder in [Some(COMMON), example.map(Example::name)].into_iter().flatten() {
         if let Some(folder) = EXAMPLES.get_dir(folder) {
             below(folder, folder.path(), &mut |path, bytes| files.push(NewFile::new(written_as(path), fill(bytes))));
         }
     }
-    files.push(NewFile::new("sql/tables.sql", TABLES));
     below(&TERRAFORM, Path::new(""), &mut |path, bytes| {
         let first = path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
         let module = path.extension().is_some_and(|e| e == "tf" || e == "md" || e == "yaml");
@@ -86,9 +95,24 @@ fn below(folder: &'static Dir<'static>, root: &Path, take: &mut dyn FnMut(&Path,
     }
 }
 
-fn filled(text: &str, name: &str) -> String {
-    text.replace("{{name}}", name).replace("{{version}}", &Version::own().to_string())
+/// A text with its placeholders filled; lines that end with a mark are for projects with records alone.
+fn filled(text: &str, name: &str, example: Option<Example>) -> String {
+    let mut filled = String::new();
+    for line in text.lines() {
+        let line = match line.strip_suffix(WITH_RECORDS) {
+            Some(_) if example.is_none() => continue,
+            Some(line) => line.trim_end(),
+            None => line,
+        };
+        filled.push_str(line);
+        filled.push('\n');
+    }
+    let stream = example.map_or("", Example::stream);
+    filled.replace("{{name}}", name).replace("{{version}}", &Version::own().to_string()).replace("{{stream}}", stream)
 }
+
+/// Ends lines that are for projects with records.
+const WITH_RECORDS: &str = "{{with records}}";
 
 /// The module's outputs under their own names: `weir` reads them from the root.
 fn outputs() -> String {
@@ -134,7 +158,7 @@ mod tests {
                 let root = examples.join(folder);
                 on_disk(&root, &root, &mut expected);
             }
-            let files = files("plant", example);
+            let files = files("plant", Some(example));
             let written: BTreeSet<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
             assert_eq!(written.len(), files.len(), "no file twice");
             let missing: Vec<_> = expected.difference(&written).collect();
@@ -148,6 +172,17 @@ mod tests {
             });
             assert_eq!(left.map(|file| &file.path), None, "every placeholder is filled");
         }
+    }
+
+    #[test]
+    fn without_an_example_nothing_is_said_of_records() {
+        let files = files("plant", None);
+        let text = |path: &str| {
+            let file = files.iter().find(|file| file.path == Path::new(path)).unwrap();
+            String::from_utf8(file.bytes.clone()).unwrap()
+        };
+        assert!(!files.iter().any(|file| file.path.starts_with("data") || file.path.starts_with("sql/rules")));
+        assert!(!text("README.md").contains("labels") && !text(".github/workflows/weir.yml").contains("backtest"));
     }
 
     #[test]

@@ -146,6 +146,8 @@ pub struct Streams {
 pub struct StreamSettings {
     /// The Kinesis stream, by name or ARN, in place of the file's.
     pub stream: Option<String>,
+    /// The Kinesis stream on which the gate puts its records for Arroyo; `weir-NAME-plain` when absent.
+    pub plain: Option<String>,
 }
 
 /// The table `streams` as it is written.
@@ -229,7 +231,8 @@ impl Environment {
             }
         }
         for (name, settings) in &environment.streams.declared {
-            if let Some(stream) = settings.stream.as_deref().filter(|stream| !is_kinesis_stream(stream)) {
+            let named = [&settings.stream, &settings.plain].into_iter().flatten();
+            if let Some(stream) = named.into_iter().find(|stream| !is_kinesis_stream(stream)) {
                 return Err(RuleError::new(file, format!("streams.{name}: `{stream}` is no stream name"))
                     .hint("a Kinesis stream's ARN, or its name: 1 to 128 letters, digits, `_`, `.` and `-`"));
             }

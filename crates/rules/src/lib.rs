@@ -35,5 +35,5 @@ pub use policy::{Clock, Day, Direction, Policies, Policy, Times, Values};
 pub use rule::Rule;
 pub use sampling::{Band, Deviations, Edges, Group, Sampling};
 pub use source_map::{Origin, SourceMap};
-pub use streams::{StreamFile, kinesis_stream, source_table, streams_of, why_gate};
+pub use streams::{StreamFile, kinesis_stream, plain_stream, reads, source_table, streams_of, why_gate};
 pub use udf::udf_definitions;

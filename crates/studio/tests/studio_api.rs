@@ -291,7 +291,7 @@ async fn a_slider_changes_the_figures_and_the_last_commit_is_compared_with() {
     let key = &listed["anomalies"][0]["key"];
     let chart = studio.post("chart", json!({ "evaluation": number, "key": key, "width": 500, "expected": true })).await;
     let drawn = chart["x"].as_array().unwrap().len();
-    assert!((500..=2100).contains(&drawn) && chart["readings"].as_u64().unwrap() > 4000, "{drawn}");
+    assert!((500..=2500).contains(&drawn) && chart["readings"].as_u64().unwrap() > 4000, "{drawn}");
     assert!(chart["marks"].as_array().unwrap().iter().all(|mark| mark["y"].as_f64().unwrap() > 90.0));
     assert!(!chart["labels"].as_array().unwrap().is_empty());
 }

@@ -7,6 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use weir_engine::{PlanOptions, Program, RunOptions, plan};
 use weir_rules::{Environment, Pack, Target, compile_for, why_gate};
+use weir_stream::plain::Unpacker;
 
 use crate::common::{CLIMATE, pack, records, run_on};
 
@@ -23,6 +24,9 @@ b = { type = "boolean", default = true }
 w = { type = "timestamp", format = "unix" }
 r = "timestamp"
 j = "json"
+event = "text"
+raw = { type = "integer", path = "value" }
+value = { type = "double", path = "raw" }
 s = { type = "text", default = "it's" }
 "#;
 const LINES: &str = "envelope = \"lines\"\nheartbeat = true\ntime = { path = \"at\", format = \"unix\" }\n[fields]\nx = \"double\"\nn = { type = \"integer\", required = true }";
@@ -206,7 +210,10 @@ fn every_type_of_field_is_read_alike() {
     hold(
         EVERY_TYPE,
         BOTH_CLOCKS,
-        &["t.at", "t.at", "t.at", "k", "k", "d", "n.x-y.i", "b", "w", "r", "j", "s", "t", "n", "z"],
+        &[
+            "t.at", "t.at", "t.at", "k", "k", "d", "n.x-y.i", "b", "w", "r", "j", "s", "t", "n", "z", "event", "raw",
+            "value",
+        ],
         &usual,
     );
 }
@@ -251,4 +258,59 @@ fn streams_that_go_by_arrival_and_those_of_the_study_are_read_alike() {
         &["device", "last_seen", "last_seen", "temperature", "humidity", "battery"],
         &[],
     );
+}
+
+/// The examples that pass the gate: its records give Arroyo's SQL the rows that the embedded engine makes of the raw ones.
+#[test]
+fn what_the_gate_writes_is_read_alike() {
+    let folder = weir_tests::repo().join("examples/streams");
+    let mut gated = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(folder.join(format!("sql/streams/{name}.toml"))).unwrap();
+        let without = pack(&[("s", &text)], &[]);
+        let with = pack(&[("s", &text)], &[("all", &all_columns(&without))]);
+        let declaration = &with.streams[0].declaration;
+        if declaration.why_gate().is_none() {
+            continue;
+        }
+        gated += 1;
+        let raw = records(&raw_records(&folder));
+        let mut unpacker = Unpacker::new(declaration);
+        let mut lines = Vec::new();
+        for (index, record) in raw.iter().enumerate() {
+            let unpacked = unpacker.unpack(&record.payload, record.arrival_nanos.unwrap(), &index.to_string());
+            lines.extend(unpacked.rows.into_iter().map(|row| row.line));
+        }
+        assert!(!lines.is_empty(), "{name}");
+        let environment = Environment::parse("test.toml".as_ref(), "time = \"event\"").unwrap();
+        let rows = |target, records| {
+            let sql = compile_for(&with, &environment, target).unwrap_or_else(|errors| panic!("{errors:?}")).sql;
+            let program = plan(&sql, &PlanOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let found = run_on(&program, &[("s_raw", records)], RunOptions::default());
+            if target == Target::Arroyo {
+                assert_eq!(found.poison, [], "{name}");
+            }
+            found
+                .anomalies
+                .iter()
+                .map(|a| (a["id"].to_string(), a["timestamp"].to_string(), a["details"].to_string()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rows(Target::Embedded, raw), rows(Target::Arroyo, records(&lines)), "{name}");
+    }
+    assert!(gated >= 5, "{gated}");
+}
+
+/// A file of one record a line, or a folder of one record a file.
+fn raw_records(folder: &std::path::Path) -> Vec<Vec<u8>> {
+    let mut found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = found.find(|path| path.file_stem().is_some_and(|stem| stem == "records")).unwrap();
+    if !found.is_dir() {
+        return std::fs::read_to_string(found).unwrap().lines().map(|line| line.as_bytes().to_vec()).collect();
+    }
+    let mut files: Vec<_> = std::fs::read_dir(found).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }

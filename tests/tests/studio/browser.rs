@@ -256,13 +256,17 @@ impl Browser {
         ));
     }
 
-    /// Replaces a part of the text in the editor, as typing does.
+    /// Replaces a part of the text in the editor, as pasting does.
     pub(crate) fn replace(&mut self, old: &str, new: &str) {
         let text = self.text();
         assert!(text.contains(old), "{old} is not in the editor:\n{text}");
         self.click(".cm-content");
         self.key("a", 2);
-        self.insert(&text.replacen(old, new, 1));
+        // Pasted: over a selection of coloured words, Chromium's own typing tries inline styles, which the policy refuses aloud.
+        let text = serde_json::to_string(&text.replacen(old, new, 1)).unwrap();
+        self.eval(&format!(
+            "(() => {{ const clipboardData = new DataTransfer(); clipboardData.setData('text/plain', {text}); document.querySelector('.cm-content').dispatchEvent(new ClipboardEvent('paste', {{ clipboardData, bubbles: true, cancelable: true }})); }})()"
+        ));
     }
 
     /// The text in the editor.

@@ -129,6 +129,7 @@ fn start() -> Option<(Project, Stack, Browser)> {
 fn anomalies_come_by_themselves_and_wait_while_the_tail_is_paused() {
     let Some((project, stack, mut browser)) = start() else { return };
     browser.open(&project.url("#view=live"));
+    browser.wait("document.querySelector('#parts li')");
     browser.wait("document.querySelector('#tail')?.dataset.state === 'listening'");
     stack.put("anomalies", serde_json::to_string(&anomaly(1, EVIL)).unwrap().as_bytes());
     browser.wait("document.querySelector('#tail').dataset.shown === '1'");
@@ -147,6 +148,8 @@ fn anomalies_come_by_themselves_and_wait_while_the_tail_is_paused() {
 fn a_key_is_silenced_and_heard_again_and_each_is_asked_once() {
     let Some((project, _stack, mut browser)) = start() else { return };
     browser.open(&project.url("#view=live"));
+    // Parts that come late would move the rest under the mouse.
+    browser.wait("document.querySelector('#parts li')");
     browser.wait("document.querySelector('#silences')?.dataset.silences === '0'");
     browser.fill("#silences input[name=key]", "pump-7/*");
     browser.fill("#silences input[name=lasts]", "2h");
@@ -182,6 +185,7 @@ fn a_record_is_sent_again_and_leaves_quarantine() {
     });
     stack.emulator.sqs("SendMessage", &json!({ "QueueUrl": stack.queue, "MessageBody": message.to_string() })).unwrap();
     browser.open(&project.url("#view=live"));
+    browser.wait("document.querySelector('#parts li')");
     browser.click("#look");
     browser.wait("document.querySelector('#quarantine').dataset.records === '1'");
     assert_eq!(

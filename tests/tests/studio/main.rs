@@ -64,35 +64,41 @@ const TESTS: &str = "[[case]]\nname = \"hot\"\nseries = [{ values = \"50x3 95 50
 
 /// A project with its page.
 pub(crate) struct Project {
-    folder: TempDir,
+    folder: PathBuf,
     server: Option<Child>,
     url: String,
+    _temporary: TempDir,
 }
 
 impl Project {
     /// A project of two rules, under git, and `weir studio` on it.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let sql = folder.path().join("sql");
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("plant");
+        let sql = folder.join("sql");
         for part in ["rules", "tests", "environments"] {
             fs::create_dir_all(sql.join(part)).unwrap();
         }
-        fs::create_dir_all(folder.path().join("docs")).unwrap();
-        fs::copy(repo().join("docs/runbooks.md"), folder.path().join("docs/runbooks.md")).unwrap();
+        fs::create_dir_all(folder.join("docs")).unwrap();
+        fs::copy(repo().join("docs/runbooks.md"), folder.join("docs/runbooks.md")).unwrap();
         fs::copy(repo().join("sql/tables.sql"), sql.join("tables.sql")).unwrap();
         fs::write(sql.join("environments/local.toml"), "time = \"event\"\n").unwrap();
         fs::write(sql.join("rules/hot.sql"), RULE).unwrap();
         fs::write(sql.join("rules/mean.sql"), MEAN).unwrap();
         fs::write(sql.join("tests/hot.toml"), TESTS).unwrap();
-        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "rules"]] {
-            let identity = ["-c", "user.email=a@b", "-c", "user.name=a"];
-            assert!(
-                Command::new("git").current_dir(&folder).args(identity).args(arguments).status().unwrap().success()
-            );
-        }
-        let mut project = Self { folder, server: None, url: String::new() };
+        let mut project = Self { folder, server: None, url: String::new(), _temporary: temporary };
+        project.commit();
         project.serve(arguments);
         project
+    }
+
+    /// Commits all that is there.
+    pub(crate) fn commit(&self) {
+        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "rules"]] {
+            let identity = ["-c", "user.email=a@b", "-c", "user.name=a"];
+            let git = Command::new("git").current_dir(&self.folder).args(identity).args(arguments).status();
+            assert!(git.unwrap().success());
+        }
     }
 
     /// Starts the command, in place of one that runs.
@@ -124,7 +130,7 @@ impl Project {
     }
 
     pub(crate) fn file(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.folder.join(path)
     }
 
     pub(crate) fn url(&self, fragment: &str) -> String {
@@ -137,7 +143,7 @@ impl Project {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 }
 

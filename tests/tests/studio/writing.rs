@@ -225,11 +225,12 @@ fn the_keyboard_is_enough() {
     browser.wait("document.querySelector('#note').textContent.includes('is saved')");
     assert!(fs::read_to_string(project.file("sql/rules/mean.sql")).unwrap().contains("without a mouse"));
     browser.fresh_after(&before);
+    browser.wait("!document.querySelector('.tree em')");
     tab_to(&mut browser, ".slider");
     let before = browser.picture_of("evaluation");
     browser.key("ArrowRight", 0);
-    browser.fresh_after(&before);
     browser.wait("location.hash.includes('set.deviations')");
+    browser.fresh_after(&before);
     tab_to(&mut browser, ".chart");
     browser.key("ArrowRight", 8);
     browser.wait("document.querySelector('#selection')");
@@ -351,15 +352,21 @@ fn the_readme_shows_this_very_build() {
     let copied =
         std::process::Command::new("cp").arg("-r").arg(repo().join("sql")).arg(server.folder()).status().unwrap();
     assert!(copied.success());
+    ["hot", "mean"].iter().for_each(|rule| fs::remove_file(server.file(&format!("sql/rules/{rule}.sql"))).unwrap());
+    server.commit();
     server.serve(&["--input", "plant.jsonl"]);
     let generated =
         weir(&["generate", "--labels-out", "sql/labels.json"]).current_dir(server.folder()).output().unwrap();
     fs::write(server.file("plant.jsonl"), generated.stdout).unwrap();
-    browser.size(1440, 900);
-    browser.open(&server.url("#rule=zscore&compare=1&set.deviations=3.6"));
+    browser.size(1360, 850);
+    browser.open(&server.url("#rule=ewma_drift&key=pump-3/pressure&compare=1&set.deviations=2.4"));
     browser.fresh();
+    // What a person sees who moves a slider: the history is read, and the committed rule is known.
+    let before = browser.picture_of("evaluation");
+    browser.fill("[data-parameter=deviations]", "2.2");
+    browser.fresh_after(&before);
     browser.wait("document.querySelector('#picture').dataset.expected === 'known'");
-    browser.wait("document.querySelector('.legend .band')");
+    browser.wait("document.querySelector('.legend .band') && document.querySelector('path.mark[data-change=gained]')");
     let file = std::env::var_os("WEIR_STUDIO_PICTURE").map_or_else(|| server.file("studio.png"), Into::into);
     browser.picture(&file);
     let size = fs::metadata(&file).unwrap().len();

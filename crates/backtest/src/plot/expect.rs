@@ -121,7 +121,9 @@ fn without_filter(body: &str) -> Option<&str> {
                 at += 1 + bytes.get(at + 1..)?.iter().position(|other| other == byte)?;
             }
             b'-' if bytes.get(at + 1) == Some(&b'-') => {
-                at += bytes.get(at..)?.iter().position(|other| *other == b'\n')?;
+                // A comment may be the last of the file.
+                let Some(end) = bytes.get(at..)?.iter().position(|other| *other == b'\n') else { break };
+                at += end;
             }
             b'(' => depth += 1,
             b')' => depth = depth.checked_sub(1)?,
@@ -152,6 +154,7 @@ mod tests {
             without_filter(body),
             Some("SELECT a, 'where' AS \"where\" -- where\nFROM (SELECT * FROM t WHERE (x > 1)) AS inner_rows\n")
         );
+        assert_eq!(without_filter("SELECT a FROM t WHERE a > 1 -- where"), Some("SELECT a FROM t "));
         assert_eq!(without_filter("SELECT nowhere FROM t"), None);
         assert_eq!(without_filter("SELECT (a FROM t) WHERE)"), None);
     }

@@ -11,7 +11,7 @@ use weir_project::{
     compile::load_pack,
     library::{self, Origin},
 };
-use weir_rules::{Environment, Rule};
+use weir_rules::{Environment, Rule, reads};
 
 use crate::table::in_columns;
 
@@ -106,7 +106,7 @@ fn listed(rule: &Rule, environment: &Environment) -> Listed {
         stage: environment.stage(rule),
         severity: header.severity,
         description: header.description.clone(),
-        reads: reads(&rule.body),
+        reads: reads(rule, environment).into_iter().collect(),
         parameters,
         origin,
         library,
@@ -136,64 +136,15 @@ const fn stage(stage: Stage) -> &'static str {
     }
 }
 
-/// What stands behind FROM and JOIN: the streams, or views of one, that a rule reads.
-fn reads(body: &str) -> Vec<String> {
-    let text: Vec<&str> = body.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
-    // Every second part stands in quotes.
-    let text: Vec<&str> = text.iter().flat_map(|line| line.split('\'').step_by(2)).collect();
-    let text = text.join(" ");
-    // Names that WITH gives to parts of the rule are none.
-    let words: Vec<&str> =
-        text.split(|c: char| !(c.is_alphanumeric() || "_(.".contains(c))).filter(|w| !w.is_empty()).collect();
-    let opens = |word: &str, next: &str| {
-        let word = word.to_ascii_lowercase();
-        (word == "as" && next.starts_with('(')) || word.starts_with("as(")
-    };
-    let given: Vec<&str> = words
-        .windows(3)
-        .filter_map(|three| match three {
-            [name, word, next] if opens(word, next) => Some(*name),
-            _ => None,
-        })
-        .collect();
-    let mut found: Vec<String> = Vec::new();
-    for (at, name) in words.iter().enumerate().skip(1) {
-        let before = |back: usize| at.checked_sub(back).and_then(|at| words.get(at)).copied().unwrap_or_default();
-        let source = before(1).eq_ignore_ascii_case("from") || before(1).eq_ignore_ascii_case("join");
-        // EXTRACT(hour FROM time) reads nothing.
-        let part = format!("{}{}", before(3), before(2)).to_ascii_lowercase().contains("extract(");
-        if source && !part && !name.contains(['(', '.']) && !given.contains(name) && !found.iter().any(|f| f == name) {
-            found.push((*name).to_owned());
-        }
-    }
-    found.sort();
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_a_rule_reads_stands_behind_from_and_join() {
-        assert_eq!(reads("SELECT a FROM (SELECT b FROM events GROUP BY b) AS x"), ["events"]);
-        assert_eq!(
-            reads("WITH w AS (SELECT a FROM climate) SELECT a FROM w JOIN events ON a = b"),
-            ["climate", "events"]
-        );
-        assert_eq!(
-            reads(
-                "SELECT EXTRACT (hour FROM timestamp), EXTRACT(day FROM a) FROM flows WHERE a = 'from where' -- FROM nothing\n"
-            ),
-            ["flows"]
-        );
-    }
-
-    #[test]
     fn the_library_reads_events() {
         for rule in library::rules() {
             let rule = Rule::parse(format!("{}.sql", rule.name).as_ref(), rule.text).unwrap();
-            let reads = reads(&rule.body);
+            let reads = reads(&rule, &Environment::default());
             assert!(reads.iter().all(|name| name == "events" || name == "activity"), "{}: {reads:?}", rule.header.name);
             assert!(!reads.is_empty(), "{}", rule.header.name);
         }

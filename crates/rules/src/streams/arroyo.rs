@@ -1,13 +1,12 @@
 //! A stream's source on Arroyo: bytes, and SQL that takes them apart as the decoder does on the embedded engine, row by row, time by
 //! time, reason by reason. A test holds the two equal on made and damaged records.
 //!
-//! SQL cannot do all of it. [`why_gate`] says what it cannot; such a stream passes the gate, and what the gate writes is read here.
+//! SQL cannot do all of it. [`Declaration::why_gate`] says what it cannot; such a stream passes the gate, and what the gate writes is
+//! read here.
 
 use std::fmt::Write as _;
 
-use weir_stream::{
-    Declaration, Field, FieldType, Format, Framing, Path, Scope, Step, TimeFormat, TimeReader, Unit, Zone,
-};
+use weir_stream::{Declaration, Field, FieldType, Framing, Path, Scope, Step, TimeFormat, TimeReader, Unit, Zone};
 
 use super::{clock, region, source_table};
 use crate::{Environment, TimeMode, template::quote};
@@ -28,48 +27,6 @@ impl Values<'_> {
     fn get(&self, name: &str) -> &str {
         self.all.get(name).map_or("", String::as_str)
     }
-}
-
-/// What SQL on Arroyo cannot do with a stream's records, so that they have to pass the gate. `None`: Arroyo reads the stream itself.
-pub(super) fn why_gate(declaration: &Declaration) -> Option<&'static str> {
-    if !declaration.envelope.wrappings.is_empty() {
-        return Some("its records may be gzipped or aggregated");
-    }
-    match declaration.envelope.framing {
-        Framing::CloudwatchLogs => return Some("its records are messages of CloudWatch Logs"),
-        Framing::Values => return Some("several values may stand in one record"),
-        Framing::One | Framing::Lines | Framing::Eventbridge => {}
-    }
-    if declaration.each.is_some() {
-        return Some("the elements of its lists are rows");
-    }
-    if declaration.format != Format::Json {
-        return Some("its records are no JSON");
-    }
-    let fields = declaration.fields.iter();
-    let paths = fields.clone().map(|field| &field.path).chain(declaration.time.iter().map(|time| &time.path));
-    if paths.into_iter().any(|path| path.steps.is_empty() || members(path).is_none()) {
-        return Some("a path goes into a list");
-    }
-    let times = fields.clone().filter(|field| field.kind == FieldType::Timestamp).map(|field| &field.time);
-    if times.chain(declaration.time.iter().map(|time| &time.reader)).any(|reader| !is_sql_time(reader)) {
-        return Some("a time is written in a form that SQL cannot read");
-    }
-    if let Some(ignore) = &declaration.ignore
-        && fields.clone().any(|f| f.kind == FieldType::Timestamp && ignore.text().contains(f.name.as_str()))
-    {
-        return Some("`ignore` compares times");
-    }
-    None
-}
-
-fn is_sql_time(reader: &TimeReader) -> bool {
-    let form = |format: &TimeFormat| match format {
-        TimeFormat::Rfc3339 => reader.zone == Zone::UTC,
-        TimeFormat::Epoch(_) => true,
-        TimeFormat::Iso8601 | TimeFormat::Pattern(_) => false,
-    };
-    reader.formats.iter().all(form)
 }
 
 /// The members that a path goes through; `None` where it goes into a list.
@@ -115,16 +72,16 @@ CREATE TABLE {raw} (
 -- weir: count = weir_kind
 CREATE VIEW {name}_decoded AS
 SELECT event_time, {columns}, weir_kind, weir_time,
-  raw AS weir_raw, concat('the record is refused as ', weir_kind) AS weir_error, weir_probe_id, weir_sent_at
+  weir_bytes AS weir_raw, concat('the record is refused as ', weir_kind) AS weir_error, weir_probe_id, weir_sent_at
 FROM (
   SELECT *, {kind} AS weir_kind
   FROM (
-    SELECT event_time, raw, event, weir_names, weir_strict, {control},
+    SELECT event_time, weir_bytes, weir_event, weir_names, weir_strict, {control},
 {values}
     FROM (
-      SELECT event_time, raw, event, json_length(event) AS weir_names, json_length(get_first_json_object(event, '$')) AS weir_strict,
+      SELECT event_time, weir_bytes, weir_event, json_length(weir_event) AS weir_names, json_length(get_first_json_object(weir_event, '$')) AS weir_strict,
 {texts}
-      FROM (SELECT row_time() AS event_time, value AS raw, TRY_CAST(value AS TEXT) AS event FROM {raw}) AS records
+      FROM (SELECT row_time() AS event_time, value AS weir_bytes, TRY_CAST(value AS TEXT) AS weir_event FROM {raw}) AS records
     ) AS texts
   ) AS read
 ) AS judged;
@@ -171,7 +128,7 @@ FROM (
     fn texts(&self) -> String {
         let mut lines = Vec::new();
         for (index, field) in self.declaration.fields.iter().enumerate() {
-            let arguments = self.arguments("event", &field.path, field.of);
+            let arguments = self.arguments("weir_event", &field.path, field.of);
             lines.push(format!("        json_as_text({arguments}) AS weir_x{index}"));
             if self.needs_json(field) {
                 lines.push(format!("        json_get_json({arguments}) AS weir_r{index}"));
@@ -179,13 +136,13 @@ FROM (
         }
         if self.declaration.heartbeat {
             for name in ["weir", "probe_id", "sent_at"] {
-                lines.push(format!("        json_as_text(event, '{name}') AS weir_{name}"));
+                lines.push(format!("        json_as_text(weir_event, '{name}') AS weir_{name}"));
             }
         }
         if self.declaration.time.is_none() {
             lines.push("        event_time AS weir_time".to_owned());
         } else if clock(self.declaration, self.values.environment) == TimeMode::Arrival {
-            lines.push(format!("        {} AS weir_time", self.time_of_record("event")));
+            lines.push(format!("        {} AS weir_time", self.time_of_record("weir_event")));
         }
         lines.join(",\n")
     }
@@ -272,33 +229,33 @@ FROM (
 
     /// What a record is: the first that holds.
     fn kind(&self) -> String {
-        let mut sql = "CASE\n      WHEN event IS NULL THEN 'not_utf8'".to_owned();
+        let mut sql = "CASE\n      WHEN weir_event IS NULL THEN 'not_utf8'".to_owned();
         let mut when = |condition: &str, kind: &str| {
             let _ = write!(sql, "\n      WHEN {condition} THEN {kind}");
         };
         if self.declaration.envelope.framing == Framing::Lines {
-            when("regexp_like(event, '^[ \\t\\r\\x0c]*$')", "'ignored'");
+            when("regexp_like(weir_event, '^[ \\t\\r\\x0c]*$')", "'ignored'");
         }
         when(
             "weir_strict IS NULL",
-            "CASE WHEN get_first_json_object(event, '$') IS NOT NULL THEN 'not_an_object' WHEN \
-             regexp_like(event, '\\}\\s*\\{|\\]\\s*\\[') THEN 'several_values' ELSE 'not_json' END",
+            "CASE WHEN get_first_json_object(weir_event, '$') IS NOT NULL THEN 'not_an_object' WHEN \
+             regexp_like(weir_event, '\\}\\s*\\{|\\]\\s*\\[') THEN 'several_values' ELSE 'not_json' END",
         );
-        when("regexp_like(event, '^\\s*\\[')", "'not_an_object'");
+        when("regexp_like(weir_event, '^\\s*\\[')", "'not_an_object'");
         if self.declaration.heartbeat {
             when(
-                "weir_weir = 'heartbeat' AND (weir_names = 1 OR (weir_names = 2 AND json_contains(event, 'timestamp')))",
+                "weir_weir = 'heartbeat' AND (weir_names = 1 OR (weir_names = 2 AND json_contains(weir_event, 'timestamp')))",
                 "'heartbeat'",
             );
             when(
-                "weir_weir = 'probe' AND json_contains(event, 'probe_id') AND json_contains(event, 'sent_at') AND (weir_names = 3 OR \
-                 (weir_names = 4 AND json_contains(event, 'timestamp')))",
+                "weir_weir = 'probe' AND json_contains(weir_event, 'probe_id') AND json_contains(weir_event, 'sent_at') AND (weir_names = 3 OR \
+                 (weir_names = 4 AND json_contains(weir_event, 'timestamp')))",
                 "'probe'",
             );
         }
         if self.declaration.envelope.framing == Framing::Eventbridge {
             when(
-                "NOT coalesce(starts_with(json_get_json(event, 'detail'), '{') AND NOT regexp_like(json_get_json(event, \
+                "NOT coalesce(starts_with(json_get_json(weir_event, 'detail'), '{') AND NOT regexp_like(json_get_json(weir_event, \
                  'detail-type'), '^([\\[{]|null)'), false)",
                 "'bad_envelope'",
             );
@@ -313,9 +270,9 @@ FROM (
             when(
                 &format!(
                     "CASE WHEN coalesce(array_length({places}), 0) < 2 THEN false WHEN array_length({places}) = 2 THEN \
-                     get_first_json_object(coalesce(json_get_json(event{all}), 'null'), '$') IS DISTINCT FROM \
-                     get_first_json_object(event, {path}) ELSE true END",
-                    places = format_args!("array_positions(json_object_keys(event{inside}), {})", quote(last)),
+                     get_first_json_object(coalesce(json_get_json(weir_event{all}), 'null'), '$') IS DISTINCT FROM \
+                     get_first_json_object(weir_event, {path}) ELSE true END",
+                    places = format_args!("array_positions(json_object_keys(weir_event{inside}), {})", quote(last)),
                     path = quote(&format!("${steps}")),
                 ),
                 &quote(&format!("duplicate_key:{path}")),

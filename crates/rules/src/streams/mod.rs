@@ -42,6 +42,22 @@ pub fn streams_of<'a>(pack: &'a Pack, rule: &Rule, environment: &Environment) ->
     pack.streams.iter().filter(|stream| used.names.contains(&stream.declaration.name)).collect()
 }
 
+/// What a rule reads in an environment, in the order of the names: declared streams, and views. `events` and `activity` of a rule on a
+/// stream's metrics are that stream.
+#[must_use]
+pub fn reads(rule: &Rule, environment: &Environment) -> BTreeSet<String> {
+    let Ok(values) = parameter_values(rule, environment) else { return BTreeSet::new() };
+    let mut body = Output::default();
+    if body.written(&rule.file, rule.body_line, &rule.body, &values).is_err() {
+        return BTreeSet::new();
+    }
+    let of_stream = |name: String| match environment.stream(rule) {
+        Some(stream) if SHARED.contains(&name.as_str()) => stream.to_owned(),
+        _ => name,
+    };
+    relations(&body.text).into_iter().map(|relation| of_stream(relation.name)).collect()
+}
+
 /// The name of the table that a declared stream's records enter by.
 #[must_use]
 pub fn source_table(stream: &str) -> String {
@@ -54,6 +70,14 @@ pub fn kinesis_stream(stream: &StreamFile, environment: &Environment) -> String 
     let declaration = &stream.declaration;
     let here = environment.streams.declared.get(&declaration.name).and_then(|settings| settings.stream.clone());
     here.or_else(|| declaration.stream.clone()).unwrap_or_else(|| format!("weir-{}", declaration.name))
+}
+
+/// The Kinesis stream on which the gate puts the records of a declared stream, for Arroyo to read.
+#[must_use]
+pub fn plain_stream(stream: &StreamFile, environment: &Environment) -> String {
+    let name = &stream.declaration.name;
+    let here = environment.streams.declared.get(name).and_then(|settings| settings.plain.clone());
+    here.unwrap_or_else(|| format!("weir-{name}-plain"))
 }
 
 /// Which clock windows go by on a stream: a stream whose records carry no time goes by arrival in every environment.
@@ -73,7 +97,7 @@ pub fn why_gate(stream: &StreamFile, environment: &Environment) -> Option<&'stat
     if kinesis_stream(stream, environment).starts_with("arn:") {
         return Some("Arroyo knows streams by their names, in its own account and region");
     }
-    arroyo::why_gate(&stream.declaration)
+    stream.declaration.why_gate()
 }
 
 /// What the rules of a pack read of declared streams.
@@ -184,14 +208,21 @@ impl Used {
             out.generated(&views::poison_table(environment));
         }
         for stream in pack.streams.iter().filter(|stream| self.names.contains(&stream.declaration.name)) {
-            let source = match (target, why_gate(stream, environment)) {
-                (Target::Embedded, _) => embedded::source(stream, environment)?,
-                (Target::Arroyo, None) => {
-                    arroyo::source(&stream.declaration, environment, &kinesis_stream(stream, environment))
+            let gated = target == Target::Arroyo && why_gate(stream, environment).is_some();
+            // What the gate writes has the same columns.
+            let plain = gated.then(|| StreamFile { declaration: stream.declaration.plain(), ..stream.clone() });
+            // The gate hands the arrival on as the time of records that carry none.
+            let by_time = Environment { time: TimeMode::Event, ..environment.clone() };
+            let carries_none = clock(&stream.declaration, &by_time) == TimeMode::Arrival;
+            let environment = if gated && carries_none { &by_time } else { environment };
+            let stream = plain.as_ref().unwrap_or(stream);
+            let source = match target {
+                Target::Embedded => embedded::source(stream, environment)?,
+                Target::Arroyo if gated => {
+                    arroyo::source(&stream.declaration, environment, &plain_stream(stream, environment))
                 }
-                (Target::Arroyo, Some(why)) => {
-                    return Err(RuleError::new(&stream.file, format!("Arroyo cannot read this stream: {why}"))
-                        .hint("the gate is to unpack it; the embedded engine reads it as it is"));
+                Target::Arroyo => {
+                    arroyo::source(&stream.declaration, environment, &kinesis_stream(stream, environment))
                 }
             };
             let has = |view: &str| self.views.contains(&format!("{}_{view}", stream.declaration.name));

@@ -36,6 +36,18 @@ fn what_says_of_which_kind_a_record_is_names_no_series() {
 }
 
 #[test]
+fn a_unit_ends_a_times_name() {
+    let change = |n: usize| {
+        format!(
+            r#"{{"payload":{{"after":{{"id":{n},"amount":{n}.5}},"source":{{"ts_ms":{0}}},"op":"c","ts_ms":{0}}}}}"#,
+            1_767_225_600_000_u64 + n as u64 * 30_000
+        )
+    };
+    let time = propose_from(&(0..40).map(change).collect::<Vec<_>>()).declaration.time.unwrap();
+    assert_eq!(time.path.to_string(), "payload.ts_ms");
+}
+
+#[test]
 fn units_are_told_by_magnitude() {
     for (unit, format) in [("000000000", "unix_ns"), ("000000", "unix_us"), ("000", "unix_ms"), ("", "unix")] {
         let records: Vec<String> =

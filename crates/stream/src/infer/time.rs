@@ -36,6 +36,9 @@ const TIME_NAMES: [(&str, usize); 22] = [
     ("start_time_unix_nano", 3),
     ("etl_tstamp", 3),
 ];
+/// Units that end a time's name, as in `ts_ms`.
+const UNITS: [&str; 8] = ["_ms", "_us", "_ns", "_millis", "_micros", "_nanos", "_seconds", "_utc"];
+
 /// Whether values that can be read as times are meant so: a date alone may be a version.
 pub(super) fn is_timely(leaf: &Leaf) -> bool {
     time_name(&leaf.name()) > 0 || leaf.stats.distinct.keys().all(|text| text.len() > "2026-01-01".len())
@@ -44,6 +47,7 @@ pub(super) fn is_timely(leaf: &Leaf) -> bool {
 /// How likely a name is a time's; 0 is not at all.
 pub(super) fn time_name(name: &str) -> usize {
     let column = column_name(name);
+    let column = UNITS.iter().find_map(|unit| column.strip_suffix(unit)).unwrap_or(&column);
     let known = TIME_NAMES.iter().find(|(known, _)| *known == column).map(|(_, score)| *score);
     known.unwrap_or_else(|| {
         let ends = ["timestamp", "_time", "_at", "_ts", "datetime", "tstamp", "_date"];

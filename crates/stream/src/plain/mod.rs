@@ -11,11 +11,11 @@ mod unpacker;
 pub use unpacker::{PlainRow, Unpacked, Unpacker};
 
 use crate::{
-    declaration::{Declaration, Field, Scope, TimeField},
+    declaration::{Declaration, Field, FieldType, Scope, TimeField},
     envelope::{Envelope, Framing},
     format::Format,
-    path::Path,
-    time::TimeReader,
+    path::{Path, Step},
+    time::{TimeFormat, TimeReader, Zone},
 };
 
 /// The member that holds a row's event time: RFC 3339 in UTC, up to nine digits behind the second. No column can have this
@@ -70,15 +70,44 @@ impl Declaration {
         if !self.envelope.wrappings.is_empty() {
             return Some("its records may be gzipped or aggregated");
         }
-        match (self.envelope.framing, &self.each, &self.time) {
-            (Framing::CloudwatchLogs, ..) => Some("its records are gzipped messages of CloudWatch Logs"),
-            (Framing::Values, ..) => Some("several values may stand in one record"),
-            (_, Some(_), Some(time)) if time.of == Scope::Row => {
-                Some("each element of its lists has a time of its own")
-            }
-            _ => None,
+        match self.envelope.framing {
+            Framing::CloudwatchLogs => return Some("its records are gzipped messages of CloudWatch Logs"),
+            Framing::Values => return Some("several values may stand in one record"),
+            Framing::One | Framing::Lines | Framing::Eventbridge => {}
         }
+        if self.each.is_some() {
+            return Some("the elements of its lists are rows");
+        }
+        if self.format != Format::Json {
+            return Some("its records are no JSON");
+        }
+        let paths = self.fields.iter().map(|field| &field.path).chain(self.time.iter().map(|time| &time.path));
+        let through_members =
+            |path: &Path| !path.steps.is_empty() && path.steps.iter().all(|step| matches!(step, Step::Member(_)));
+        if !paths.into_iter().all(through_members) {
+            return Some("a path goes into a list, or takes the whole record");
+        }
+        let is_time = |field: &&Field| field.kind == FieldType::Timestamp;
+        let times = self.fields.iter().filter(is_time).map(|field| &field.time);
+        if !times.chain(self.time.iter().map(|time| &time.reader)).all(is_sql_time) {
+            return Some("a time is written in a form that SQL cannot read");
+        }
+        let names_time =
+            |text: &str| self.fields.iter().filter(is_time).any(|field| text.contains(field.name.as_str()));
+        if self.ignore.as_ref().is_some_and(|ignore| names_time(ignore.text())) {
+            return Some("`ignore` compares times");
+        }
+        None
     }
+}
+
+/// Whether SQL reads a time as the reader does: arrow's text forms in UTC, and numbers.
+fn is_sql_time(reader: &TimeReader) -> bool {
+    reader.formats.iter().all(|format| match format {
+        TimeFormat::Rfc3339 => reader.zone == Zone::UTC,
+        TimeFormat::Epoch(_) => true,
+        TimeFormat::Iso8601 | TimeFormat::Pattern(_) => false,
+    })
 }
 
 #[cfg(test)]

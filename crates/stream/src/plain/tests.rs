@@ -121,7 +121,11 @@ fn the_gate_is_asked_for_where_sql_falls_short() {
     assert!(why("envelope = \"gzip\"") && why("envelope = [\"kpl\", \"lines\"]") && why("envelope = \"auto\""));
     assert!(why("envelope = \"cloudwatch_logs\"") && why("envelope = \"values\""));
     assert!(why("each = \"$.a[*]\"\ntime = { path = \"t\", format = \"unix\" }"));
-    assert!(!why("each = \"$.a[*]\"\ntime = { path = \"t\", format = \"unix\", of = \"record\" }"));
+    assert!(why("format = \"logfmt\"") && why("time = { path = \"t\", format = \"%Y-%m-%d\" }"));
+    assert!(
+        why("time = { path = \"$.a[0]\", format = \"unix\" }") && why("time = { path = \"t\", zone = \"+01:00\" }")
+    );
+    assert!(!why("time = { path = \"a.b\", format = [\"unix\", \"rfc3339\"] }\nignore = \"v > 5\""));
     assert!(!why("") && !why("envelope = \"lines\"") && !why("envelope = \"eventbridge\""));
 }
 

@@ -95,7 +95,9 @@ export function RuleView({ project, summary, opened, theme, onProject, onSummary
           const same = known.current[name];
           if (version === same.base.version || version === same.theirs?.version) continue;
           const base = await get(`file?path=${encodeURIComponent(name)}`);
-          if (same.text === same.base.text) {
+          // What was just saved here is no news.
+          if (base.text === known.current[name].text) change(name, { base, theirs: null });
+          else if (same.text === same.base.text) {
             change(name, { base, text: base.text, theirs: null });
             setNote(`${name} was changed by another editor and is read anew`);
           } else change(name, { theirs: { text: base.text, version: base.version } });

@@ -2,7 +2,7 @@
 //!
 //! usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [PART…]
 //!
-//! Parts: `queries` (Q1 to Q3 beside the peers), `unstructured`, `keys`, `start`, `cores`; all of them when none is named.
+//! Parts: `queries` (Q1 to Q3 beside the peers), `unstructured`, `wide`, `keys`, `start`, `cores`; all of them when none is named.
 //! Prints Markdown tables. Processor time is user and system time of the whole process, start-up included; of several
 //! rounds the least counts, as the machine may be busy with something else.
 
@@ -10,6 +10,7 @@ mod data;
 mod measure;
 mod peers;
 mod queries;
+mod wide;
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,7 @@ use queries::Query;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|keys|start|cores]…";
+const USAGE: &str = "usage: bench-engine --weir BINARY [--python PYTHON] [--flink PYTHON] [--sql FOLDER] [--folder FOLDER] [--events N] [--rounds N] [queries|unstructured|wide|keys|start|cores]…";
 /// What the issue asks: two million events of a thousand devices.
 const EVENTS: u64 = 2_000_000;
 const DEVICES: u64 = 1_000;
@@ -86,9 +87,10 @@ impl Bench {
 
     fn run(&self) -> Result<(), BoxError> {
         fs::create_dir_all(&self.folder)?;
-        let parts: [(&str, Part); 5] = [
+        let parts: [(&str, Part); 6] = [
             ("queries", Self::queries),
             ("unstructured", Self::unstructured),
+            ("wide", Self::wide),
             ("keys", Self::keys),
             ("start", Self::start),
             ("cores", Self::cores),
@@ -166,6 +168,39 @@ impl Bench {
         let typed = costs.first().map_or(f64::NAN, |c| c.cpu);
         for (query, cost) in queries.iter().zip(&costs) {
             self.row(*query, "weir", cost, Some(cost.cpu / typed), self.events)?;
+        }
+        Ok(())
+    }
+
+    /// Ten fields of a wide event: a declared stream against a typed table.
+    fn wide(&self) -> Result<(), BoxError> {
+        let input = wide::file(&self.folder, self.events)?;
+        say(
+            "\n## Wide events\n\n| query | source | CPU s per million | wall s | peak MB | this ÷ typed table (CPU) |\n|---|---|---|---|---|---|\n",
+        )?;
+        let output = |name: &str| self.folder.join(format!("wide-{}.json", name.replace(' ', "-")));
+        let mut commands = Vec::new();
+        for (name, text_of) in wide::programs(&input, output) {
+            let program = output(name).with_extension("sql");
+            fs::write(&program, text_of)?;
+            commands.push((name, vec![text(&self.weir), "run".to_owned(), text(&program)]));
+        }
+        let costs = self.interleaved(&commands)?;
+        let rows = |name: &str| Ok::<_, BoxError>(fs::read(output(name))?.iter().filter(|b| **b == b'\n').count());
+        if let [(one, _), (other, _)] = commands.as_slice()
+            && rows(one)? != rows(other)?
+        {
+            return Err(format!("{one} gives {} rows, {other} {}", rows(one)?, rows(other)?).into());
+        }
+        let typed = costs.first().map_or(f64::NAN, |cost| cost.cpu);
+        for ((name, _), cost) in commands.iter().zip(&costs) {
+            say(&format!(
+                "| filter on ten fields | {name} | {:.3} | {:.2} | {:.0} | {:.2} |\n",
+                cost.cpu / (self.events as f64 / 1e6),
+                cost.wall,
+                cost.peak_mb,
+                cost.cpu / typed
+            ))?;
         }
         Ok(())
     }

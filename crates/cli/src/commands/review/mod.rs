@@ -24,7 +24,7 @@ use rules::RuleChange;
 /// the rest folded. Exit codes: 0 the change may go in; 1 a check or a test failed, or the review itself.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir review --base origin/main --input data --labels labels/faults.json > review.md\n  weir review --base HEAD~1 --env prod --json"
+    after_help = "Examples:\n  weir review --base origin/main --input data --as climate --labels labels/faults.json > review.md\n  weir review --base HEAD~1 --env prod --json"
 )]
 pub(crate) struct ReviewCommand {
     /// The git revision that the change is compared with
@@ -35,6 +35,9 @@ pub(crate) struct ReviewCommand {
     /// History to replay through the rules of both: as for `weir backtest`; without it, nothing is replayed
     #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
+    /// Reads the history as raw records of this declared stream
+    #[arg(long = "as", requires = "input", value_name = "NAME")]
+    stream: Option<String>,
     #[command(flatten)]
     columns: ColumnOptions,
     /// What is known to be wrong in the history
@@ -158,7 +161,7 @@ async fn test(repo: &Repo) -> Result<Tests> {
 
 async fn replay(command: &ReviewCommand) -> Result<Answer> {
     let options = BacktestOptions {
-        stream: None,
+        stream: command.stream.clone(),
         every: None,
         input: command.input.clone(),
         rules: Vec::new(),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use weir_project::Repo;
 use weir_records::{Next, Raw, Report, Shape};
 use weir_stream::{
-    Decoder, Record, Rows, Tally,
+    Declaration, Decoder, Record, Row, Rows, Tally,
     infer::{self, Proposal},
 };
 
@@ -63,6 +63,18 @@ struct Sample {
     exact: bool,
 }
 
+/// A stream's file before it is written.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The file's text.
+    pub(crate) toml: String,
+    pub(crate) declaration: Declaration,
+    /// The rows that the records gave which were looked at.
+    pub(crate) rows: Vec<Row>,
+    /// What a person is told of it.
+    pub(crate) said: Vec<String>,
+}
+
 pub(super) async fn run(command: AddCommand) -> Result<()> {
     let repo = Repo::find()?;
     let file = declared::folder(&repo).join(format!("{}.toml", command.name));
@@ -74,21 +86,38 @@ pub(super) async fn run(command: AddCommand) -> Result<()> {
             command.name
         );
     }
-    let sample = match &command.from {
-        Some(from) => sample(from, &command).await?,
-        None => Sample::default(),
-    };
-    let proposal = propose(&command, &sample)?;
-    let toml = finished(&proposal.toml, &command, &sample);
-    write(&file, &toml)?;
-    for line in said(&proposal, &sample) {
-        eprintln!("{line}");
-    }
+    let prepared = prepare(&command).await?;
+    write(&file, &prepared.toml)?;
+    prepared.said.iter().for_each(|line| eprintln!("{line}"));
     eprintln!("wrote {}", shown.display());
     let input = command.from.as_deref().filter(|from| *from != "-").unwrap_or("RECORDS");
     let whole = if command.whole_files { " --whole-files" } else { "" };
     eprintln!("next: read it, then weir rows {} --input {input}{whole} --limit 20", command.name);
     Ok(())
+}
+
+/// Looks at records and proposes the stream's file.
+pub(crate) async fn prepare(command: &AddCommand) -> Result<Prepared> {
+    let sample = match &command.from {
+        Some(from) => sample(from, command).await?,
+        None => Sample::default(),
+    };
+    let proposal = propose(command, &sample)?;
+    let toml = finished(&proposal.toml, command, &sample);
+    let said = said(&proposal, &sample);
+    let mut decoder = Decoder::new(&proposal.declaration);
+    let mut rows = Rows::default();
+    for (bytes, arrival) in &sample.records {
+        decoder.decode(Record { bytes, arrival: *arrival }, &mut rows);
+    }
+    Ok(Prepared { toml, rows: rows.rows().cloned().collect(), declaration: proposal.declaration, said })
+}
+
+impl AddCommand {
+    /// A stream of that name from a sample, with what else is usual.
+    pub(crate) fn from_sample(name: String, from: String, target: Target) -> Self {
+        Self { name, from: Some(from), from_kda: None, stream: None, whole_files: false, overwrite: false, target }
+    }
 }
 
 async fn sample(from: &str, command: &AddCommand) -> Result<Sample> {
@@ -142,7 +171,7 @@ fn finished(toml: &str, command: &AddCommand, sample: &Sample) -> String {
     lines.push(match command.stream.as_deref().or(named) {
         Some(stream) => format!("stream = {}", toml_text(stream)),
         None => {
-            "# stream = \"NAME\" # the Kinesis stream, by name or ARN; without it the stream is Weir's own".to_owned()
+            "# stream = \"NAME\" # the Kinesis stream, by name or ARN; without it weir-NAME of this file".to_owned()
         }
     });
     let (head, rest) = toml.split_once('\n').unwrap_or((toml, ""));

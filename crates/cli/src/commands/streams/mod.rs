@@ -2,6 +2,7 @@
 
 mod add;
 mod declared;
+mod first_rule;
 mod words;
 
 use anyhow::Result;
@@ -11,7 +12,9 @@ use weir_project::Repo;
 use weir_stream::{Declaration, Fault};
 
 use crate::table::in_columns;
+pub(crate) use add::{AddCommand, prepare};
 pub(crate) use declared::declared;
+pub(crate) use first_rule::first_rule;
 
 /// Lists the streams of the project, or adds one from a sample
 ///
@@ -31,7 +34,7 @@ pub(crate) struct StreamsCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    Add(add::AddCommand),
+    Add(AddCommand),
 }
 
 pub(crate) async fn run(command: StreamsCommand) -> Result<std::process::ExitCode> {
@@ -98,8 +101,8 @@ mod tests {
         insta::assert_snapshot!(table(&[&climate, &flows, &raw]), @"
         STREAM   KINESIS      RECORDS                  TIME                KEY     FIELDS
         climate  iot-climate  JSON                     last_seen, rfc3339  device  device, temperature
-        flows    Weir's own   text in cloudwatch_logs  the log event's     -       srcaddr, log_group, log_stream
-        raw      Weir's own   TSV in kpl, gzip, lines  arrival             -       a
+        flows    weir-flows   text in cloudwatch_logs  the log event's     -       srcaddr, log_group, log_stream
+        raw      weir-raw     TSV in kpl, gzip, lines  arrival             -       a
         ");
     }
 }

@@ -10,7 +10,7 @@ const FIELDS: usize = 6;
 pub(super) fn line(stream: &Declaration) -> [String; 6] {
     [
         stream.name.clone(),
-        stream.stream.clone().unwrap_or_else(|| "Weir's own".to_owned()),
+        stream.stream.clone().unwrap_or_else(|| format!("weir-{}", stream.name)),
         records(stream),
         time(stream),
         stream.key.clone().unwrap_or_else(|| "-".to_owned()),

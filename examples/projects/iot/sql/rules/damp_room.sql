@@ -24,9 +24,8 @@ SELECT
   0.5 AS score,
   readings
 FROM (
-  SELECT series AS key, tumble(${window}) AS window, avg(value) AS mean, count(*) AS readings
-  FROM events
-  WHERE metric = 'humidity'
-  GROUP BY series, window
+  SELECT device AS key, tumble(${window}) AS window, avg(humidity) AS mean, count(*) AS readings
+  FROM climate
+  GROUP BY device, window
 ) AS windows
 WHERE mean > ${most}

@@ -25,12 +25,12 @@ SELECT
   last_message
 FROM (
   SELECT
-    source AS key,
+    service AS key,
     tumble(${window}) AS window,
     count(*) AS n,
-    last_value(event ->> 'message' ORDER BY event_time) AS last_message
-  FROM events
-  WHERE metric = 'error'
-  GROUP BY source, window
+    last_value(msg ORDER BY event_time) AS last_message
+  FROM lines
+  WHERE level = 'error'
+  GROUP BY service, window
 ) AS windows
 WHERE n > ${most}

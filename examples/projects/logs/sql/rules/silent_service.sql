@@ -21,8 +21,7 @@
 -- default = "15 minutes"
 -- description = "how long a service may be silent"
 
--- The view `activity` has the events, and the heartbeat as rows without a source: they move time on in silence. It fires once, in
--- the step in which the silence grows too long.
+-- Others move time on: it fires once, in the step in which the silence grows too long.
 SELECT
   key,
   window,
@@ -32,12 +31,11 @@ SELECT
 FROM (
   SELECT key, window, last_seen, max(last_seen) OVER (PARTITION BY window) AS moved_to
   FROM (
-    SELECT source AS key, hop(${step}, ${window}) AS window, max(event_time) AS last_seen
-    FROM activity
-    GROUP BY source, window
+    SELECT service AS key, hop(${step}, ${window}) AS window, max(event_time) AS last_seen
+    FROM lines
+    GROUP BY service, window
   ) AS sources
 ) AS moved
-WHERE key IS NOT NULL
-  AND last_seen < window.end - ${silence}
+WHERE last_seen < window.end - ${silence}
   AND last_seen >= window.end - ${silence} - ${step}
   AND moved_to >= window.end - ${step}

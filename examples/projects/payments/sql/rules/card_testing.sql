@@ -21,7 +21,6 @@
 -- min = 1
 -- description = "more of them in one window are an anomaly"
 
--- Whatever fields an event has beside those that Weir knows are in `event`, as JSON.
 SELECT
   key,
   window,
@@ -31,12 +30,12 @@ SELECT
   cards
 FROM (
   SELECT
-    source AS key,
+    merchant AS key,
     tumble(${window}) AS window,
     count(*) AS n,
-    count(DISTINCT event ->> 'card') AS cards
-  FROM events
-  WHERE metric = 'amount' AND value <= ${tiny}
-  GROUP BY source, window
+    count(DISTINCT card) AS cards
+  FROM payments
+  WHERE amount <= ${tiny}
+  GROUP BY merchant, window
 ) AS windows
 WHERE n > ${most}

@@ -11,14 +11,13 @@
 -- default = 2500.0
 -- description = "a larger amount is an anomaly"
 
--- One row an anomaly. A rule over single events says so by event_time and event_id; every further column becomes a detail.
+-- One row an anomaly. A rule over single records says so by event_time; every further column becomes a detail.
 SELECT
-  series AS key,
+  merchant AS key,
   event_time,
-  id AS event_id,
-  value,
+  amount AS value,
   ${most} AS expected,
   0.6 AS score,
-  event ->> 'card' AS card
-FROM events
-WHERE metric = 'amount' AND value > ${most}
+  card
+FROM payments
+WHERE amount > ${most}

@@ -23,7 +23,6 @@
 -- min = 1
 -- description = "requests that a window must hold to be judged"
 
--- Whatever fields an event has beside those that Weir knows are in `event`, as JSON. TRY_CAST gives NULL where a text is no number.
 SELECT
   key,
   window,
@@ -33,12 +32,11 @@ SELECT
   requests
 FROM (
   SELECT
-    source AS key,
+    route AS key,
     tumble(${window}) AS window,
-    avg(CASE WHEN TRY_CAST(event ->> 'status' AS BIGINT) >= 500 THEN 1.0 ELSE 0.0 END) AS failed,
+    avg(CASE WHEN status >= 500 THEN 1.0 ELSE 0.0 END) AS failed,
     count(*) AS requests
-  FROM events
-  WHERE metric = 'latency'
-  GROUP BY source, window
+  FROM requests
+  GROUP BY route, window
 ) AS windows
 WHERE requests >= ${least_count} AND failed > ${most}

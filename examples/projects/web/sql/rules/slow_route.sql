@@ -31,12 +31,11 @@ SELECT
   requests
 FROM (
   SELECT
-    source AS key,
+    route AS key,
     tumble(${window}) AS window,
-    median(value) AS middle,
+    median(took_ms) AS middle,
     count(*) AS requests
-  FROM events
-  WHERE metric = 'latency'
-  GROUP BY source, window
+  FROM requests
+  GROUP BY route, window
 ) AS windows
 WHERE requests >= ${least_count} AND middle > ${most}
