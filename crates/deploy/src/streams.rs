@@ -133,7 +133,7 @@ mod tests {
             fs::write(folder.path().join("sql/streams").join(name), text).unwrap();
         }
         fs::write(folder.path().join("sql/environments/dev.toml"), environment).unwrap();
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         (folder, repo)
     }
 

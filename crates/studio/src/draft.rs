@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn only_files_of_the_rules_can_be_reached() {
         let folder = tempfile::tempdir().unwrap();
-        let repo = Repo { root: folder.path().to_owned() };
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
         fs::create_dir_all(repo.sql().join("rules")).unwrap();
         fs::write(folder.path().join("secret.sql"), "").unwrap();
         assert!(file_of(&repo, "sql/rules/a.sql").is_ok());
