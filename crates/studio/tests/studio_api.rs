@@ -90,7 +90,7 @@ impl Studio {
             );
         }
         let options = StudioOptions {
-            repo: Repo { root: folder.path().to_owned() },
+            repo: Repo::at(folder.path().to_owned()).unwrap(),
             port: 0,
             environment: "local".to_owned(),
             history,
