@@ -1,5 +1,7 @@
 //! What `deny.toml` allows of dependencies, held against `Cargo.lock` as cargo reads it, without a network.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

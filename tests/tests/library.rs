@@ -1,7 +1,13 @@
 //! What the rules say of generated data: of clean ones every anomaly is a false alarm, of the others each fault must be found.
 //! And that nothing is missing that a person needs to use one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at a surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may stop at a surprise, and shows its table"
+)]
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Command};
 

@@ -380,7 +380,8 @@ mod tests {
         let tables_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
         let tables = std::fs::read_to_string(&tables_file).unwrap();
         let rule = Rule::parse(Path::new("high.sql"), &text).unwrap();
-        Draft::new(Pack { tables_file, tables, rules: vec![rule] }, Environment::default()).unwrap()
+        Draft::new(Pack { tables_file, tables, streams: Vec::new(), rules: vec![rule] }, Environment::default())
+            .unwrap()
     }
 
     #[tokio::test]

@@ -52,7 +52,8 @@ impl WantedOptions {
         let rules = load_pack(&repo.sql())?;
         let options = EnvironmentOptions { environment: Some(environment.to_owned()), set: self.set.clone() };
         let mut environment = options.load(repo, &rules)?;
-        of_stack(&mut environment, outputs);
+        let declared: Vec<&str> = rules.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
+        of_stack(&mut environment, &declared, outputs);
         let program = compile_for(&rules, &environment, Target::Arroyo).map_err(joined)?;
         let udfs = udf_definitions(&repo.sql().join("udfs"), &program.sql)?;
         let udfs = udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
@@ -114,7 +115,7 @@ fn choose(shards: Option<&[String]>, asked: Option<u32>) -> Result<(u32, Vec<Str
 }
 
 /// The streams that Terraform made, in place of the environment's own.
-fn of_stack(environment: &mut Environment, outputs: &StackOutputs) {
+fn of_stack(environment: &mut Environment, declared: &[&str], outputs: &StackOutputs) {
     if let Some(name) = outputs.get("events_stream_name") {
         environment.streams.events = name.to_owned();
     }
@@ -123,6 +124,15 @@ fn of_stack(environment: &mut Environment, outputs: &StackOutputs) {
     }
     if environment.aws_region.is_none() {
         environment.aws_region = outputs.get("region").map(str::to_owned);
+    }
+    // A stream whose file is gone is Terraform's until the next apply.
+    for (name, stream) in outputs.streams().iter().filter(|(name, _)| declared.contains(&name.as_str())) {
+        let settings = environment.streams.declared.entry(name.clone()).or_default();
+        match &stream.plain_stream_name {
+            // The gate reads the stream, and Arroyo what the gate writes.
+            Some(plain) => settings.plain = Some(plain.clone()),
+            None => settings.stream = Some(stream.stream_name.clone()),
+        }
     }
 }
 
@@ -143,6 +153,20 @@ mod tests {
 
     fn shards(count: usize) -> Vec<String> {
         (0..count).map(|n| format!("shardId-{n:012}")).collect()
+    }
+
+    #[test]
+    fn a_declared_stream_is_read_where_terraform_has_it() {
+        let json = br#"{"streams":{"value":{
+            "climate":{"arn":"a","stream_name":"iot","plain_stream_name":null,"gate_function":null,"gate_dlq_url":null},
+            "gone":{"arn":"a","stream_name":"old","plain_stream_name":null,"gate_function":null,"gate_dlq_url":null},
+            "flows":{"arn":"a","stream_name":"logs","plain_stream_name":"weir-dev-flows-plain","gate_function":"g","gate_dlq_url":"u"}}}}"#;
+        let mut environment = Environment::default();
+        of_stack(&mut environment, &["climate", "flows"], &StackOutputs::parse(json).unwrap());
+        let declared = &environment.streams.declared;
+        assert_eq!(declared.keys().map(String::as_str).collect::<Vec<_>>(), ["climate", "flows"]);
+        assert_eq!((declared["climate"].stream.as_deref(), declared["climate"].plain.as_deref()), (Some("iot"), None));
+        assert_eq!(declared["flows"].plain.as_deref(), Some("weir-dev-flows-plain"));
     }
 
     #[test]

@@ -311,7 +311,12 @@ mod tests {
               FROM events GROUP BY series, window) AS w WHERE n = 5 AND newest > ${factor} * mean / 5.0";
         let tables_file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sql/tables.sql");
         let tables = fs::read_to_string(&tables_file).unwrap();
-        Pack { tables_file, tables, rules: vec![Rule::parse(Path::new("high.sql"), text).unwrap()] }
+        Pack {
+            tables_file,
+            tables,
+            streams: Vec::new(),
+            rules: vec![Rule::parse(Path::new("high.sql"), text).unwrap()],
+        }
     }
 
     fn records() -> Vec<(i64, String, Vec<u8>)> {

@@ -240,7 +240,7 @@ fn count_tests(stream: &Declaration, key: Option<&Column>) -> Option<String> {
     let most = counts.values().max().copied()?;
     let literal = |text: &str| serde_json::Value::from(text).to_string();
     let record = literal(record);
-    let several = vec![record.as_str(); TIMES].join(", ");
+    let several = [record.as_str(); TIMES].join(", ");
     let expected: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count * TIMES > most)
