@@ -26,6 +26,7 @@ use self::zero::{JSON_FLOAT, PLUS_ZERO, plus_zero, without_zero};
 use crate::lint::integer_divisions;
 
 mod code;
+pub(crate) mod time;
 mod zero;
 
 /// A change of one line of a text.
@@ -56,6 +57,8 @@ pub(crate) enum Guarded {
     Cast(String),
     /// A division of whole numbers by this.
     Division(String),
+    /// A time in this format.
+    Time(String),
 }
 
 /// The guards of a query, and the changes that make them, in the order of the text.
@@ -94,6 +97,9 @@ fn found(sql: &str, divisions: bool, zeros: bool) -> Option<(Vec<Guard>, Vec<Edi
                 if [Keyword::CAST, Keyword::TRY_CAST].contains(&word.keyword) && code.is(at + 1, &Token::LParen) =>
             {
                 code.cast(at, word.keyword == Keyword::TRY_CAST, &mut found);
+            }
+            Token::Word(word) if word.value.eq_ignore_ascii_case("to_timestamp") && code.is(at + 1, &Token::LParen) => {
+                code.to_timestamp(at, &mut found);
             }
             Token::Word(word) if word.value.eq_ignore_ascii_case(JSON_FLOAT) => code.json_float(at, &mut found),
             Token::DoubleColon => code.double_colon(at, &mut found),
@@ -257,6 +263,7 @@ fn query(sql: &str) -> Option<Box<Query>> {
 
 /// A query's text with every cast of one kind, every `/ nullif(…, 0)` as `/ …`, and no sums with zero.
 fn unguarded(mut query: Box<Query>) -> String {
+    let _: ControlFlow<()> = visit(query.as_mut(), time::unguarded);
     let _: ControlFlow<()> = visit(query.as_mut(), |expr| match expr {
         Expr::Nested(_) => {
             if let Some(number) = without_zero(expr) {

@@ -26,8 +26,8 @@ fn minus_zero_is_not_below_zero_however_a_rule_casts_it() {
         ("(event ->> 'x')::double precision", 2),
         ("CAST(event ->> 'x' AS REAL)", 2),
         ("(event ->> 'x')::float", 2),
-        // To these no text is a number, and no number below zero either: NULL, on both engines (datafusion-functions-json).
-        ("CAST(event -> 'x' AS DOUBLE)", 0),
+        ("CAST(event -> 'x' AS DOUBLE)", 2),
+        // To this no text is a number, and no number below zero either: NULL, on both engines (datafusion-functions-json).
         ("json_get_float(event, 'x')", 0),
     ] {
         let rule = format!(
@@ -36,6 +36,28 @@ fn minus_zero_is_not_below_zero_however_a_rule_casts_it() {
         let found = anomalies(&rule, &zeros);
         assert_eq!(found.len(), below, "{cast}: {found:#?}");
         assert!(found.iter().all(|a| a["value"] == -1.5), "{cast}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_time_in_a_format_costs_a_rule_nothing_but_that_value() {
+    for (format, texts) in [
+        (
+            "%d/%b/%Y:%H:%M:%S %z",
+            ["05/Jan/2026:12:00:00 +0200", "5/JAN/2026:10:0:00 +0000", "31/Feb/2026:10:00:00 +0000"],
+        ),
+        ("%d.%m.%Y %H:%M", ["05.01.2026 10:00", "5.1.2026 10:0", "31.02.2026 10:00"]),
+        ("%Y-%m-%dT%T", ["2026-01-05T10:00:00", "2026-1-5T10:0:0", "2026-13-05T10:00:00"]),
+    ] {
+        let texts = [texts[0], texts[1], texts[2], "n/a", "", "2026-01-05"].map(|text| format!("\"{text}\""));
+        let texts: Vec<&str> = texts.iter().map(String::as_str).chain(["null", "7", "{}"]).collect();
+        let rule = format!(
+            "SELECT series AS key, event_time, id AS event_id, value, 1.0 AS score FROM events
+             WHERE to_timestamp(event ->> 'x', '{format}') = TIMESTAMP '2026-01-05T10:00:00'"
+        );
+        let found = anomalies(&rule, &texts);
+        let values: Vec<&Value> = found.iter().map(|a| &a["value"]).collect();
+        assert_eq!(values, [&json!(0.0), &json!(1.0)], "{format}: {found:#?}");
     }
 }
 

@@ -32,6 +32,25 @@ fn casts_that_may_fail_are_tried() {
 }
 
 #[test]
+fn a_time_in_a_format_is_tried() {
+    assert_eq!(
+        guarded("SELECT a FROM t WHERE to_timestamp(event ->> 'Day', '%d.%m.%Y') > b"),
+        "SELECT a FROM t WHERE TRY_CAST(CASE WHEN regexp_like(event ->> 'Day', '^(\\d{1,2})\\.(\\d{1,2})\\.(\\d{4})$') \
+         THEN regexp_replace(regexp_replace(event ->> 'Day', '^(\\d{1,2})\\.(\\d{1,2})\\.(\\d{4})$', '\\3-\\2-\\1 00:00:00'), \
+         '\\b(\\d)\\b', '0\\1', 'g') END AS TIMESTAMP) > b"
+    );
+    for same in [
+        "SELECT a FROM t WHERE to_timestamp(x, '%s') > b",
+        "SELECT a FROM t WHERE to_timestamp(x, y) > b",
+        "SELECT a FROM t WHERE to_timestamp('2026', '%Y-%m-%d') > b",
+        "SELECT a FROM t WHERE to_timestamp(substr(x, 2), '%Y-%m-%d') > b",
+        "SELECT to_timestamp(x, '%Y-%m-%d') FROM t",
+    ] {
+        assert_eq!(guarded(same), same);
+    }
+}
+
+#[test]
 fn what_cannot_fail_or_is_a_constant_stays() {
     for same in [
         "SELECT CAST(a AS TEXT), a::TEXT, a::VARCHAR(3) FROM t",

@@ -78,7 +78,7 @@ impl Code<'_> {
     }
 
     /// Whether these tokens are a whole column of a SELECT, without a name.
-    fn is_unnamed_column(&self, first: usize, last: usize) -> bool {
+    pub(super) fn is_unnamed_column(&self, first: usize, last: usize) -> bool {
         let ends = match self.token(last + 1) {
             None | Some(Token::Comma | Token::RParen | Token::SemiColon | Token::EOF) => true,
             _ => self.keyword(last + 1) == Some(Keyword::FROM),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions};
 use sqlparser::tokenizer::Location;
 
-use crate::guard::{Guarded, guards};
+use crate::guard::{Guarded, guards, time::is_guarded};
 
 use super::{Finding, Level, select::name, text::Body};
 
@@ -17,9 +17,14 @@ pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for guard in guards(body.text()).0 {
         // Divisions have a lint of their own.
-        let Guarded::Cast(data_type) = guard.kind else { continue };
+        let message = match guard.kind {
+            Guarded::Cast(data_type) => {
+                format!("this cast to {data_type} is compiled to TRY_CAST: what cannot be cast is NULL")
+            }
+            Guarded::Time(format) => format!("a text that is no time in the format `{format}` is NULL"),
+            Guarded::Division(_) => continue,
+        };
         let place = body.place_of(Location::new(guard.line as u64, guard.column as u64));
-        let message = format!("this cast to {data_type} is compiled to TRY_CAST: what cannot be cast is NULL");
         findings.push(
             Finding::new(NULL_ON_ERROR, Level::Info, body.rule, place, message)
                 .hint("a comparison with NULL does not hold; coalesce(…, value) says what else it is to be"),
@@ -27,6 +32,7 @@ pub(super) fn lint(body: &Body<'_>) -> Vec<Finding> {
     }
     let _: ControlFlow<()> = visit_expressions(&body.query, |expr| {
         if let Expr::Function(function) = expr
+            && !is_guarded(function)
             && let Some(hint) = fails(function)
         {
             let message = format!("`{}` fails where a record holds what it cannot read", name(function));
