@@ -134,12 +134,13 @@ output "region" {
 }
 
 output "streams" {
-  description = "The declared streams, by name: the stream, what the engine reads in its place when it passes a gate, and the gate."
+  description = "The declared streams, by name: the stream, whether it is Weir's own, what the engine reads in its place when it passes a gate, and the gate."
   value = {
     for name, stream in local.streams : name => {
       arn               = local.stream_arns[name]
       gate_dlq_url      = stream.gated ? module.gate[name].dlq_url : null
       gate_function     = stream.gated ? module.gate[name].function_name : null
+      own               = stream.create
       plain_stream_name = stream.gated ? module.streams.names["${name}-plain"] : null
       stream_name       = stream.name
     }

@@ -123,6 +123,8 @@ run "streams_that_exist_are_not_weirs_to_make" {
       output.streams["flows"].stream_name == "flow-logs",
       output.streams["flows"].plain_stream_name == "weir-flows-plain",
       output.streams["orders"].stream_name == "weir-orders",
+      output.streams["orders"].own,
+      !output.streams["climate"].own,
     ])
     error_message = "what the engine reads is told by stream: ${jsonencode(output.streams)}"
   }

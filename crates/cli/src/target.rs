@@ -33,6 +33,8 @@ pub(crate) struct Names {
     pub(crate) anomalies_stream: String,
     pub(crate) table: String,
     pub(crate) quarantine_url: String,
+    /// Declared streams that are not Weir's: it never writes to them.
+    pub(crate) foreign_streams: Vec<String>,
 }
 
 impl DeployedTarget {
@@ -124,11 +126,17 @@ impl Names {
             anomalies_stream: need("anomalies_stream_name")?,
             table: need("table_name")?,
             quarantine_url: need("quarantine_queue_url")?,
+            foreign_streams: outputs
+                .streams()
+                .values()
+                .filter(|stream| !stream.own)
+                .map(|stream| stream.stream_name.clone())
+                .collect(),
         })
     }
 
     fn of_local(local: Connection) -> Self {
         let Connection { events_stream, anomalies_stream, table, quarantine_url, .. } = local;
-        Self { events_stream, anomalies_stream, table, quarantine_url }
+        Self { events_stream, anomalies_stream, table, quarantine_url, foreign_streams: Vec::new() }
     }
 }

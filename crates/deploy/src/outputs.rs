@@ -24,6 +24,9 @@ pub struct StackStream {
     pub arn: String,
     /// Its name.
     pub stream_name: String,
+    /// Whether it is Weir's: nobody else's is ever written to.
+    #[serde(default)]
+    pub own: bool,
     /// What the engine reads in its place, when it passes a gate.
     pub plain_stream_name: Option<String>,
     /// The gate's function.

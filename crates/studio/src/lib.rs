@@ -134,6 +134,8 @@ pub struct Place {
     pub table: String,
     /// The queue of records that were no events.
     pub quarantine_url: String,
+    /// Declared streams that are not Weir's: nothing is put on them.
+    pub foreign_streams: Vec<String>,
 }
 
 /// Opens the page on a loopback port; nothing is served before [`Server::serve`].

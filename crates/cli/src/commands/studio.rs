@@ -89,9 +89,9 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
             let target = Arc::clone(&place);
             Box::pin(async move {
                 let (clients, names) = target.connect().await?;
-                let Names { events_stream, anomalies_stream, table, quarantine_url } =
+                let Names { events_stream, anomalies_stream, table, quarantine_url, foreign_streams } =
                     names.context("which stack?\n  hint: --env NAME or --stack NAME")?;
-                Ok(Place { clients, events_stream, anomalies_stream, table, quarantine_url })
+                Ok(Place { clients, events_stream, anomalies_stream, table, quarantine_url, foreign_streams })
             })
         }),
     });
@@ -132,7 +132,12 @@ impl Commands for TheCommands {
         record_id: &'a str,
         stream: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(quarantine::send_one_again(&place.clients, &place.quarantine_url, record_id, stream))
+        Box::pin(quarantine::send_one_again(
+            (&place.clients, &place.quarantine_url),
+            &place.foreign_streams,
+            record_id,
+            stream,
+        ))
     }
 
     fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>> {

@@ -39,13 +39,14 @@ pub(crate) struct QuarantineCommand {
 
 pub(crate) async fn run(command: QuarantineCommand) -> Result<()> {
     let (clients, names) = command.target.connect().await?;
+    let foreign = names.as_ref().map(|names| names.foreign_streams.clone()).unwrap_or_default();
     let url = command.queue_url.or(names.map(|c| c.quarantine_url));
     let url = url.context("which quarantine?\n  hint: --env NAME, --stack NAME, or --queue-url URL")?;
     let mut interrupt = Interrupt::listen();
     let mut look = Look::take(&clients, &url, &mut interrupt).await?;
     let mut stayed = Vec::new();
     if command.send_again {
-        stayed = send_all_again(&clients, &url, &mut look.contents, &mut interrupt).await;
+        stayed = send_all_again((&clients, &url), &foreign, &mut look.contents, &mut interrupt).await;
     }
     // Before anything is printed: a reader of the lines may stop reading, which ends this command.
     look::release(&clients, &url, &look.contents).await;
@@ -85,8 +86,8 @@ pub(crate) async fn contents_of(clients: &Clients, url: &str) -> Result<Vec<serd
 
 /// Sends one record again; gives what is left.
 pub(crate) async fn send_one_again(
-    clients: &Clients,
-    url: &str,
+    (clients, url): (&Clients, &str),
+    foreign: &[String],
     record_id: &str,
     stream: &str,
 ) -> Result<Vec<serde_json::Value>> {
@@ -94,7 +95,7 @@ pub(crate) async fn send_one_again(
     let mut look = Look::take(clients, url, &mut interrupt).await?;
     let of = (record_id.to_owned(), stream.to_owned());
     let sent = match look.contents.records.get(&of) {
-        Some(parts) => send_again(clients, url, parts).await,
+        Some(parts) => send_again(clients, url, foreign, parts).await,
         None => Err(anyhow!("record {record_id} is not in quarantine any more")),
     };
     if let Ok(messages) = &sent {
@@ -118,8 +119,8 @@ fn print(contents: &Contents) -> Result<()> {
 
 /// Sends every whole record again and forgets its messages. Says of each that stays why it does.
 async fn send_all_again(
-    clients: &Clients,
-    url: &str,
+    (clients, url): (&Clients, &str),
+    foreign: &[String],
     contents: &mut Contents,
     interrupt: &mut Interrupt,
 ) -> Vec<String> {
@@ -131,7 +132,7 @@ async fn send_all_again(
             continue;
         }
         // A record that is on its stream again is taken out of quarantine, also after an interrupt.
-        match interrupt.after(send_again(clients, url, parts)).await {
+        match interrupt.after(send_again(clients, url, foreign, parts)).await {
             Ok(messages) => done.extend(messages.into_iter().map(|message| message.id)),
             Err(error) => stayed.push(format!("record {id} stays in quarantine: {error:#}")),
         }
@@ -143,11 +144,33 @@ async fn send_all_again(
 }
 
 /// Puts a record back on its stream, then takes it out of quarantine: in this order nothing is lost.
-async fn send_again(clients: &Clients, url: &str, parts: &Parts) -> Result<Vec<Message>> {
+async fn send_again(clients: &Clients, url: &str, foreign: &[String], parts: &Parts) -> Result<Vec<Message>> {
     let (first, _) = parts.values().next().context("it has no parts")?;
+    refuse_foreign(&first.stream, foreign)?;
     let raw = bytes(parts).with_context(|| format!("{} of its {} parts are here", parts.len(), first.parts))?;
     stream::put(clients, &first.stream, &[PutRecord::new(raw, first.record_id.clone())]).await?;
     let messages: Vec<Message> = parts.values().flat_map(|(_, messages)| messages.clone()).collect();
     queue::delete(clients, url, &messages).await?;
     Ok(messages)
+}
+
+/// Weir never writes to a stream that it only reads.
+fn refuse_foreign(stream: &str, foreign: &[String]) -> Result<()> {
+    if foreign.iter().any(|name| name == stream) {
+        bail!("`{stream}` is not Weir's stream, and Weir never writes to it: its producer sends the record again");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_put_on_a_stream_that_is_only_read() {
+        let foreign = ["iot-climate".to_owned()];
+        assert!(refuse_foreign("weir-events", &foreign).is_ok());
+        let said = refuse_foreign("iot-climate", &foreign).unwrap_err().to_string();
+        assert!(said.starts_with("`iot-climate` is not Weir's stream"), "{said}");
+    }
 }
