@@ -40,6 +40,7 @@ fn fits(value: &Value, rule: &Value, root: &Value) -> bool {
             "properties",
             "additionalProperties",
             "items",
+            "oneOf",
             "$ref",
             "pattern",
             "description",
@@ -53,6 +54,8 @@ fn fits(value: &Value, rule: &Value, root: &Value) -> bool {
     if let Some(path) = rule["$ref"].as_str() {
         return fits(value, root.pointer(path.strip_prefix('#').unwrap()).unwrap(), root);
     }
+    let one_of =
+        rule["oneOf"].as_array().is_none_or(|rules| rules.iter().filter(|rule| fits(value, rule, root)).count() == 1);
     let of_type = match rule["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
@@ -75,7 +78,7 @@ fn fits(value: &Value, rule: &Value, root: &Value) -> bool {
             (known, _) => fits(field, known, root),
         }
     });
-    of_type && listed && required && items && fields
+    of_type && one_of && listed && required && items && fields
 }
 
 fn both(header: &Value) -> (bool, bool) {
@@ -88,6 +91,8 @@ fn full() -> Value {
     json!({
         "name": "r", "severity": "info", "description": "d", "owner": "o", "runbook": "r", "tags": ["t"], "dedup": "1 hour",
         "stage": "off",
+        "sampling": { "least": "n", "over": "window", "by": "series" },
+        "band": { "lower": "low", "upper": "high" },
         "parameters": { "p": { "type": "double", "default": 1.0, "description": "d", "min": 0.0, "max": 2.0 } },
     })
 }
@@ -102,7 +107,8 @@ fn the_headers_of_the_repository_fit_both() {
 #[test]
 fn the_schema_names_the_fields_of_the_types_and_no_others() {
     let schema = schema();
-    for (rule, path) in [(&schema, ""), (&schema["$defs"]["parameter"], "/parameters/p")] {
+    let sampling = &schema["properties"]["sampling"];
+    for (rule, path) in [(&schema, ""), (sampling, "/sampling"), (&schema["$defs"]["parameter"], "/parameters/p")] {
         let mut header = full();
         header.pointer_mut(path).unwrap().as_object_mut().unwrap().insert("new".into(), json!(1));
         assert_eq!(both(&header), (false, false), "an unknown field in {path}");
@@ -119,7 +125,7 @@ fn the_schema_names_the_fields_of_the_types_and_no_others() {
 
 #[test]
 fn what_is_missing_or_of_another_type_is_refused_by_both_alike() {
-    for path in ["", "/parameters/p"] {
+    for path in ["", "/sampling", "/band", "/parameters/p"] {
         let fields: Map<String, Value> = full().pointer(path).unwrap().as_object().unwrap().clone();
         let mut refused = 0;
         for name in fields.keys() {

@@ -62,7 +62,7 @@ fn each_lint_says_where_and_what_to_do() {
         (HEADER, "SELECT a.source AS key, a.event_time, a.value, 1.0 AS expected, 1.0 AS score\nFROM events AS a JOIN events AS b ON a.id = b.id".to_owned()),
         (HEADER, windowed("n / known")),
         (HEADER, windowed("CAST(n AS INT)")),
-        (HEADER, event("1.0", "WHERE to_timestamp(event ->> 'day', '%Y-%m-%d') > event_time AND event ->> 'p'::text ~ 'x'")),
+        (HEADER, event("1.0", "WHERE to_timestamp(event ->> 'day', '%Y-%m-%d') > event_time AND to_timestamp(event ->> 'day', '%Y %j') > event_time AND event ->> 'p'::text ~ 'x'")),
         (HEADER, windowed("n").replace("hop(INTERVAL '5 minutes', INTERVAL '1 hour')", "tumble(INTERVAL '7 days')")),
         (HEADER, event("1.0", "WHERE json_get_float(event, 'a') < 0.0 AND json_get_int(event, 'b') = 1")),
         (HEADER, event("least(value, 100.0)", "")),
