@@ -13,6 +13,7 @@ use weir_anomaly::{Anomaly, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::{DecodedRows, RunOptions, Stats};
 use weir_rules::{Environment, Pack, Program};
+use weir_stream::Declaration;
 
 use crate::{
     Answer, Kind, Points, Rules,
@@ -22,7 +23,7 @@ use crate::{
         labels::Label,
         read::{Columns, Found, Read},
     },
-    history::{Builder, History},
+    history::{Builder, History, declared::Reader},
     input, known, plot,
     replay::{Span, replay_with},
     report::Report,
@@ -175,6 +176,9 @@ impl Draft {
     }
 }
 
+/// Files keep no arrival: nanoseconds from one record of a stream that goes by it to the next.
+const ARRIVAL_EVERY: i64 = 1_000_000_000;
+
 impl Workbench {
     /// Reads inputs, as [`BacktestOptions::input`](crate::BacktestOptions::input) names them. `count` follows how many events were
     /// read. `connect` gives clients of AWS, once an input lies there.
@@ -188,6 +192,23 @@ impl Workbench {
         count: Arc<AtomicUsize>,
     ) -> Result<Self> {
         let (history, notes) = input::read_noted(inputs, columns, connect, None, Some(count)).await?;
+        Ok(Self::of(history, notes))
+    }
+
+    /// Reads raw records of a declared stream, decoded exactly as on the stream. Those of a stream that goes by arrival arrive a
+    /// second apart.
+    ///
+    /// # Errors
+    /// When an input cannot be read, or they hold no events.
+    pub async fn read_records(
+        inputs: &[String],
+        stream: &Declaration,
+        connect: &impl AsyncFn() -> Result<Clients>,
+        count: Arc<AtomicUsize>,
+    ) -> Result<Self> {
+        let every = stream.time.is_none().then_some(ARRIVAL_EVERY);
+        let reader = Reader::new(stream, every);
+        let (history, notes) = input::declared::read_noted(inputs, reader, connect, None, Some(count)).await?;
         Ok(Self::of(history, notes))
     }
 

@@ -95,6 +95,13 @@ pub struct RuleVersion {
 pub enum HistoryChoice {
     /// Files, folders, `s3://BUCKET/PREFIX` or `kinesis://STREAM`.
     Inputs(Vec<String>),
+    /// Raw records of a declared stream, from the same places.
+    Records {
+        /// Where they are.
+        inputs: Vec<String>,
+        /// The stream's name.
+        stream: String,
+    },
     /// Generated events with labelled faults in them.
     Generated {
         /// The same seed gives the same events.

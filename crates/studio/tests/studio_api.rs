@@ -473,3 +473,24 @@ fn shapes(contract: &str) -> String {
     };
     contract.lines().filter(kept).collect::<Vec<_>>().join("\n")
 }
+
+#[tokio::test]
+async fn raw_records_of_a_declared_stream_are_a_history() {
+    let records = HistoryChoice::Records { inputs: vec!["records.jsonl".to_owned()], stream: "climate".to_owned() };
+    let studio = Studio::start(Some(records)).await;
+    fs::create_dir_all(studio.file("sql/streams")).unwrap();
+    let declared = "key = \"device\"\ntime = { path = \"at\", format = \"rfc3339\" }\nmetrics = [\"temperature\"]\n\n\
+        [fields]\ndevice = { type = \"text\", required = true }\ntemperature = \"double\"\n";
+    fs::write(studio.file("sql/streams/climate.toml"), declared).unwrap();
+    let record = |minute: usize| {
+        let temperature = if minute == 30 { 99 } else { 20 };
+        format!("{{\"device\":\"cellar\",\"at\":\"2026-01-01T00:{minute:02}:00Z\",\"temperature\":{temperature}}}\n")
+    };
+    fs::write(studio.file("records.jsonl"), (0..60).map(record).collect::<String>()).unwrap();
+    let opened = studio.post("history", Value::Null).await;
+    assert_eq!(opened["result"]["events"], json!(60), "{opened}");
+    let rule = RULE.split("\n\n").next().unwrap().to_owned()
+        + "\n\nSELECT device AS key, event_time, temperature AS value, 0.5 AS score FROM climate WHERE temperature > ${limit}\n";
+    let found = studio.evaluate(&rule, json!({ "limit": "66.5" }), false).await;
+    assert_eq!(found["result"]["figures"]["anomalies"], json!(1), "{found}");
+}

@@ -1,6 +1,9 @@
 //! Raw records of a declared stream, wherever they are kept.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
 
 use anyhow::Result;
 use weir_anomaly::Timestamp;
@@ -10,16 +13,29 @@ use weir_records::{Next, Shape};
 use super::{Progress, notes};
 use crate::history::{Builder, History, declared::Reader};
 
-/// Reads every input, up to a time.
+/// Reads every input, up to a time, and says on standard error what a person should know of it.
 pub(crate) async fn read(
+    inputs: &[String],
+    reader: Reader,
+    connect: &impl AsyncFn() -> Result<Clients>,
+    to: Option<Timestamp>,
+) -> Result<History> {
+    let (history, said) = read_noted(inputs, reader, connect, to, None).await?;
+    said.iter().for_each(|note| eprintln!("{note}"));
+    Ok(history)
+}
+
+/// Reads every input, up to a time; with what a person should know of it. `count` follows how many events were read.
+pub(crate) async fn read_noted(
     inputs: &[String],
     mut reader: Reader,
     connect: &impl AsyncFn() -> Result<Clients>,
     to: Option<Timestamp>,
-) -> Result<History> {
+    count: Option<Arc<AtomicUsize>>,
+) -> Result<(History, Vec<String>)> {
     let begun = Instant::now();
     let mut history = Builder::new(to);
-    let mut progress = Progress { begun, said: begun, count: None };
+    let mut progress = Progress { begun, said: begun, count };
     let shape = Shape::of(reader.stream());
     let mut said = Vec::new();
     for input in inputs {
@@ -40,6 +56,5 @@ pub(crate) async fn read(
         }
     };
     said.extend(notes::of(&history));
-    said.iter().for_each(|note| eprintln!("{note}"));
-    Ok(history)
+    Ok((history, said))
 }

@@ -27,13 +27,16 @@ use crate::{
 /// answers only to the address that is printed. With --stack or --env it also shows what runs.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir studio\n  weir studio --input readings.csv --labels labels.json\n  weir studio --stack demo --open 0123456789abcdef0123456789abcdef"
+    after_help = "Examples:\n  weir studio\n  weir studio --input readings.csv --labels labels.json\n  weir studio --input data --as climate --labels labels/faults.json\n  weir studio --stack demo --open 0123456789abcdef0123456789abcdef"
 )]
 pub(crate) struct StudioCommand {
     /// The history that rules are tried on: a file (JSON, CSV or Parquet), a folder, s3://BUCKET/PREFIX, or kinesis://STREAM;
     /// generated events without it
     #[arg(long, num_args = 1.., value_name = "FILE|FOLDER|s3://BUCKET/PREFIX|kinesis://STREAM")]
     input: Vec<String>,
+    /// The declared stream whose raw records --input holds
+    #[arg(long = "as", value_name = "STREAM", requires = "input")]
+    stream: Option<String>,
     /// What is known to be wrong; labels that are made on the page are written there [default: sql/labels.json]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -73,7 +76,7 @@ pub(crate) async fn run(command: StudioCommand) -> Result<()> {
 }
 
 fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
-    let StudioCommand { input, labels, columns, parameters_of, port, open, target, .. } = command;
+    let StudioCommand { input, stream, labels, columns, parameters_of, port, open, target, .. } = command;
     let named = target.environment().map(str::to_owned);
     let name = match (target.stack(), &named) {
         (Some(stack), _) => Some(format!("stack {stack}")),
@@ -102,6 +105,8 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
         // A person who has no history sees at once what the page can do.
         history: Some(if input.is_empty() {
             HistoryChoice::Generated { seed: SEED }
+        } else if let Some(stream) = stream {
+            HistoryChoice::Records { inputs: input, stream }
         } else {
             HistoryChoice::Inputs(input)
         }),

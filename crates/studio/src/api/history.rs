@@ -17,6 +17,7 @@ use axum::{
 };
 use weir_anomaly::Timestamp;
 use weir_backtest::{data::read::Columns, workbench::Workbench};
+use weir_rules::Pack;
 
 use super::{
     contract::{HistoryRequest, HistorySummary, LabelEntry, LabelRequest},
@@ -94,6 +95,18 @@ async fn read(
             HistoryChoice::Generated { seed } => {
                 let (events, labels) = (options.generate)(seed)?;
                 (format!("generated (seed {seed})"), Workbench::of_events(events, GENERATED)?, labels)
+            }
+            HistoryChoice::Records { inputs, stream } => {
+                let inputs: Vec<String> = inputs.iter().map(|input| from_root(&own, input)).collect();
+                let (pack, _) = Pack::load_without_rules(&options.repo.sql())?;
+                let declared = pack.streams.iter().map(|file| &file.declaration).find(|known| known.name == stream);
+                let declared = declared.with_context(|| {
+                    format!("there is no stream `{stream}`\n  hint: a stream is declared in sql/streams/{stream}.toml")
+                })?;
+                let connect = async || (options.connect)().await;
+                let bench = runtime.block_on(Workbench::read_records(&inputs, declared, &connect, counted))?;
+                let shown: Vec<String> = inputs.iter().map(|input| relative(&options.repo, input.as_ref())).collect();
+                (format!("{} as {stream}", shown.join(", ")), bench, Vec::new())
             }
             HistoryChoice::Inputs(inputs) => {
                 let inputs: Vec<String> = inputs.iter().map(|input| from_root(&own, input)).collect();
