@@ -43,7 +43,7 @@ whole_stack() {
 }
 # Always the whole workspace: cargo compiles DataFusion again for every other set of packages. The tests that run real
 # binaries want the machine to themselves and come last.
-step "unit, snapshot and property tests" cargo test --workspace --locked --lib --bins
+step "unit, snapshot and property tests" cargo test --workspace --locked --no-fail-fast --lib --bins
 step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
 step "patches of the local emulator" timeout 120 scripts/local-aws.sh check
