@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use weir_project::{Repo, files::write_new, library};
+use weir_rules::Pack;
 
 /// Copies a rule of Weir's library into the project, with its tests and its section of the runbook
 ///
@@ -39,8 +40,21 @@ pub(crate) fn run(command: &AddCommand) -> Result<()> {
         eprintln!("wrote {}", path.strip_prefix(&here).unwrap_or(&path).display());
     }
     eprintln!("what to do when it alerts: {RUNBOOKS}#{name}");
+    if let Some(stream) = stream_with_metrics(&repo) {
+        eprintln!(
+            "it reads Weir's own events; on the metrics of `{stream}`: [rules.{name}] stream = \"{stream}\" in sql/environments/{}.toml",
+            repo.manifest().environment
+        );
+    }
     eprintln!("next: weir check; weir test {name}; weir backtest --rules {name} --input FILE --plot plot.svg");
     Ok(())
+}
+
+/// The first declared stream whose metrics a rule of the library can read.
+fn stream_with_metrics(repo: &Repo) -> Option<String> {
+    // What is wrong with a stream's file is for `weir check` to say.
+    let (pack, _) = Pack::load_without_rules(&repo.sql()).ok()?;
+    pack.streams.into_iter().map(|file| file.declaration).find(|stream| !stream.metrics.is_empty()).map(|s| s.name)
 }
 
 fn add_section(root: &Path, section: &library::Section) -> Result<()> {
