@@ -38,6 +38,14 @@ fn a_stream_is_added_from_a_sample_and_shown_row_by_row() {
     assert!(text.contains("stream = \"iot-climate\"") && text.matches("[[sample]]").count() == 2, "{text}");
     assert!(bad(&root, &["streams", "add", "climate", "--from", &climate], 1).contains("--overwrite"));
     good(&root, &["streams", "add", "climate", "--from", &climate, "--overwrite"]);
+    // No name leads out of the folder, or to a file that the project then refuses.
+    let files = || fs::read_dir(root.join("sql/streams")).unwrap().count();
+    let before = files();
+    for name in ["../climate", "a b", "events", "Climate", ""] {
+        let said = bad(&root, &["streams", "add", name, "--from", &climate], 1);
+        assert!(said.contains("is no stream's name") || said.contains("sql/streams/"), "{name}: {said}");
+    }
+    assert!(!root.join("sql/climate.toml").exists() && files() == before);
 
     let output = run(&root, &["rows", "climate", "--input", &climate, "--json"]);
     assert_eq!(output.status.code(), Some(3));

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use weir_project::Repo;
+use weir_project::{Repo, compile::joined};
 use weir_records::{Next, Raw, Report, Shape};
+use weir_rules::StreamFile;
 use weir_stream::{
     Declaration, Decoder, Record, Row, Rows, Tally,
     infer::{self, Proposal},
@@ -77,6 +78,13 @@ pub(crate) struct Prepared {
 
 pub(super) async fn run(command: AddCommand) -> Result<()> {
     let repo = Repo::find()?;
+    // The name becomes a file's: nothing is written outside of the folder of streams.
+    if !command.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        bail!(
+            "`{}` is no stream's name\n  hint: lower case letters, digits and `_`, a letter first: rules say FROM it",
+            command.name
+        );
+    }
     let file = declared::folder(&repo).join(format!("{}.toml", command.name));
     let shown = declared::near(&file);
     if file.exists() && !command.overwrite {
@@ -87,6 +95,8 @@ pub(super) async fn run(command: AddCommand) -> Result<()> {
         );
     }
     let prepared = prepare(&command).await?;
+    // What a project refuses to read is not written: a name of Weir's own, above all.
+    StreamFile::parse(&file, &prepared.toml).map_err(joined)?;
     write(&file, &prepared.toml)?;
     prepared.said.iter().for_each(|line| eprintln!("{line}"));
     eprintln!("wrote {}", shown.display());
