@@ -5,6 +5,9 @@
 
 #![allow(clippy::print_stderr, reason = "progress and notes are told on standard error")]
 
+#[macro_use]
+extern crate weir_terminal;
+
 mod compare;
 mod cost;
 pub mod data;

@@ -6,6 +6,9 @@
     reason = "a command line talks: data to stdout, all else to stderr"
 )]
 
+#[macro_use]
+extern crate weir_terminal;
+
 mod columns;
 mod commands;
 mod help;

@@ -7,6 +7,9 @@
     reason = "the commands of this crate talk: data to stdout, all else to stderr"
 )]
 
+#[macro_use]
+extern crate weir_terminal;
+
 mod aws_cli;
 mod deploy_command;
 mod infrastructure;

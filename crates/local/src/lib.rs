@@ -6,6 +6,9 @@
     reason = "what is being done is told on standard error, how a stack or a demo did on standard output"
 )]
 
+#[macro_use]
+extern crate weir_terminal;
+
 pub mod demo;
 mod emulator;
 mod engine;

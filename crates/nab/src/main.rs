@@ -7,6 +7,9 @@
     reason = "a command line talks: data to stdout, all else to stderr"
 )]
 
+#[macro_use]
+extern crate weir_terminal;
+
 mod corpus;
 mod published;
 mod replay;

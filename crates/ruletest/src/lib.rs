@@ -5,6 +5,9 @@
 
 #![allow(clippy::print_stderr, reason = "what takes long is told on standard error")]
 
+#[macro_use]
+extern crate weir_terminal;
+
 mod arroyo;
 mod case;
 mod diff;

@@ -1,10 +1,12 @@
 //! Rules of the library in a project.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::{Value, json};
 
-use crate::common::{bad, good, project};
+use weir_tests::weir as command;
+
+use crate::common::{bad, err, good, project};
 
 #[test]
 fn rules_of_the_library_are_added_and_listed() {
@@ -39,4 +41,22 @@ fn rules_of_the_library_are_added_and_listed() {
     let (table, _) = good(&root, &["list"]);
     assert!(table.lines().any(|line| line.starts_with("zscore ") && line.contains(" differs ")), "{table}");
     assert!(good(&root, &["list", "--library"]).0.lines().count() > 20);
+}
+
+/// A reader that stops is no fault, and an answer that cannot be written is one; neither is a panic.
+#[test]
+fn what_cannot_be_written_ends_in_no_panic() {
+    let (_folder, root) = project("iot");
+    let weir = |stdout: Stdio| {
+        let arguments = ["list", "--library"];
+        command(&arguments).current_dir(&root).stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = weir(writer.into());
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = weir(full.into());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).starts_with("error: standard output: "), "{}", err(&output));
 }
