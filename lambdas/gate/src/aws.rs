@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::{
-    Client,
-    operation::put_records::PutRecordsOutput,
-    primitives::Blob,
-    types::{PutRecordsRequestEntry, ShardFilter, ShardFilterType},
+    Client, operation::put_records::PutRecordsOutput, primitives::Blob, types::PutRecordsRequestEntry,
 };
 use aws_types::SdkConfig;
 use futures::{StreamExt as _, stream};
-use weir_lambda::fault::{class, fault};
+use weir_lambda::{
+    fault::{class, fault},
+    shards,
+};
 
 use crate::ports::{Fault, PlainStream, Put};
 
@@ -65,28 +65,7 @@ impl PlainStream for KinesisPlainStream {
     }
 
     async fn open_shards(&self) -> Result<Vec<String>, Fault> {
-        let filter = ShardFilter::builder().r#type(ShardFilterType::AtLatest).build();
-        let filter = filter.map_err(|e| Fault::Configuration(e.to_string()))?;
-        let (mut keys, mut token) = (Vec::new(), None);
-        loop {
-            let call = self.client.list_shards();
-            // A page's token stands for the name and the filter.
-            let call = match token.take() {
-                Some(token) => call.next_token(token),
-                None => call.stream_name(&self.name).shard_filter(filter.clone()),
-            };
-            let page = call.send().await.map_err(|error| fault(&error))?;
-            for shard in page.shards() {
-                let open = shard.sequence_number_range().is_none_or(|range| range.ending_sequence_number().is_none());
-                if open && let Some(range) = shard.hash_key_range() {
-                    keys.push(range.starting_hash_key().to_owned());
-                }
-            }
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(keys);
-            }
-        }
+        shards::open_shards(&self.client, &self.name).await.map_err(|error| fault(&error))
     }
 }
 

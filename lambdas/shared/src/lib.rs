@@ -9,6 +9,7 @@ pub mod ports;
 pub mod quarantine;
 pub mod retry;
 mod sdk;
+pub mod shards;
 pub mod sqs;
 
 pub use env::{ConfigError, Env};

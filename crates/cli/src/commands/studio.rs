@@ -17,6 +17,7 @@ use crate::{
         explain::version,
         generate::{GenerateOptions, SEED},
         quarantine, silence,
+        streams::declared,
     },
     target::{DeployedTarget, Names},
 };
@@ -76,6 +77,10 @@ pub(crate) async fn run(command: StudioCommand) -> Result<()> {
 }
 
 fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
+    // A page that opens and then says so is a page too late.
+    if let Some(stream) = &command.stream {
+        declared(&repo, stream)?;
+    }
     let StudioCommand { input, stream, labels, columns, parameters_of, port, open, target, .. } = command;
     let named = target.environment().map(str::to_owned);
     let name = match (target.stack(), &named) {
