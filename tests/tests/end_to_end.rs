@@ -226,7 +226,8 @@ fn an_interrupted_demo_cleans_up() {
     let port = free_port();
     let mut demo = weir(&["demo", "--stack", "e2e-int", "--port", &port]).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpListener::bind(format!("127.0.0.1:{port}")).is_ok() {
+    // A connection, as binding the port would take it from the emulator.
+    while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
         assert!(Instant::now() < deadline, "the emulator did not start");
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -4,6 +4,8 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +16,12 @@ use nix::{
 use tokio::process::{Child, Command};
 
 use super::record::{GRACE, ProcessRecord};
+
+/// How long a dropped process is waited for after its SIGKILL: what it held, a port above all, is free only when it is gone.
+/// The kernel needs milliseconds; what waits for a device needs longer and is left to it.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+/// The pause between two looks at a process that was killed.
+const KILL_POLL: Duration = Duration::from_millis(5);
 
 /// A child that ends with this value.
 #[derive(Debug)]
@@ -87,8 +95,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.detached {
-            let _ = killpg(Pid::from_raw(self.record.pid), Signal::SIGKILL);
+        if self.detached {
+            return;
+        }
+        let _ = killpg(Pid::from_raw(self.record.pid), Signal::SIGKILL);
+        let deadline = Instant::now() + KILL_WAIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(KILL_POLL);
         }
     }
 }
