@@ -20,6 +20,7 @@ mod score;
 mod starved;
 #[cfg(test)]
 mod tests;
+mod watched;
 pub mod workbench;
 
 use std::{

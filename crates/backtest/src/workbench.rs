@@ -4,14 +4,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use weir_anomaly::{Anomaly, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::{DecodedRows, RunOptions, Stats};
@@ -33,46 +30,14 @@ use crate::{
     score::Alert,
 };
 
+pub use crate::watched::Watched;
+
 /// How often the page hears how far an evaluation is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Somebody waits for an evaluation: it takes the cores that there are, up to so many.
 const PARALLELISM_MOST: usize = 8;
 /// So many series' readings are kept beside the history: those that were looked at.
 const SERIES_KEPT: usize = 256;
-
-/// A reading that somebody follows from elsewhere, and may end.
-#[derive(Debug, Default)]
-pub struct Watched {
-    events: AtomicUsize,
-    records: AtomicUsize,
-    ended: AtomicBool,
-}
-
-impl Watched {
-    /// How many events were read so far.
-    #[must_use]
-    pub fn events(&self) -> usize {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// How many records were looked at so far, those among them that are no events.
-    #[must_use]
-    pub fn records(&self) -> usize {
-        self.records.load(Ordering::Relaxed)
-    }
-
-    /// Ends the reading at the next record, with an error.
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-    }
-
-    /// After a record.
-    pub(crate) fn look(&self, events: usize) -> Result<()> {
-        self.events.store(events, Ordering::Relaxed);
-        self.records.fetch_add(1, Ordering::Relaxed);
-        if self.ended.load(Ordering::Relaxed) { Err(anyhow!("the reading was ended")) } else { Ok(()) }
-    }
-}
 
 /// History, and what is known of it. Cloning it shares it.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use weir_records::{Next, Shape};
 use super::{Progress, notes};
 use crate::{
     history::{Builder, History, declared::Reader},
-    workbench::Watched,
+    watched::Watched,
 };
 
 /// Reads every input, up to a time, and says on standard error what a person should know of it.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     data::read::{self, Columns, Found, Maker, Outcome},
-    workbench::Watched,
+    watched::Watched,
 };
 use notes::Files;
 

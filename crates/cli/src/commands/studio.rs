@@ -85,13 +85,13 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
     }
     let StudioCommand { input, stream, labels, columns, parameters_of, port, open, target, .. } = command;
     let named = target.environment().map(str::to_owned);
-    let environment = match (&parameters_of, &named) {
-        (Some(name), _) => check_environment(&repo, name, "--parameters-of").map(|()| name.clone())?,
-        (None, Some(name)) => check_environment(&repo, name, "--parameters-of").map(|()| name.clone())?,
-        (None, None) => {
-            let name = repo.manifest().environment.clone();
-            check_environment(&repo, &name, "environment = in weir.toml, or --parameters-of,")?;
-            name
+    // An environment that is not there would be one of defaults on the page.
+    let environment = match parameters_of.as_ref().or(named.as_ref()) {
+        Some(name) => check_environment(&repo, name, "--parameters-of").map(|()| name.clone())?,
+        None => {
+            let own = repo.manifest().environment.clone();
+            check_environment(&repo, &own, "--parameters-of").context("the project's own environment")?;
+            own
         }
     };
     let name = match (target.stack(), &named) {
