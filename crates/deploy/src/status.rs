@@ -4,14 +4,21 @@ use anyhow::Result;
 use weir_cloud::now_millis;
 use weir_project::Repo;
 
-use super::{place::PlaceOptions, render};
+use super::{
+    embedded,
+    place::{PlaceOptions, Reached},
+    render,
+};
 
 /// Prints how the deployed pipelines do; whether all of them do their work.
 ///
 /// # Errors
-/// When Arroyo, or the record of deployments, cannot be asked.
+/// When the engine, or the record of deployments, cannot be asked.
 pub async fn print(repo: &Repo, options: &PlaceOptions, json: bool) -> Result<bool> {
-    let place = options.connect(repo).await?;
+    let place = match options.reach(repo).await? {
+        Reached::Arroyo(place) => place,
+        Reached::Embedded(service) => return embedded::print(&service, json).await,
+    };
     let now = u64::try_from(now_millis()).unwrap_or_default() * 1000;
     let mut all = weir_arroyo::status::status(&place.client, &place.environment, now).await?;
     if let Some(open) = place.open_shards().await? {

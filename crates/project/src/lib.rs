@@ -17,7 +17,7 @@ mod version;
 
 pub use check::in_rule_file;
 pub use compile::EnvironmentOptions;
-pub use embedded::{Output, Planned, Poison, rule_errors};
+pub use embedded::{Output, Planned, Poison, check_program, rule_errors};
 pub use engine::EngineKind;
 pub use manifest::Manifest;
 pub use repo::Repo;
