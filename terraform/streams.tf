@@ -12,7 +12,7 @@ locals {
       )
       name = stream.create ? "${var.name_prefix}-${name}" : reverse(split("/", stream.arn))[0]
       # The embedded engine unpacks by itself.
-      gated = stream.gate != null && (var.arroyo_enabled || try(stream.gate.always, false))
+      gated = stream.gate != null && (local.arroyo || try(stream.gate.always, false))
     })
   }
 
@@ -52,6 +52,9 @@ locals {
   read_keys = distinct(compact([
     for name, stream in local.streams : stream.gated || stream.create ? null : local.stream_options[name].kms_key_arn
   ]))
+
+  # Of the streams themselves, whoever reads them.
+  declared_keys = distinct(compact([for name, stream in local.streams : stream.create ? null : local.stream_options[name].kms_key_arn]))
 
   # Where Weir may write: its own, and what a stream's file declares `heartbeat = true`.
   heartbeat_keys = distinct(compact([

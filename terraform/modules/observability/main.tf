@@ -194,6 +194,7 @@ locals {
         threshold  = 2147483648, above = false, missing = "notBreaching", period = 300, periods = 2
       }
     } : key => alarm if var.arroyo != null && !try(var.arroyo.database_is_cluster, false) },
+    local.engine_alarms,
     local.stream_alarms,
   )
 
@@ -346,14 +347,14 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html
 locals {
   symptoms = setunion(
-    setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "probe-missing", "probe-slow"])),
+    setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "engine-checkpoint-age", "engine-lag", "probe-missing", "probe-slow"])),
     local.stream_symptoms,
   )
   # By their runbooks alone: of many streams the names would not fit into a description.
   stream_symptoms = toset(flatten([for name, stream in var.streams : concat(["stream-${name}-behind"], stream.gate == null ? [] : ["gate-${name}-behind"])]))
   causes = setunion(
     setintersection(toset(keys(local.alarms)), toset([
-      "alerter-errors", "alerter-iterator-age", "alerter-throttles", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
+      "alerter-errors", "alerter-iterator-age", "alerter-throttles", "engine-fails", "engine-fenced", "engine-stopped", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
     ])),
     toset(flatten([for name, stream in var.streams : stream.gate == null ? [] : ["gate-${name}-errors", "gate-${name}-refused", "gate-${name}-throttles"]])),
   )
