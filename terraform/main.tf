@@ -1,6 +1,8 @@
 module "streams" {
   source = "./modules/streams"
 
+  deletion_protection = var.deletion_protection
+
   encrypted   = !local.emulated
   kms_key_arn = local.kms_key_arn
   mode        = var.stream_mode
@@ -93,7 +95,7 @@ module "heartbeat" {
     WEIR_TABLE_NAME     = module.store.table_name
     }, length(local.heartbeat_streams) == 0 ? {} : {
     WEIR_HEARTBEAT_STREAMS = join(",", values(local.heartbeat_streams))
-    }, var.arroyo_enabled ? {
+    }, local.arroyo ? {
     WEIR_ARROYO_API_KEY_SECRET = module.arroyo_secrets["api-key"].name
     WEIR_ARROYO_API_URL        = module.arroyo[0].api_url
   } : {})
@@ -111,12 +113,13 @@ module "heartbeat" {
       resources = [module.store.table_arn]
     }
     }, length(local.heartbeat_keys) == 0 ? {} : {
-    # Keys of streams that exist and take heartbeats.
+    # Keys of streams that exist and take heartbeats. To put needs no more:
+    # https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html
     UseStreamKeys = {
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      actions   = ["kms:GenerateDataKey"]
       resources = local.heartbeat_keys
     }
-    }, var.arroyo_enabled ? {
+    }, local.arroyo ? {
     # How often a failed pipeline was restarted this hour.
     CountRestarts = {
       actions   = ["dynamodb:UpdateItem"]
@@ -134,7 +137,7 @@ module "heartbeat" {
   schedules_enabled = var.schedules_enabled
 
   # Arroyo's API listens inside the VPC only.
-  vpc = var.arroyo_enabled ? {
+  vpc = local.arroyo ? {
     security_group_ids = [module.arroyo[0].client_security_group_id]
     subnet_ids         = local.network.subnet_ids
   } : null
@@ -147,7 +150,7 @@ module "observability" {
   alerter_dlq_name      = module.alerts.alerter_dlq_name
   alerter_function_name = module.alerts.alerter_function_name
   anomalies_stream_name = module.streams.names["anomalies"]
-  arroyo = var.arroyo_enabled ? {
+  arroyo = local.arroyo ? {
     checkpoint_metrics   = module.arroyo[0].checkpoint_metrics
     cluster_name         = module.arroyo[0].cluster_name
     control_service_name = module.arroyo[0].control_service_name
@@ -157,9 +160,11 @@ module "observability" {
   } : null
   budget                  = var.budget
   checkpoint_age_seconds  = var.alarm_checkpoint_age_seconds
-  embedded_pipeline       = var.embedded_pipeline
+  embedded_pipeline       = local.embedded_pipeline
+  engine                  = local.embedded ? { cluster_name = module.engine[0].cluster_name, service_name = module.engine[0].service_name } : null
   events_stream_name      = module.streams.names["events"]
   heartbeat_function_name = module.heartbeat.function_name
+  heartbeats_of_streams   = length(local.heartbeat_streams) > 0
   iterator_age_seconds    = var.alarm_iterator_age_seconds
   kms_key_arn             = local.kms_key_arn
   name_prefix             = var.name_prefix
@@ -171,6 +176,7 @@ module "observability" {
   streams = {
     for name, stream in local.streams : name => {
       created     = stream.create
+      near        = stream.near
       gate        = stream.gated ? { dlq_name = module.gate[name].dlq_name, function_name = module.gate[name].function_name, plain_stream_name = module.streams.names["${name}-plain"] } : null
       stream_name = stream.name
     }

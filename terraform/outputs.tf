@@ -35,7 +35,7 @@ output "anomalies_stream_name" {
 
 output "arroyo_api_key_secret" {
   description = "Name of the secret with Arroyo's API key, or null without Arroyo."
-  value       = var.arroyo_enabled ? module.arroyo_secrets["api-key"].name : null
+  value       = local.arroyo ? module.arroyo_secrets["api-key"].name : null
 }
 
 output "arroyo_api_url" {
@@ -81,6 +81,26 @@ output "dashboard_name" {
 output "endpoint_url" {
   description = "Endpoint of the local emulator, or null on AWS."
   value       = var.endpoint_url
+}
+
+output "engine_bucket" {
+  description = "Bucket of the embedded engine's programs and state, or null where another engine runs the rules."
+  value       = one(module.engine[*].bucket)
+}
+
+output "engine_cluster_name" {
+  description = "Name of the embedded engine's ECS cluster, or null."
+  value       = one(module.engine[*].cluster_name)
+}
+
+output "engine_container_definitions" {
+  description = "What the embedded engine's task runs, as JSON, or null."
+  value       = one(module.engine[*].container_definitions)
+}
+
+output "engine_service_name" {
+  description = "Name of the embedded engine's ECS service, or null."
+  value       = one(module.engine[*].service_name)
 }
 
 output "event_source_mapping_id" {
@@ -134,7 +154,7 @@ output "region" {
 }
 
 output "streams" {
-  description = "The declared streams, by name: the stream, whether it is Weir's own, what the engine reads in its place when it passes a gate, and the gate."
+  description = "The declared streams, by name: the stream, whether it is Weir's own, what the engine reads in its place when it passes a gate, the gate, and whether alarms here watch its reader (CloudWatch keeps the metrics of a stream in its own account and region)."
   value = {
     for name, stream in local.streams : name => {
       arn               = local.stream_arns[name]
@@ -143,6 +163,7 @@ output "streams" {
       own               = stream.create
       plain_stream_name = stream.gated ? module.streams.names["${name}-plain"] : null
       stream_name       = stream.name
+      watched           = stream.gated || stream.near
     }
   }
 }

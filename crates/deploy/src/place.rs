@@ -1,4 +1,4 @@
-//! Where to deploy to: the stack's outputs, a way to Arroyo's API, and the ledger that belongs to them.
+//! Where to deploy to: the stack's outputs, a way to its engine, and the ledger that belongs to them.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,7 +7,9 @@ use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
 use weir_project::Repo;
 
-use super::{aws_cli, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel};
+use super::{
+    aws_cli, embedded::Service, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel,
+};
 
 /// Which cluster.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -24,6 +26,15 @@ pub struct PlaceOptions {
     /// What `terraform output -json` wrote; Terraform is asked without it, unless --url is given and nothing was deployed from here
     #[arg(long, env = "WEIR_OUTPUTS", value_name = "FILE")]
     outputs: Option<PathBuf>,
+}
+
+/// The engine of a stack.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// An Arroyo cluster that answers.
+    Arroyo(Box<Place>),
+    /// The embedded engine's service, whose bucket is known; its task may be anywhere, or nowhere.
+    Embedded(Box<Service>),
 }
 
 /// A cluster that answers.
@@ -71,13 +82,26 @@ impl PlaceOptions {
         self.url.is_some()
     }
 
-    /// Finds the cluster, opens what is needed to reach it, and asks whether it answers.
-    pub(crate) async fn connect(&self, repo: &Repo) -> Result<Place> {
+    /// Finds the stack's engine, and opens what is needed to reach it.
+    pub(crate) async fn reach(&self, repo: &Repo) -> Result<Reached> {
         let outputs = self.outputs(repo).await?;
-        self.connect_to(repo, outputs).await
+        match self.service(repo, &outputs).await? {
+            Some(service) => Ok(Reached::Embedded(Box::new(service))),
+            None => Ok(Reached::Arroyo(Box::new(self.connect_to(repo, outputs).await?))),
+        }
     }
 
-    /// The same, of a stack whose outputs are known.
+    /// The embedded engine's service, where the stack has one and no Arroyo is named.
+    pub(crate) async fn service(&self, repo: &Repo, outputs: &StackOutputs) -> Result<Option<Service>> {
+        if self.url.is_some() || outputs.get("engine_bucket").is_none() {
+            return Ok(None);
+        }
+        let clients = outputs.clients().await.map(Arc::new).context("the stack's outputs name no region")?;
+        let ledger = ledger(repo, Some(&clients), outputs);
+        Service::open(self.environment.clone(), ledger, outputs.clone(), clients).await.map(Some)
+    }
+
+    /// Finds the cluster of a stack whose outputs are known, opens what is needed to reach it, and asks whether it answers.
     pub(crate) async fn connect_to(&self, repo: &Repo, outputs: StackOutputs) -> Result<Place> {
         let clients = outputs.clients().await.map(Arc::new);
         let ledger = ledger(repo, clients.as_ref(), &outputs);

@@ -66,6 +66,20 @@ variable "embedded_pipeline" {
   }
 }
 
+variable "engine" {
+  description = "The embedded engine's service to watch, which writes metrics as embedded_pipeline; null when there is none."
+  type = object({
+    cluster_name = string
+    service_name = string
+  })
+  default = null
+
+  validation {
+    condition     = var.engine == null || var.embedded_pipeline != null
+    error_message = "engine needs embedded_pipeline, the name under which its metrics are written."
+  }
+}
+
 variable "events_stream_name" {
   description = "Name of the events stream."
   type        = string
@@ -75,6 +89,13 @@ variable "events_stream_name" {
 variable "heartbeat_function_name" {
   description = "Name of the heartbeat."
   type        = string
+  nullable    = false
+}
+
+variable "heartbeats_of_streams" {
+  description = "The heartbeat has declared streams to beat, too."
+  type        = bool
+  default     = false
   nullable    = false
 }
 
@@ -152,7 +173,7 @@ variable "runbook_url" {
 }
 
 variable "streams" {
-  description = "The declared streams, by name: whether Weir made it, its gate and what that writes, and the stream's own name."
+  description = "The declared streams, by name: whether Weir made it, its gate and what that writes, whether it is of this account and region (metrics are kept where the stream is), and the stream's own name."
   type = map(object({
     created = optional(bool, false)
     gate = optional(object({
@@ -160,6 +181,7 @@ variable "streams" {
       function_name     = string
       plain_stream_name = string
     }))
+    near        = optional(bool, true)
     stream_name = string
   }))
   default  = {}
