@@ -65,22 +65,16 @@ fn found(name: &str) -> PathBuf {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file()).expect(name)
 }
 
-fn files(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.insert(path).then_some(()).unwrap() }
-    }
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { BTreeSet::from([path]) }).collect()
 }
 
 #[test]
 fn a_project_is_begun_tested_replayed_and_its_alerts_counted() {
     let alone = Alone::new();
     let folder = alone.0.path();
-    let before = {
-        let mut found = BTreeSet::new();
-        files(&alone.installed(), &mut found);
-        found
-    };
+    let before = files(&alone.installed());
     alone.good(folder, &["init", "plant"]);
     let plant = folder.join("plant");
     alone.good(&plant, &["add", "static_threshold"]);
@@ -100,11 +94,7 @@ fn a_project_is_begun_tested_replayed_and_its_alerts_counted() {
     assert_eq!(row["anomalies"], row["stored"]);
     assert_eq!(report["quarantined"], report["poison"], "its own stream is not written to: {told}");
 
-    let after = {
-        let mut found = BTreeSet::new();
-        files(&alone.installed(), &mut found);
-        found
-    };
+    let after = files(&alone.installed());
     assert_eq!(before, after, "what may belong to another is not written to");
     assert!(clean(&alone.installed(), "sha256sum --quiet --check SHA256SUMS").status.success());
 }

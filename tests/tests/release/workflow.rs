@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
@@ -219,5 +219,5 @@ fn what_is_not_set_is_told() {
     assert!(releases.is_some());
     let outputs = runner.run("rules", "push");
     assert_eq!(outputs.len(), 1, "a download that fails is the end");
-    assert!(!Path::new(&runner.file("home/.local/bin/weir")).exists());
+    assert!(!runner.file("home/.local/bin/weir").exists());
 }

@@ -82,9 +82,9 @@ fn variables(name: &str) -> String {
         for line in body.lines() {
             in_validation |= line.starts_with("  validation {");
             if !in_validation {
-                let is_default = variable == "name_prefix" && line.trim_start().starts_with("default ");
-                let own = || line.split_once('=').map(|(key, _)| format!("{key}= \"{name}\""));
-                kept.push(Some(()).filter(|()| is_default).and_then(|()| own()).unwrap_or_else(|| line.to_owned()));
+                let key = line.split_once('=').map(|(key, _)| key).filter(|key| key.trim() == "default");
+                let key = key.filter(|_| variable == "name_prefix");
+                kept.push(key.map_or_else(|| line.to_owned(), |key| format!("{key}= \"{name}\"")));
             }
             in_validation &= line != "  }";
         }
