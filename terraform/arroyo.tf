@@ -1,4 +1,4 @@
-# Arroyo and the network it lives in: `arroyo_enabled`.
+# Arroyo and the network it lives in: `arroyo_enabled`, with `engine = "arroyo"`.
 
 locals {
   secret_names = { api-key = "Key of Arroyo's API and UI.", database = "Password of Arroyo's catalogue." }
@@ -7,7 +7,7 @@ locals {
   arroyo_image = coalesce(var.arroyo_image, "ghcr.io/arroyosystems/arroyo${var.arroyo_udfs_enabled ? "-full" : ""}:0.15.0")
 
   # A VPC of one's own brings its own way out. Nothing is known of it here.
-  network = !var.arroyo_enabled ? null : var.existing_network != null ? {
+  network = !local.arroyo ? null : var.existing_network != null ? {
     egress_cidrs        = ["0.0.0.0/0"]
     egress_prefix_lists = {}
     subnet_ids          = var.existing_network.private_subnet_ids
@@ -22,7 +22,7 @@ locals {
 
 module "network" {
   source = "./modules/network"
-  count  = var.arroyo_enabled && var.existing_network == null ? 1 : 0
+  count  = local.arroyo && var.existing_network == null ? 1 : 0
 
   availability_zones = var.availability_zones
   cidr               = var.network_cidr
@@ -37,7 +37,7 @@ module "network" {
 
 module "arroyo_secrets" {
   source   = "./modules/secret"
-  for_each = var.arroyo_enabled ? local.secret_names : {}
+  for_each = local.arroyo ? local.secret_names : {}
 
   description          = each.value
   kms_key_arn          = local.kms_key_arn
@@ -48,7 +48,7 @@ module "arroyo_secrets" {
 
 module "arroyo" {
   source = "./modules/arroyo"
-  count  = var.arroyo_enabled ? 1 : 0
+  count  = local.arroyo ? 1 : 0
 
   allowed_restarts             = var.arroyo_allowed_restarts
   anomalies_stream_arn         = module.streams.arns["anomalies"]

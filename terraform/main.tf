@@ -47,7 +47,7 @@ module "alerts" {
       WEIR_RETENTION_DAYS        = tostring(var.retention_days)
       WEIR_SEVERITY_FLOOR        = var.severity_floor
       WEIR_STORM_CAP             = tostring(var.storm_cap)
-    })
+    }, var.page_url == null ? {} : { WEIR_PAGE_URL = var.page_url })
   }
   anomalies_stream_arn = module.streams.arns["anomalies"]
   deletion_protection  = var.deletion_protection
@@ -95,7 +95,7 @@ module "heartbeat" {
     WEIR_TABLE_NAME     = module.store.table_name
     }, length(local.heartbeat_streams) == 0 ? {} : {
     WEIR_HEARTBEAT_STREAMS = join(",", values(local.heartbeat_streams))
-    }, var.arroyo_enabled ? {
+    }, local.arroyo ? {
     WEIR_ARROYO_API_KEY_SECRET = module.arroyo_secrets["api-key"].name
     WEIR_ARROYO_API_URL        = module.arroyo[0].api_url
   } : {})
@@ -119,7 +119,7 @@ module "heartbeat" {
       actions   = ["kms:GenerateDataKey"]
       resources = local.heartbeat_keys
     }
-    }, var.arroyo_enabled ? {
+    }, local.arroyo ? {
     # How often a failed pipeline was restarted this hour.
     CountRestarts = {
       actions   = ["dynamodb:UpdateItem"]
@@ -137,7 +137,7 @@ module "heartbeat" {
   schedules_enabled = var.schedules_enabled
 
   # Arroyo's API listens inside the VPC only.
-  vpc = var.arroyo_enabled ? {
+  vpc = local.arroyo ? {
     security_group_ids = [module.arroyo[0].client_security_group_id]
     subnet_ids         = local.network.subnet_ids
   } : null
@@ -150,7 +150,7 @@ module "observability" {
   alerter_dlq_name      = module.alerts.alerter_dlq_name
   alerter_function_name = module.alerts.alerter_function_name
   anomalies_stream_name = module.streams.names["anomalies"]
-  arroyo = var.arroyo_enabled ? {
+  arroyo = local.arroyo ? {
     checkpoint_metrics   = module.arroyo[0].checkpoint_metrics
     cluster_name         = module.arroyo[0].cluster_name
     control_service_name = module.arroyo[0].control_service_name
@@ -160,7 +160,8 @@ module "observability" {
   } : null
   budget                  = var.budget
   checkpoint_age_seconds  = var.alarm_checkpoint_age_seconds
-  embedded_pipeline       = var.embedded_pipeline
+  embedded_pipeline       = local.embedded_pipeline
+  engine                  = local.embedded ? { cluster_name = module.engine[0].cluster_name, service_name = module.engine[0].service_name } : null
   events_stream_name      = module.streams.names["events"]
   heartbeat_function_name = module.heartbeat.function_name
   heartbeats_of_streams   = length(local.heartbeat_streams) > 0

@@ -35,7 +35,7 @@ output "anomalies_stream_name" {
 
 output "arroyo_api_key_secret" {
   description = "Name of the secret with Arroyo's API key, or null without Arroyo."
-  value       = var.arroyo_enabled ? module.arroyo_secrets["api-key"].name : null
+  value       = local.arroyo ? module.arroyo_secrets["api-key"].name : null
 }
 
 output "arroyo_api_url" {
@@ -81,6 +81,26 @@ output "dashboard_name" {
 output "endpoint_url" {
   description = "Endpoint of the local emulator, or null on AWS."
   value       = var.endpoint_url
+}
+
+output "engine_bucket" {
+  description = "Bucket of the embedded engine's programs and state, or null where another engine runs the rules."
+  value       = one(module.engine[*].bucket)
+}
+
+output "engine_cluster_name" {
+  description = "Name of the embedded engine's ECS cluster, or null."
+  value       = one(module.engine[*].cluster_name)
+}
+
+output "engine_container_definitions" {
+  description = "What the embedded engine's task runs, as JSON, or null."
+  value       = one(module.engine[*].container_definitions)
+}
+
+output "engine_service_name" {
+  description = "Name of the embedded engine's ECS service, or null."
+  value       = one(module.engine[*].service_name)
 }
 
 output "event_source_mapping_id" {

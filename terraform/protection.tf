@@ -19,6 +19,7 @@ resource "terraform_data" "deletion_protection" {
     module.alerts,
     module.arroyo,
     module.arroyo_secrets,
+    module.engine,
     module.gate,
     module.heartbeat,
     module.network,

@@ -14,7 +14,7 @@ locals {
       # CloudWatch keeps a stream's metrics in the stream's own account and region.
       near = !startswith(coalesce(stream.arn, "-"), "arn:") || startswith(coalesce(stream.arn, "-"), "arn:${data.aws_partition.current.partition}:kinesis:${var.region}:${data.aws_caller_identity.current.account_id}:")
       # The embedded engine unpacks by itself.
-      gated = stream.gate != null && (var.arroyo_enabled || try(stream.gate.always, false))
+      gated = stream.gate != null && (local.arroyo || try(stream.gate.always, false))
     })
   }
 
@@ -54,6 +54,9 @@ locals {
   read_keys = distinct(compact([
     for name, stream in local.streams : stream.gated || stream.create ? null : local.stream_options[name].kms_key_arn
   ]))
+
+  # Of the streams themselves, whoever reads them.
+  declared_keys = distinct(compact([for name, stream in local.streams : stream.create ? null : local.stream_options[name].kms_key_arn]))
 
   # Where control records may be put: what a stream's file declares `heartbeat = true`.
   heartbeat_keys = distinct(compact([

@@ -201,7 +201,7 @@ variable "arroyo_database" {
 }
 
 variable "arroyo_enabled" {
-  description = "Stand up an Arroyo cluster. Without it, rules run on the embedded engine."
+  description = "Stand up an Arroyo cluster, where `engine` is arroyo. Without it, rules run where somebody starts the embedded engine."
   type        = bool
   default     = false
   nullable    = false
@@ -322,7 +322,7 @@ variable "deletion_protection" {
 }
 
 variable "embedded_pipeline" {
-  description = "Name under which the embedded engine writes its metrics to a log group of this account and region (`weir run --emf NAME`); null: it writes none, and no alarm watches it."
+  description = "Name under which the embedded engine writes its metrics to a log group of this account and region (`weir run --emf NAME`). Null: with `engine = \"embedded\"` name_prefix; else it writes none, and no alarm watches it."
   type        = string
   default     = null
 
@@ -357,8 +357,59 @@ variable "events_shard_count" {
   nullable    = false
 }
 
+variable "engine" {
+  description = "What runs the rules. arroyo: Arroyo's cluster, with arroyo_enabled. embedded: one Fargate task of Weir's own engine, without database, NAT gateway or API key; the settings of Arroyo's then change nothing. Going from one to the other keeps streams, table and alerts."
+  type        = string
+  default     = "arroyo"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arroyo", "embedded"], var.engine)
+    error_message = "engine is arroyo or embedded."
+  }
+}
+
+variable "engine_checkpoint_interval_seconds" {
+  description = "Time between the embedded engine's checkpoints: what a restart reads again, at most."
+  type        = number
+  default     = 10
+  nullable    = false
+}
+
+variable "engine_cpu" {
+  description = "CPU units of the embedded engine's task, 1024 to a core. docs/cost.md says what a core reads."
+  type        = number
+  default     = 256
+  nullable    = false
+}
+
+variable "engine_image" {
+  description = "Image of the embedded engine with its tag or digest, built from Containerfile for lambda_architecture: REGISTRY/NAME:TAG. Needed with engine = \"embedded\" on AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.engine != "embedded" || var.engine_image != null || var.endpoint_url != null
+    error_message = "engine = \"embedded\" needs engine_image: build it from Containerfile and push it where the task can pull it (docs/deploy.md)."
+  }
+}
+
+variable "engine_memory_mb" {
+  description = "Memory of the embedded engine's task in MiB. A program's state may take a quarter of what is left after 256: two run side by side at a takeover, each with a checkpoint being written."
+  type        = number
+  default     = 1024
+  nullable    = false
+}
+
+variable "engine_state_expiration_days" {
+  description = "Days that the state of an earlier program is kept, for a rollback to go on from."
+  type        = number
+  default     = 90
+  nullable    = false
+}
+
 variable "existing_network" {
-  description = "A VPC that exists, with private subnets in two zones that reach AWS; null makes one."
+  description = "A VPC that exists, with private subnets in two zones that reach AWS; null makes one. For the embedded engine one subnet is enough, and it must reach the registry of its image."
   type = object({
     private_subnet_ids = list(string)
     vpc_id             = string
@@ -501,7 +552,7 @@ variable "name_prefix" {
 }
 
 variable "network_cidr" {
-  description = "Address range of the network made for Arroyo."
+  description = "Address range of the network made for the engine."
   type        = string
   default     = "10.80.0.0/16"
   nullable    = false
@@ -519,6 +570,17 @@ variable "observability_enabled" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "page_url" {
+  description = "What an anomaly's id is put behind to make the link in its alert, such as http://127.0.0.1:8200/#view=history&anomaly= for `weir studio --port 8200`; without it, alerts have no link."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.page_url == null || can(regex("^https?://[!-~]{1,500}$", var.page_url))
+    error_message = "page_url begins with https:// or http:// and has no blanks."
+  }
 }
 
 variable "point_in_time_recovery" {
@@ -731,7 +793,7 @@ variable "stream_options" {
   }
 
   validation {
-    condition     = !var.arroyo_enabled || alltrue([for name, o in var.stream_options : !coalesce(o.on_demand, false) || try(var.streams[name].gate, null) != null])
+    condition     = !var.arroyo_enabled || var.engine == "embedded" || alltrue([for name, o in var.stream_options : !coalesce(o.on_demand, false) || try(var.streams[name].gate, null) != null])
     error_message = "Arroyo does not follow a stream whose shards come and go: on_demand needs a gate, or the embedded engine."
   }
 }
@@ -783,13 +845,13 @@ variable "streams" {
   # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html: mappings read streams of their own region; Arroyo and the
   # heartbeat know streams by their name.
   validation {
-    condition     = alltrue([for s in values(var.streams) : try(regex("^arn:[^:]+:kinesis:([^:]+):", s.arn)[0], var.region) == var.region || (!var.arroyo_enabled && !s.heartbeat && !try(s.gate.always, false))])
+    condition     = alltrue([for s in values(var.streams) : try(regex("^arn:[^:]+:kinesis:([^:]+):", s.arn)[0], var.region) == var.region || ((!var.arroyo_enabled || var.engine == "embedded") && !s.heartbeat && !try(s.gate.always, false))])
     error_message = "A stream that passes a gate, gets heartbeats or is read by Arroyo is in `region`."
   }
 
   # The function is NAME_PREFIX-gate-NAME, and a function's name has 55 characters at most.
   validation {
-    condition     = alltrue([for name, s in var.streams : s.gate == null || (!var.arroyo_enabled && !try(s.gate.always, false)) || length("${var.name_prefix}-gate-${name}") <= 55])
+    condition     = alltrue([for name, s in var.streams : s.gate == null || ((!var.arroyo_enabled || var.engine == "embedded") && !try(s.gate.always, false)) || length("${var.name_prefix}-gate-${name}") <= 55])
     error_message = "name_prefix and the name of a stream with a gate have 49 characters together at most."
   }
 }

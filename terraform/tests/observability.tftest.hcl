@@ -100,6 +100,60 @@ run "the_embedded_engine_is_watched_when_it_writes_metrics" {
   }
 }
 
+run "the_embedded_engines_service_is_watched" {
+  module { source = "./modules/observability" }
+
+  variables {
+    embedded_pipeline = "weir-dev"
+    engine            = { cluster_name = "weir-engine", service_name = "weir-engine" }
+  }
+
+  assert {
+    condition = {
+      for key in ["engine-checkpoint-age", "engine-fails", "engine-fenced", "engine-lag", "engine-stopped"] : key => aws_cloudwatch_metric_alarm.this[key].metric_name
+      } == {
+      engine-checkpoint-age = "checkpoint_age_seconds"
+      engine-fails          = "failed"
+      engine-fenced         = "fenced"
+      engine-lag            = "lag_seconds"
+      engine-stopped        = "running"
+    }
+    error_message = "the metrics are those that `weir serve --emf` writes"
+  }
+
+  assert {
+    condition     = alltrue([for key in ["engine-checkpoint-age", "engine-fails", "engine-fenced", "engine-lag", "engine-stopped"] : aws_cloudwatch_metric_alarm.this[key].dimensions == tomap({ pipeline = "weir-dev" })])
+    error_message = "they are of the engine's pipeline"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["engine-memory"].dimensions == tomap({ ClusterName = "weir-engine", ServiceName = "weir-engine" })
+    error_message = "memory is the task's"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_cloudwatch_metric_alarm.this["engine-stopped"].insufficient_data_actions == toset([aws_sns_topic.alarms.arn]),
+      strcontains(aws_cloudwatch_composite_alarm.causes.alarm_rule, "INSUFFICIENT_DATA(\"weir-engine-stopped\")"),
+      strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "ALARM(\"weir-engine-lag\")"),
+      length(aws_cloudwatch_metric_alarm.this["engine-lag"].alarm_actions) == 0,
+    ])
+    error_message = "an engine that stands still is one message"
+  }
+}
+
+run "an_engine_that_is_watched_writes_metrics" {
+  command = plan
+
+  module { source = "./modules/observability" }
+
+  variables {
+    engine = { cluster_name = "weir-engine", service_name = "weir-engine" }
+  }
+
+  expect_failures = [var.engine]
+}
+
 run "an_embedded_pipeline_has_a_name" {
   command = plan
 
@@ -119,6 +173,7 @@ run "every_alarm_names_its_runbook" {
     arroyo                 = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
     budget                 = { monthly_usd = 100 }
     embedded_pipeline      = "weir-dev"
+    engine                 = { cluster_name = "weir-engine", service_name = "weir-engine" }
     streams                = { flows = { stream_name = "flow-logs", gate = { dlq_name = "weir-gate-flows-dlq", function_name = "weir-gate-flows", plain_stream_name = "weir-flows-plain" } }, orders = { created = true, stream_name = "weir-orders" } }
     undelivered_queue_name = "weir-undelivered"
   }

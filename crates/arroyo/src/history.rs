@@ -4,6 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pack;
 
+/// Which engine a deployment was for. What is compiled for one is no program for the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// An Arroyo cluster; also what deployments were for that name none.
+    #[default]
+    Arroyo,
+    /// The embedded engine's service.
+    Embedded,
+}
+
 /// One deployment that came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -20,6 +31,9 @@ pub struct Deployment {
     pub commit: Option<String>,
     /// What was done: `apply`, or `rollback to N`.
     pub how: String,
+    /// Which engine it was for.
+    #[serde(default)]
+    pub engine: Engine,
     /// Subtasks of each operator.
     pub parallelism: u32,
     /// The packs, whole.

@@ -12,7 +12,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &["check", "test", "backtest", "studio", "review", "compile", "run", "health", "generate"],
     ),
     ("Try it on this machine", &["demo", "up", "put", "tail", "down"]),
-    ("Deploy it", &["deploy", "plan", "apply", "status", "doctor", "rollback", "destroy", "ui"]),
+    ("Deploy it", &["deploy", "plan", "apply", "status", "doctor", "rollback", "destroy", "ui", "serve"]),
     ("Look at what was found", &["show", "explain", "silence", "quarantine", "failures"]),
     ("About this command", &["self", "completions", "man", "help"]),
 ];

@@ -23,7 +23,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 /// Anomaly rules in SQL: write, test and run them here, deploy them to your own AWS account.
 ///
 /// Exit codes: 0 all is well; 1 something failed, or a rule or a test is wrong; 2 the command line is wrong; 3 the answer is
-/// that something is to be done or is not well (`status`, `plan --exit-code`).
+/// that something is to be done or is not well (`status`, `plan --exit-code`); 4 another run has the state (`run`, `serve`).
 #[derive(Debug, Parser)]
 #[command(name = "weir", version)]
 struct Cli {
@@ -48,6 +48,7 @@ enum Command {
     Rows(commands::rows::RowsCommand),
     Review(Box<commands::review::ReviewCommand>),
     Run(commands::run::RunCommand),
+    Serve(commands::serve::ServeCommand),
     Health(commands::health::HealthCommand),
     Demo(Box<commands::demo::DemoCommand>),
     Generate(commands::generate::GenerateCommand),
@@ -106,6 +107,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Rows(command) => runtime.block_on(commands::rows::run(command)),
         Command::Review(command) => runtime.block_on(commands::review::run(*command)),
         Command::Run(command) => commands::run::run(command),
+        Command::Serve(command) => commands::serve::run(command),
         Command::Health(command) => commands::health::run(&command).map(done),
         Command::Demo(command) => runtime.block_on(commands::demo::run(*command)).map(done),
         Command::Generate(command) => commands::generate::run(&command).map(done),

@@ -1,4 +1,4 @@
-//! `weir apply`: makes Arroyo run the rules that are here.
+//! `weir apply`: makes the deployed engine run the rules that are here.
 
 use std::{
     process::ExitCode,
@@ -6,19 +6,22 @@ use std::{
 };
 
 use anyhow::Result;
-use weir_arroyo::{Applier, Pack, Patience, history::Deployment};
+use weir_arroyo::{
+    Applier, Pack, Patience,
+    history::{Deployment, Engine},
+};
 use weir_project::Repo;
 use weir_terminal::interrupted;
 
 use super::{
-    confirm,
-    ledger::{now_text, who},
-    place::{Place, PlaceOptions},
+    confirm, embedded,
+    ledger::{Ledger, now_text, who},
+    place::{Place, PlaceOptions, Reached},
     plan::{Compared, compare},
     wanted::{WantedOptions, commit},
 };
 
-/// Makes Arroyo run the rules here: new pipelines start beside the old ones and then replace them
+/// Makes the deployed engine run the rules here: what is new starts beside what runs and then replaces it
 ///
 /// Exit codes: 0 it runs as wanted; 1 something failed, and what ran before still runs; 2 the command line is wrong.
 /// Applying again goes on where an earlier run ended.
@@ -55,6 +58,18 @@ pub(crate) struct PatienceOptions {
     catch_up: u64,
 }
 
+impl PatienceOptions {
+    /// Until something new runs.
+    pub(crate) fn start(self) -> Duration {
+        Duration::from_secs(self.start_timeout)
+    }
+
+    /// Until something new has read as far as what it replaces.
+    pub(crate) fn catch_up(self) -> Duration {
+        Duration::from_secs(self.catch_up)
+    }
+}
+
 /// What was done.
 pub(crate) struct Done {
     pub(crate) changed: bool,
@@ -68,10 +83,7 @@ pub(crate) struct Done {
 /// When a step fails; what was done before it stays.
 pub async fn run(command: ApplyCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    let place = command.place.connect(&repo).await?;
-    let packs = command.wanted.packs(&repo, &place.environment, &place.outputs)?;
-    let chosen = command.wanted.running.choose(&place, packs, None).await?;
-    let compared = compare(&place, chosen).await?;
+    let reached = command.place.reach(&repo).await?;
     let asked = Asked {
         how: "apply".to_owned(),
         commit: commit(&repo),
@@ -80,7 +92,17 @@ pub async fn run(command: ApplyCommand) -> Result<ExitCode> {
         yes: command.yes,
         patience: command.patience,
     };
-    asked.carry_out(&place, &compared).await?;
+    match reached {
+        Reached::Arroyo(place) => {
+            let packs = command.wanted.packs(&repo, &place.environment, &place.outputs)?;
+            let chosen = command.wanted.running.choose(&place, packs, None).await?;
+            asked.carry_out(&place, &compare(&place, chosen).await?).await?;
+        }
+        Reached::Embedded(service) => {
+            let pack = command.wanted.embedded_pack(&repo, &service.environment, &service.outputs)?;
+            embedded::carry_out(&asked, &service, &embedded::compare(&service, pack).await?).await?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,15 +131,18 @@ impl Asked {
             }
             self.apply(place, compared).await?
         };
+        self.say(&place.environment, done, compared.json())
+    }
+
+    /// Says what was done, after a plan that was shown.
+    pub(crate) fn say(&self, environment: &str, done: Done, mut said: serde_json::Value) -> Result<()> {
         if self.json {
-            let mut said = compared.json();
             said["changed"] = done.changed.into();
             said["deployment"] = done.number.into();
             said["dry_run"] = self.dry_run.into();
             println!("{}", serde_json::to_string_pretty(&said)?);
             return Ok(());
         }
-        let environment = &place.environment;
         match (self.dry_run, done.changed, done.number) {
             (true, ..) => println!("{environment}: nothing was changed (dry run)"),
             (false, false, None) => println!("{environment}: nothing to do"),
@@ -145,28 +170,37 @@ impl Asked {
                     return Err(stopped.context("applying broke off; applying again goes on from here"));
                 }
             };
-            let number = self.record(place, wanted.parallelism, &wanted.packs).await?;
+            let (ledger, environment) = (&place.ledger, &place.environment);
+            let number = record(self, ledger, environment, Engine::Arroyo, wanted.parallelism, &wanted.packs).await?;
             Ok(Done { changed, number })
         })
         .await
     }
+}
 
-    /// Writes down what runs now, unless the newest entry says it already.
-    async fn record(&self, place: &Place, parallelism: u32, packs: &[Pack]) -> Result<Option<u64>> {
-        let deployment = Deployment {
-            number: 0,
-            environment: place.environment.clone(),
-            at: now_text(),
-            by: who(),
-            commit: self.commit.clone(),
-            how: self.how.clone(),
-            parallelism,
-            packs: packs.to_vec(),
-        };
-        let newest = place.ledger.list(&place.environment).await?.into_iter().next();
-        if newest.is_some_and(|newest| newest.packs == deployment.packs_in_short()) {
-            return Ok(None);
-        }
-        place.ledger.record(deployment).await.map(Some)
+/// Writes down what runs now, unless the newest entry says it already.
+pub(crate) async fn record(
+    asked: &Asked,
+    ledger: &Ledger,
+    environment: &str,
+    engine: Engine,
+    parallelism: u32,
+    packs: &[Pack],
+) -> Result<Option<u64>> {
+    let deployment = Deployment {
+        number: 0,
+        environment: environment.to_owned(),
+        at: now_text(),
+        by: who(),
+        commit: asked.commit.clone(),
+        how: asked.how.clone(),
+        engine,
+        parallelism,
+        packs: packs.to_vec(),
+    };
+    let newest = ledger.list(environment).await?.into_iter().next();
+    if newest.is_some_and(|newest| newest.packs == deployment.packs_in_short() && newest.engine == engine) {
+        return Ok(None);
     }
+    ledger.record(deployment).await.map(Some)
 }

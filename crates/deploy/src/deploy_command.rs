@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use weir_anomaly::store::{PROBE_ITEM, attr};
 use weir_cloud::{
-    now_millis, store,
+    Clients, now_millis, store,
     stream::{self, PutRecord},
 };
 use weir_project::Repo;
@@ -19,6 +19,7 @@ use super::{
     apply::{Asked, PatienceOptions},
     aws_cli::Missing,
     confirm, doctor,
+    embedded::{self, Service},
     infrastructure::{Infrastructure, Purpose},
     ledger::now_text,
     outputs::StackOutputs,
@@ -68,8 +69,14 @@ const PROBE_POLL: Duration = Duration::from_secs(1);
 /// When a step fails; what was done before it stays.
 pub async fn run(command: DeployCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    // Rules with faults shall say so before anything is made for them.
-    command.wanted.packs(&repo, &command.place.environment, &StackOutputs::default())?;
+    // Rules with faults shall say so before anything is made for them. Which engine it will be is not known yet.
+    let (environment, none) = (&command.place.environment, StackOutputs::default());
+    let for_arroyo = command.wanted.packs(&repo, environment, &none);
+    if let Err(error) = for_arroyo
+        && command.wanted.embedded_pack(&repo, environment, &none).is_err()
+    {
+        return Err(error);
+    }
     let infrastructure = Infrastructure::new(&repo, &command.place.environment, &command.terraform)?;
     infrastructure.init()?;
     if !command.skip_doctor {
@@ -86,8 +93,13 @@ pub async fn run(command: DeployCommand) -> Result<ExitCode> {
         planned.apply()?;
     }
     let outputs = StackOutputs::applied(&repo, &command.place.environment).await?;
+    if let Some(service) = command.place.service(&repo, &outputs).await? {
+        return rules_of_the_embedded_engine(&command, &repo, &service, changes).await;
+    }
     if outputs.get("arroyo_cluster_name").is_none() && !command.place.has_url() {
-        println!("infrastructure is as planned; arroyo_enabled is not set, so no rules were deployed");
+        println!(
+            "infrastructure is as planned; arroyo_enabled is not set, so no rules were deployed (or engine = \"embedded\")"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let place = reached(&command.place, &repo, &outputs).await?;
@@ -104,12 +116,44 @@ pub async fn run(command: DeployCommand) -> Result<ExitCode> {
         patience: command.patience,
     };
     asked.carry_out(&place, &compared).await?;
+    let clients = place.clients.as_deref();
+    prove(clients, &place.outputs, &place.environment).await
+}
+
+/// The rules, as `weir apply` deploys them, once the task that Terraform started has said its first word.
+async fn rules_of_the_embedded_engine(
+    command: &DeployCommand,
+    repo: &Repo,
+    service: &Service,
+    changes: bool,
+) -> Result<ExitCode> {
+    let pack = command.wanted.embedded_pack(repo, &service.environment, &service.outputs)?;
+    eprintln!("▸ wait for the engine's task");
+    tokio::select! {
+        there = service.wait_for_task(ANSWER_DEADLINE) => there?,
+        stopped = interrupted() => return Err(stopped),
+    }
+    let compared = embedded::compare(service, pack).await?;
+    let asked = Asked {
+        how: "apply".to_owned(),
+        commit: commit(repo),
+        dry_run: false,
+        json: false,
+        yes: command.yes || changes,
+        patience: command.patience,
+    };
+    embedded::carry_out(&asked, service, &compared).await?;
+    prove(Some(&*service.clients), &service.outputs, &service.environment).await
+}
+
+/// Sends a probe through the whole path, and says where everything is.
+async fn prove(clients: Option<&Clients>, outputs: &StackOutputs, environment: &str) -> Result<ExitCode> {
     let took = tokio::select! {
-        took = probe(&place) => took?,
+        took = probe(clients, outputs, environment) => took?,
         stopped = interrupted() => return Err(stopped),
     };
     println!("a probe went through events, rules, anomalies and alerter into the table in {:.1} s", took.as_secs_f64());
-    print!("{}", whereabouts(&place));
+    print!("{}", whereabouts(outputs));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -136,9 +180,9 @@ async fn reached(options: &PlaceOptions, repo: &Repo, outputs: &StackOutputs) ->
 }
 
 /// Puts a probe on the events stream and waits until the alerter has stored that it, or a later one, came through.
-async fn probe(place: &Place) -> Result<Duration> {
+async fn probe(clients: Option<&Clients>, outputs: &StackOutputs, environment: &str) -> Result<Duration> {
     let (Some(clients), Ok(events), Ok(table)) =
-        (&place.clients, place.outputs.need("events_stream_name"), place.outputs.need("table_name"))
+        (clients, outputs.need("events_stream_name"), outputs.need("table_name"))
     else {
         bail!("the stack has no events stream");
     };
@@ -158,14 +202,13 @@ async fn probe(place: &Place) -> Result<Duration> {
         tokio::time::sleep(PROBE_POLL).await;
     }
     bail!(
-        "the probe did not come through within {} s\n  hint: `weir status --env {}` says how the pipeline is, the alerter's log \
-         what it does",
-        PROBE_DEADLINE.as_secs(),
-        place.environment
+        "the probe did not come through within {} s\n  hint: `weir status --env {environment}` says how the pipeline is, the \
+         alerter's log what it does",
+        PROBE_DEADLINE.as_secs()
     )
 }
 
-fn whereabouts(place: &Place) -> String {
+fn whereabouts(outputs: &StackOutputs) -> String {
     let named = [
         ("events stream", "events_stream_name"),
         ("anomalies stream", "anomalies_stream_name"),
@@ -176,10 +219,11 @@ fn whereabouts(place: &Place) -> String {
         ("heartbeat", "heartbeat_function_name"),
         ("arroyo", "arroyo_cluster_name"),
         ("arroyo's key", "arroyo_api_key_secret"),
+        ("engine", "engine_service_name"),
+        ("engine's bucket", "engine_bucket"),
         ("dashboard", "dashboard_name"),
         ("region", "region"),
     ];
-    let lines =
-        named.iter().filter_map(|(what, output)| Some(format!("  {what:<17} {}\n", place.outputs.get(output)?)));
+    let lines = named.iter().filter_map(|(what, output)| Some(format!("  {what:<17} {}\n", outputs.get(output)?)));
     lines.collect()
 }

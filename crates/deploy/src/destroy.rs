@@ -8,14 +8,14 @@ use weir_project::Repo;
 use weir_terminal::interrupted;
 
 use super::{
-    confirm,
+    confirm, embedded,
     infrastructure::{Infrastructure, Purpose},
     outputs::StackOutputs,
-    place::PlaceOptions,
+    place::{PlaceOptions, Reached},
     render,
 };
 
-/// Stops and deletes an environment's pipelines; with --all, everything that Terraform made for it
+/// Ends an environment's rules, on Arroyo its pipelines; with --all, everything that Terraform made for it
 ///
 /// Exit codes: 0 none is left; 1 something failed; 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
@@ -85,6 +85,7 @@ fn lost(outputs: &StackOutputs) -> String {
         ("records that the alerter gave up on, in", "failures_bucket"),
         ("alerts that nobody has read, in", "inbox_queue_url"),
         ("what the windows hold and where reading had come to, in", "arroyo_state_bucket"),
+        ("what the windows hold and where reading had come to, in", "engine_bucket"),
         ("Arroyo's catalogue and logs, and the key in", "arroyo_api_key_secret"),
     ] {
         if let Some(name) = outputs.get(holder) {
@@ -95,7 +96,13 @@ fn lost(outputs: &StackOutputs) -> String {
 }
 
 async fn pipelines(command: &DestroyCommand, repo: &Repo) -> Result<ExitCode> {
-    let place = command.place.connect(repo).await?;
+    let place = match command.place.reach(repo).await? {
+        Reached::Arroyo(place) => place,
+        Reached::Embedded(service) => {
+            embedded::destroy(&service, command.yes).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let environment = &place.environment;
     let cluster = Cluster::observe(&place.client, environment).await?;
     if cluster.ours.is_empty() {

@@ -47,6 +47,7 @@ struct Wanted {
     protected: bool,
     reserved: f64,
     arroyo: bool,
+    embedded: bool,
     load_balancer: bool,
     image: String,
     cpu_units: f64,
@@ -56,9 +57,10 @@ impl Wanted {
     /// What `terraform console` is asked. Nodes count twice: ECS starts the new ones before it stops the old.
     const EXPRESSION: &str = "jsonencode({region = var.region, emulated = var.endpoint_url != null, architecture = \
          var.lambda_architecture, packages = concat([var.alerter_zip, var.heartbeat_zip], anytrue([for s in values(local.streams) : s.gated]) ? [var.gate_zip] : []), protected = var.deletion_protection, reserved = \
-         max(var.alerter_reserved_concurrency, 0) + max(var.heartbeat_reserved_concurrency, 0), arroyo = var.arroyo_enabled, \
-         load_balancer = var.arroyo_load_balancer != null, image = local.arroyo_image, cpu_units = var.arroyo_control_cpu + 2 * \
-         var.arroyo_worker_count * var.arroyo_worker_cpu})\n";
+         max(var.alerter_reserved_concurrency, 0) + max(var.heartbeat_reserved_concurrency, 0), arroyo = local.arroyo, \
+         embedded = local.embedded, load_balancer = var.arroyo_load_balancer != null, image = local.embedded ? \
+         coalesce(var.engine_image, \"none\") : local.arroyo_image, cpu_units = local.embedded ? var.engine_cpu : \
+         var.arroyo_control_cpu + 2 * var.arroyo_worker_count * var.arroyo_worker_cpu})\n";
 }
 
 /// So far apart is nothing to speak of.
@@ -170,9 +172,7 @@ fn programs(wanted: &Wanted, tunnel: bool) -> Seen {
         Some(missing) if wanted.arroyo || missing.program == "aws" => {
             Seen::Wrong(format!("`{}` is missing", missing.program), missing.hint.to_owned())
         }
-        Some(missing) => {
-            Seen::Note(format!("`{}` is missing; without arroyo_enabled nothing needs it", missing.program))
-        }
+        Some(missing) => Seen::Note(format!("`{}` is missing; nothing needs it without Arroyo", missing.program)),
     }
 }
 
@@ -228,11 +228,12 @@ async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
         let needed = wanted.reserved + LEAST_UNRESERVED;
         found.push(("Lambda's concurrent executions", quota(&place, LAMBDA_CONCURRENCY, needed).await));
     }
-    if !wanted.arroyo {
+    if !wanted.arroyo && !wanted.embedded {
         return Ok(found);
     }
     found.push(("Fargate's vCPUs", quota(&place, FARGATE_CPUS, wanted.cpu_units / UNITS_PER_CPU).await));
-    let services = [("ecs", true), ("rds", true), ("elasticloadbalancing", wanted.load_balancer)];
+    let services =
+        [("ecs", true), ("rds", wanted.arroyo), ("elasticloadbalancing", wanted.arroyo && wanted.load_balancer)];
     for (service, _) in services.iter().filter(|(_, needed)| *needed) {
         found.push(("service-linked role", service_linked_role(&place, service).await));
     }
@@ -310,7 +311,9 @@ async fn image(place: &StackOutputs, image: &str) -> Seen {
         Ok(_) => Seen::Well(image.to_owned()),
         Err(error) => Seen::Wrong(
             format!("{error:#}"),
-            format!("copy Arroyo's image to {image} (docs/terraform.md, A new account)"),
+            format!(
+                "push the image to {image} (docs/terraform.md, A new account; docs/deploy.md for the embedded engine's)"
+            ),
         ),
     }
 }

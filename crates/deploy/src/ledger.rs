@@ -14,7 +14,7 @@ use weir_anomaly::{
     Timestamp,
     store::{Attr, DEPLOYMENT, Item, attr},
 };
-use weir_arroyo::history::Deployment;
+use weir_arroyo::history::{Deployment, Engine};
 use weir_cloud::{
     Clients, lease, now_millis,
     store::{self, Index},
@@ -169,7 +169,18 @@ pub(crate) struct Listed {
     pub(crate) commit: Option<String>,
     pub(crate) how: String,
     pub(crate) packs: String,
+    #[serde(skip_serializing_if = "is_arroyo")]
+    pub(crate) engine: Engine,
 }
+
+/// The usual engine is not named.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
+fn is_arroyo(engine: &Engine) -> bool {
+    *engine == Engine::Arroyo
+}
+
+/// The name that an item has.
+const EMBEDDED: &str = "embedded";
 
 impl From<&Deployment> for Listed {
     fn from(deployment: &Deployment) -> Self {
@@ -180,6 +191,7 @@ impl From<&Deployment> for Listed {
             commit: deployment.commit.clone(),
             how: deployment.how.clone(),
             packs: deployment.packs_in_short(),
+            engine: deployment.engine,
         }
     }
 }
@@ -197,6 +209,7 @@ impl Listed {
             commit: item.text("commit").map(str::to_owned),
             how: text("how"),
             packs: text("packs"),
+            engine: if item.text("engine") == Some(EMBEDDED) { Engine::Embedded } else { Engine::Arroyo },
         })
     }
 }
@@ -253,7 +266,8 @@ fn head(deployment: &Deployment, parts: &[String]) -> Result<Item> {
         .with("by", deployment.by.clone())
         .with("how", deployment.how.clone())
         .with("packs", deployment.packs_in_short())
-        .with_some("commit", deployment.commit.clone().map(Attr::from)))
+        .with_some("commit", deployment.commit.clone().map(Attr::from))
+        .with_some("engine", (deployment.engine == Engine::Embedded).then(|| Attr::from(EMBEDDED.to_owned()))))
 }
 
 /// Cuts text into parts that an item can hold, between characters.

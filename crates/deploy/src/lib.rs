@@ -1,4 +1,4 @@
-//! Deploying packs to Arroyo: where it is, what is wanted there, and what is written down about it. The commands of this crate
+//! Deploying packs to a stack's engine, Arroyo or the embedded one: where it is, what is wanted there, and what is written down about it. The commands of this crate
 //! are here too, each with its options.
 
 #![allow(
@@ -28,6 +28,7 @@ mod wanted;
 pub mod apply;
 pub mod destroy;
 pub mod doctor;
+pub mod embedded;
 pub mod plan;
 pub mod rollback;
 pub mod status;
@@ -36,6 +37,7 @@ pub mod ui;
 pub use deploy_command::{DeployCommand, run};
 pub use outputs::{StackOutputs, StackStream};
 pub use place::PlaceOptions;
+pub use streams::variables as stream_variables;
 
 use std::io::{BufRead as _, IsTerminal as _};
 

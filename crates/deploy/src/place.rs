@@ -1,4 +1,4 @@
-//! Where to deploy to: the stack's outputs, a way to Arroyo's API, and the ledger that belongs to them.
+//! Where to deploy to: the stack's outputs, a way to its engine, and the ledger that belongs to them.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,7 +7,9 @@ use weir_arroyo::{Client, Timing};
 use weir_cloud::{Clients, stream};
 use weir_project::Repo;
 
-use super::{aws_cli, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel};
+use super::{
+    aws_cli, embedded::Service, infrastructure::data_folder, ledger::Ledger, outputs::StackOutputs, tunnel::Tunnel,
+};
 
 /// Which cluster.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -26,6 +28,15 @@ pub struct PlaceOptions {
     outputs: Option<PathBuf>,
 }
 
+/// The engine of a stack.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// An Arroyo cluster that answers.
+    Arroyo(Box<Place>),
+    /// The embedded engine's service, whose bucket is known; its task may be anywhere, or nowhere.
+    Embedded(Box<Service>),
+}
+
 /// A cluster that answers.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -40,6 +51,18 @@ pub(crate) struct Place {
 }
 
 impl PlaceOptions {
+    /// The cluster of an environment, with what else the process's environment says of it.
+    #[must_use]
+    pub fn of(environment: &str) -> Self {
+        let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            environment: environment.to_owned(),
+            url: said("WEIR_ARROYO_URL"),
+            key: said("WEIR_ARROYO_KEY"),
+            outputs: said("WEIR_OUTPUTS").map(PathBuf::from),
+        }
+    }
+
     /// The stack's outputs, from a file or from Terraform; empty when only an address is given, and this checkout never
     /// deployed the environment.
     pub(crate) async fn outputs(&self, repo: &Repo) -> Result<StackOutputs> {
@@ -59,13 +82,26 @@ impl PlaceOptions {
         self.url.is_some()
     }
 
-    /// Finds the cluster, opens what is needed to reach it, and asks whether it answers.
-    pub(crate) async fn connect(&self, repo: &Repo) -> Result<Place> {
+    /// Finds the stack's engine, and opens what is needed to reach it.
+    pub(crate) async fn reach(&self, repo: &Repo) -> Result<Reached> {
         let outputs = self.outputs(repo).await?;
-        self.connect_to(repo, outputs).await
+        match self.service(repo, &outputs).await? {
+            Some(service) => Ok(Reached::Embedded(Box::new(service))),
+            None => Ok(Reached::Arroyo(Box::new(self.connect_to(repo, outputs).await?))),
+        }
     }
 
-    /// The same, of a stack whose outputs are known.
+    /// The embedded engine's service, where the stack has one and no Arroyo is named.
+    pub(crate) async fn service(&self, repo: &Repo, outputs: &StackOutputs) -> Result<Option<Service>> {
+        if self.url.is_some() || outputs.get("engine_bucket").is_none() {
+            return Ok(None);
+        }
+        let clients = outputs.clients().await.map(Arc::new).context("the stack's outputs name no region")?;
+        let ledger = ledger(repo, Some(&clients), outputs);
+        Service::open(self.environment.clone(), ledger, outputs.clone(), clients).await.map(Some)
+    }
+
+    /// Finds the cluster of a stack whose outputs are known, opens what is needed to reach it, and asks whether it answers.
     pub(crate) async fn connect_to(&self, repo: &Repo, outputs: StackOutputs) -> Result<Place> {
         let clients = outputs.clients().await.map(Arc::new);
         let ledger = ledger(repo, clients.as_ref(), &outputs);

@@ -7,15 +7,15 @@ use weir_arroyo::{Action, Cluster, Plan};
 use weir_project::Repo;
 
 use super::{
-    CHANGES,
-    place::{Place, PlaceOptions},
+    CHANGES, embedded,
+    place::{Place, PlaceOptions, Reached},
     render,
     wanted::{Chosen, WantedOptions},
 };
 
-/// Compares the rules here with what Arroyo runs
+/// Compares the rules here with what is deployed
 ///
-/// Exit codes: 0 it was compared; 1 something failed, or Arroyo refuses the rules; 2 the command line is wrong; with
+/// Exit codes: 0 it was compared; 1 something failed, or the engine refuses the rules; 2 the command line is wrong; with
 /// --exit-code, 3 when there is something to do.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  weir plan --env dev --exit-code || echo there is something to apply")]
@@ -44,7 +44,20 @@ pub(crate) struct Compared {
 /// When a step fails; what was done before it stays.
 pub async fn run(command: PlanCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    let place = command.place.connect(&repo).await?;
+    let place = match command.place.reach(&repo).await? {
+        Reached::Arroyo(place) => place,
+        Reached::Embedded(service) => {
+            let pack = command.wanted.embedded_pack(&repo, &service.environment, &service.outputs)?;
+            let compared = embedded::compare(&service, pack).await?;
+            if command.json {
+                println!("{}", serde_json::to_string_pretty(&compared.json())?);
+            } else {
+                print!("{}", compared.text());
+            }
+            let nothing = !command.exit_code || compared.plan.is_empty();
+            return Ok(if nothing { ExitCode::SUCCESS } else { ExitCode::from(CHANGES) });
+        }
+    };
     let packs = command.wanted.packs(&repo, &place.environment, &place.outputs)?;
     let chosen = command.wanted.running.choose(&place, packs, None).await?;
     let compared = compare(&place, chosen).await?;
@@ -101,7 +114,7 @@ impl Compared {
 
     /// For a person.
     pub(crate) fn text(&self) -> String {
-        let mut text = render::plan(&self.plan, self.chosen.wanted.parallelism);
+        let mut text = render::plan(&self.plan, Some(self.chosen.wanted.parallelism));
         for warning in &self.chosen.warnings {
             text.push_str(&format!("warning: {warning}\n"));
         }

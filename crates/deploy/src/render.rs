@@ -6,8 +6,8 @@ use weir_arroyo::{Action, PackPlan, Plan, SHARD_READS_PER_SECOND, status::Pipeli
 
 use super::ledger::Listed;
 
-/// A plan.
-pub(crate) fn plan(plan: &Plan, parallelism: u32) -> String {
+/// A plan; the embedded engine knows no parallelism of tasks.
+pub(crate) fn plan(plan: &Plan, parallelism: Option<u32>) -> String {
     let mut text = String::new();
     for pack in &plan.packs {
         let _ = write!(text, "{} {}: {}", plan.environment, pack.pack, verb(pack.action));
@@ -41,7 +41,9 @@ pub(crate) fn plan(plan: &Plan, parallelism: u32) -> String {
         // Arroyo polls as often as it is let: the reads of a shard are shared by all.
         let _ = writeln!(text, "  too many: each reads a shard less than once a second");
     }
-    let _ = writeln!(text, "parallelism {parallelism}");
+    if let Some(parallelism) = parallelism {
+        let _ = writeln!(text, "parallelism {parallelism}");
+    }
     text
 }
 
@@ -145,7 +147,7 @@ fn count_u64(n: u64, what: &str) -> String {
 }
 
 /// Whole units, the largest two.
-fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     let mut parts = Vec::new();
     let mut rest = seconds;
     for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)] {
@@ -160,7 +162,7 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use weir_arroyo::{Readers, RuleChange, RuleChanges};
+    use weir_arroyo::{Readers, RuleChange, RuleChanges, history::Engine};
 
     use super::*;
 
@@ -202,7 +204,7 @@ mod tests {
         };
         let readers = Readers { now: 3, during: 4, after: 2, foreign: 1 };
         let whole = Plan { environment: "dev".to_owned(), packs: vec![changed, removed], readers };
-        insta::assert_snapshot!(plan(&whole, 1), @r"
+        insta::assert_snapshot!(plan(&whole, Some(1)), @r"
         dev rules: changed, weir/dev/rules@0123456789ab
           + flat_line
           - records
@@ -226,7 +228,7 @@ mod tests {
     fn more_readers_than_a_shard_has_reads_are_too_many() {
         let said = |during| {
             let readers = Readers { now: 1, during, after: 1, foreign: 0 };
-            plan(&Plan { environment: "dev".to_owned(), packs: vec![], readers }, 1)
+            plan(&Plan { environment: "dev".to_owned(), packs: vec![], readers }, Some(1))
         };
         assert!(!said(5).contains("too many"));
         assert!(said(6).contains("too many"));
@@ -287,6 +289,7 @@ mod tests {
             commit: Some("0123456789ab+".to_owned()),
             how: "apply".to_owned(),
             packs: "rules@0123456789ab".to_owned(),
+            engine: Engine::Arroyo,
         };
         assert_eq!(
             deployments(&[one]),

@@ -1,19 +1,22 @@
-//! `weir rollback`: makes Arroyo run an earlier deployment again.
+//! `weir rollback`: makes the deployed engine run an earlier deployment again.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use weir_arroyo::history::{Deployment, Engine};
 use weir_project::Repo;
 
 use super::{
     apply::{Asked, PatienceOptions},
-    place::PlaceOptions,
+    embedded,
+    ledger::Ledger,
+    place::{PlaceOptions, Reached},
     plan::compare,
     render,
     wanted::RunningOptions,
 };
 
-/// Makes Arroyo run an earlier deployment again. The rules here do not matter
+/// Makes the deployed engine run an earlier deployment again. The rules here do not matter
 ///
 /// Exit codes: 0 it runs; 1 something failed, and what ran before still runs; 2 the command line is wrong.
 #[derive(Debug, clap::Args)]
@@ -57,27 +60,51 @@ pub async fn run(command: RollbackCommand) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let place = command.place.connect(&repo).await?;
-    let number = match command.number {
-        Some(number) => number,
-        None => {
-            let all = place.ledger.list(&environment).await?;
-            let newest = all.first().context("nothing was deployed yet, so there is nothing to go back to")?;
-            let earlier = all.iter().find(|listed| listed.packs != newest.packs);
-            earlier.context("every deployment so far holds the same rules\n  hint: weir rollback --list")?.number
-        }
+    let reached = command.place.reach(&repo).await?;
+    let (ledger, engine) = match &reached {
+        Reached::Arroyo(place) => (&place.ledger, Engine::Arroyo),
+        Reached::Embedded(service) => (&service.ledger, Engine::Embedded),
     };
-    let deployment = place.ledger.get(&environment, number).await?;
-    let chosen = command.running.choose(&place, deployment.packs, Some(deployment.parallelism)).await?;
-    let compared = compare(&place, chosen).await?;
+    let deployment = earlier(ledger, &environment, command.number, engine).await?;
     let asked = Asked {
-        how: format!("rollback to {number}"),
-        commit: deployment.commit,
+        how: format!("rollback to {}", deployment.number),
+        commit: deployment.commit.clone(),
         dry_run: command.dry_run,
         json: command.json,
         yes: command.yes,
         patience: command.patience,
     };
-    asked.carry_out(&place, &compared).await?;
+    match reached {
+        Reached::Arroyo(place) => {
+            let chosen = command.running.choose(&place, deployment.packs, Some(deployment.parallelism)).await?;
+            asked.carry_out(&place, &compare(&place, chosen).await?).await?;
+        }
+        Reached::Embedded(service) => {
+            command.running.refuse_arroyos()?;
+            let pack = deployment.packs.into_iter().next().context("the deployment holds no rules")?;
+            embedded::carry_out(&asked, &service, &embedded::compare(&service, pack).await?).await?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The deployment of that number; without one, the last that differs from the newest of the same engine.
+async fn earlier(ledger: &Ledger, environment: &str, number: Option<u64>, engine: Engine) -> Result<Deployment> {
+    let number = match number {
+        Some(number) => number,
+        None => {
+            let mut all = ledger.list(environment).await?;
+            all.retain(|listed| listed.engine == engine);
+            let newest = all.first().context("nothing was deployed yet, so there is nothing to go back to")?;
+            let earlier = all.iter().find(|listed| listed.packs != newest.packs);
+            earlier.context("every deployment so far holds the same rules\n  hint: weir rollback --list")?.number
+        }
+    };
+    let deployment = ledger.get(environment, number).await?;
+    if deployment.engine != engine {
+        bail!(
+            "deployment {number} was for the other engine, which has programs of its own\n  hint: check out its commit, and `weir apply`"
+        );
+    }
+    Ok(deployment)
 }

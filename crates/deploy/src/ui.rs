@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use weir_project::Repo;
 use weir_terminal::interrupted;
 
@@ -35,8 +35,13 @@ pub struct UiCommand {
 /// When a step fails; what was done before it stays.
 pub async fn run(command: UiCommand) -> Result<ExitCode> {
     let repo = Repo::find()?;
-    aws_cli::need_tunnel()?;
     let outputs = command.place.outputs(&repo).await?;
+    if outputs.get("engine_bucket").is_some() {
+        bail!(
+            "the embedded engine has no page of its own\n  hint: weir status says how it does, weir studio tries rules"
+        );
+    }
+    aws_cli::need_tunnel()?;
     let key = command.place.key(&outputs).await?;
     let mut tunnel = Tunnel::open(&outputs).await?;
     let proxy = Proxy::open(command.port, tunnel.address, key).await?;

@@ -1,12 +1,12 @@
 //! What is wanted: the checkout's rules, compiled for a stack, at a parallelism that its stream allows.
 
-use std::{process::Command, time::Duration};
+use std::{ffi::OsStr, process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 use weir_arroyo::{Pack, Wanted, api::Udf, parallelism};
 use weir_project::{
     EnvironmentOptions, Repo,
-    compile::{joined, load_pack},
+    compile::{check_udfs, joined, load_pack},
 };
 use weir_rules::{Environment, Target, compile_for, udf_definitions};
 
@@ -49,19 +49,48 @@ pub(crate) struct Chosen {
 impl WantedOptions {
     /// Compiles the checkout's rules for the stack.
     pub(crate) fn packs(&self, repo: &Repo, environment: &str, outputs: &StackOutputs) -> Result<Vec<Pack>> {
+        let program = self.program(repo, environment, outputs, Target::Arroyo)?;
+        let udfs = udf_definitions(&repo.sql().join("udfs"), &program)?;
+        let udfs = udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
+        Ok(vec![Pack { name: PACK.to_owned(), program, udfs }])
+    }
+
+    /// The same for the embedded engine, whose functions in Rust are those of its image.
+    pub(crate) fn embedded_pack(&self, repo: &Repo, environment: &str, outputs: &StackOutputs) -> Result<Pack> {
+        self.running.refuse_arroyos()?;
+        check_udfs(&repo.sql())?;
+        let program = self.program(repo, environment, outputs, Target::Embedded)?;
+        Ok(Pack { name: PACK.to_owned(), program, udfs: Vec::new() })
+    }
+
+    fn program(&self, repo: &Repo, environment: &str, outputs: &StackOutputs, target: Target) -> Result<String> {
         let rules = load_pack(&repo.sql())?;
         let options = EnvironmentOptions { environment: Some(environment.to_owned()), set: self.set.clone() };
         let mut environment = options.load(repo, &rules)?;
         let declared: Vec<&str> = rules.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
-        of_stack(&mut environment, &declared, outputs);
-        let program = compile_for(&rules, &environment, Target::Arroyo).map_err(joined)?;
-        let udfs = udf_definitions(&repo.sql().join("udfs"), &program.sql)?;
-        let udfs = udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
-        Ok(vec![Pack { name: PACK.to_owned(), program: program.sql, udfs }])
+        of_stack(&mut environment, &declared, outputs, target);
+        Ok(compile_for(&rules, &environment, target).map_err(joined)?.sql)
     }
 }
 
 impl RunningOptions {
+    /// Refuses what only Arroyo knows, on a stack of the embedded engine.
+    pub(crate) fn refuse_arroyos(&self) -> Result<()> {
+        let given = [
+            (self.parallelism.is_some(), "--parallelism", "it uses all of its task's cores: engine_cpu in Terraform"),
+            (
+                self.checkpoint_interval.is_some(),
+                "--checkpoint-interval",
+                "engine_checkpoint_interval_seconds in Terraform says it",
+            ),
+            (self.after_reshard, "--after-reshard", "it follows reshards by itself"),
+        ];
+        match given.iter().find(|(given, ..)| *given) {
+            Some((_, option, hint)) => bail!("the embedded engine has no {option}\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+
     /// Packs, at a parallelism that the place's stream allows.
     pub(crate) async fn choose(&self, place: &Place, packs: Vec<Pack>, usual: Option<u32>) -> Result<Chosen> {
         let shards = place.open_shards().await?;
@@ -115,7 +144,7 @@ fn choose(shards: Option<&[String]>, asked: Option<u32>) -> Result<(u32, Vec<Str
 }
 
 /// The streams that Terraform made, in place of the environment's own.
-fn of_stack(environment: &mut Environment, declared: &[&str], outputs: &StackOutputs) {
+fn of_stack(environment: &mut Environment, declared: &[&str], outputs: &StackOutputs, target: Target) {
     if let Some(name) = outputs.get("events_stream_name") {
         environment.streams.events = name.to_owned();
     }
@@ -128,28 +157,64 @@ fn of_stack(environment: &mut Environment, declared: &[&str], outputs: &StackOut
     // A stream whose file is gone is Terraform's until the next apply.
     for (name, stream) in outputs.streams().iter().filter(|(name, _)| declared.contains(&name.as_str())) {
         let settings = environment.streams.declared.entry(name.clone()).or_default();
-        match &stream.plain_stream_name {
+        match (&stream.plain_stream_name, target) {
             // The gate reads the stream, and Arroyo what the gate writes.
-            Some(plain) => settings.plain = Some(plain.clone()),
-            None => settings.stream = Some(stream.stream_name.clone()),
+            (Some(plain), Target::Arroyo) => settings.plain = Some(plain.clone()),
+            (None, Target::Arroyo) => settings.stream = Some(stream.stream_name.clone()),
+            // It reads every stream itself, one of another account or region by its ARN.
+            (_, Target::Embedded) if is_foreign(&stream.arn, outputs) => settings.stream = Some(stream.arn.clone()),
+            (_, Target::Embedded) => settings.stream = Some(stream.stream_name.clone()),
         }
     }
 }
 
+/// Whether a stream lies in another account or region than the stack's own.
+fn is_foreign(arn: &str, outputs: &StackOutputs) -> bool {
+    // arn:aws:kinesis:REGION:ACCOUNT:stream/NAME
+    let place = |arn: &str| arn.split(':').skip(3).take(2).map(str::to_owned).collect::<Vec<_>>();
+    outputs.get("events_stream_arn").is_some_and(|own| place(own) != place(arn))
+}
+
 /// The Git commit of the checkout, with `+` where files differ from it; none outside of Git.
 pub(crate) fn commit(repo: &Repo) -> Option<String> {
-    let git = |arguments: &[&str]| {
+    let git = |arguments: &[&OsStr]| {
         let output = Command::new("git").arg("-C").arg(&repo.root).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = git(&["status", "--porcelain", "--", "sql"]).is_none_or(|changes| !changes.is_empty());
+    let commit = git(&["rev-parse", "--short=12", "HEAD"].map(OsStr::new))?;
+    let sql = repo.manifest().sql.as_os_str();
+    let [status, porcelain, files] = ["status", "--porcelain", "--"].map(OsStr::new);
+    let changed = git(&[status, porcelain, files, sql]).is_none_or(|changes| !changes.is_empty());
     Some(if changed { format!("{commit}+") } else { commit })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn a_commit_is_marked_where_the_projects_own_folder_of_rules_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.email=a@b", "-c", "user.name=a"];
+            let status = Command::new("git").current_dir(&folder).args(identity).args(arguments).status();
+            assert!(status.unwrap().success());
+        };
+        fs::create_dir_all(folder.path().join("detection/rules")).unwrap();
+        fs::write(folder.path().join("weir.toml"), "[paths]\nsql = \"detection\"\n").unwrap();
+        fs::write(folder.path().join("detection/rules/a.sql"), "one").unwrap();
+        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "rules"]] {
+            git(arguments);
+        }
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
+        assert!(!commit(&repo).unwrap().ends_with('+'));
+        fs::write(folder.path().join("notes.md"), "no rule").unwrap();
+        assert!(!commit(&repo).unwrap().ends_with('+'));
+        fs::write(folder.path().join("detection/rules/a.sql"), "two").unwrap();
+        assert!(commit(&repo).unwrap().ends_with('+'));
+    }
 
     fn shards(count: usize) -> Vec<String> {
         (0..count).map(|n| format!("shardId-{n:012}")).collect()
@@ -162,11 +227,28 @@ mod tests {
             "gone":{"arn":"a","stream_name":"old","plain_stream_name":null,"gate_function":null,"gate_dlq_url":null},
             "flows":{"arn":"a","stream_name":"logs","plain_stream_name":"weir-dev-flows-plain","gate_function":"g","gate_dlq_url":"u"}}}}"#;
         let mut environment = Environment::default();
-        of_stack(&mut environment, &["climate", "flows"], &StackOutputs::parse(json).unwrap());
+        of_stack(&mut environment, &["climate", "flows"], &StackOutputs::parse(json).unwrap(), Target::Arroyo);
         let declared = &environment.streams.declared;
         assert_eq!(declared.keys().map(String::as_str).collect::<Vec<_>>(), ["climate", "flows"]);
         assert_eq!((declared["climate"].stream.as_deref(), declared["climate"].plain.as_deref()), (Some("iot"), None));
         assert_eq!(declared["flows"].plain.as_deref(), Some("weir-dev-flows-plain"));
+    }
+
+    #[test]
+    fn the_embedded_engine_reads_each_stream_itself_and_foreign_ones_by_their_arn() {
+        let json = br#"{"events_stream_arn":{"value":"arn:aws:kinesis:eu-central-1:1:stream/events"},"streams":{"value":{
+            "climate":{"arn":"arn:aws:kinesis:eu-central-1:1:stream/iot","stream_name":"iot"},
+            "flows":{"arn":"arn:aws:kinesis:eu-central-1:1:stream/logs","stream_name":"logs","plain_stream_name":"weir-flows-plain"},
+            "theirs":{"arn":"arn:aws:kinesis:eu-central-1:2:stream/logs","stream_name":"logs"},
+            "far":{"arn":"arn:aws:kinesis:us-east-1:1:stream/logs","stream_name":"logs"}}}}"#;
+        let mut environment = Environment::default();
+        let outputs = StackOutputs::parse(json).unwrap();
+        of_stack(&mut environment, &["climate", "flows", "theirs", "far"], &outputs, Target::Embedded);
+        let read = |name: &str| environment.streams.declared[name].stream.as_deref().unwrap();
+        assert_eq!((read("climate"), read("flows")), ("iot", "logs"));
+        assert_eq!(read("theirs"), "arn:aws:kinesis:eu-central-1:2:stream/logs");
+        assert_eq!(read("far"), "arn:aws:kinesis:us-east-1:1:stream/logs");
+        assert!(environment.streams.declared.values().all(|stream| stream.plain.is_none()));
     }
 
     #[test]

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use weir_engine::{Format, MemorySink, MemorySource, RuleStats, RunOptions, RunReport, plan};
 use weir_rules::Program;
 
-use crate::{check::in_rule_file, compile::rule_plan_options};
+use crate::{
+    check::in_rule_file,
+    compile::{plan_options, rule_plan_options},
+};
 
 /// A compiled pack, planned once and run any number of times.
 #[derive(Debug)]
@@ -101,6 +104,17 @@ impl Planned {
         }
         Ok(Output { anomalies: anomalies.lines(), poison: refused, report, warnings })
     }
+}
+
+/// Whether the engine takes a compiled program, of whichever rules.
+///
+/// # Errors
+/// When it refuses the program, with line and column of its text.
+pub fn check_program(program: &str) -> Result<()> {
+    let refused = |error: weir_engine::PlanError| {
+        anyhow!("line {}, column {} of the program: {}", error.line, error.column, error.message)
+    };
+    plan(program, &plan_options()).map(|_| ()).map_err(refused)
 }
 
 /// How many rows a rule could not compute, and why the first; nothing where it could compute all.

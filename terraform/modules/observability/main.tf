@@ -194,6 +194,7 @@ locals {
         threshold  = 2147483648, above = false, missing = "notBreaching", period = 300, periods = 2
       }
     } : key => alarm if var.arroyo != null && !try(var.arroyo.database_is_cluster, false) },
+    local.engine_alarms,
     { for key, alarm in {
       heartbeat-streams = {
         runbook    = "Stream takes no heartbeats"
@@ -366,7 +367,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 locals {
   symptoms = setunion(local.path_symptoms, toset(flatten(values(local.gate_symptoms))))
   path_symptoms = setunion(
-    setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "probe-missing", "probe-slow"])),
+    setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "engine-checkpoint-age", "engine-lag", "probe-missing", "probe-slow"])),
     local.stream_symptoms,
   )
   # By their runbooks alone: of many streams the names would not fit into a description.
@@ -374,7 +375,7 @@ locals {
   # What breaks the whole path. The trouble of one gate, or of one stream that takes no heartbeats, is none: it would keep all of
   # the path silent for as long as it lasts.
   causes = setintersection(toset(keys(local.alarms)), toset([
-    "alerter-errors", "alerter-iterator-age", "alerter-throttles", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
+    "alerter-errors", "alerter-iterator-age", "alerter-throttles", "engine-fails", "engine-fenced", "engine-stopped", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
   ]))
   gated         = { for name, stream in var.streams : name => stream if stream.gate != null }
   gate_symptoms = { for name in keys(local.gated) : name => ["gate-${name}-behind", "stream-${name}-behind"] }

@@ -66,6 +66,20 @@ variable "embedded_pipeline" {
   }
 }
 
+variable "engine" {
+  description = "The embedded engine's service to watch, which writes metrics as embedded_pipeline; null when there is none."
+  type = object({
+    cluster_name = string
+    service_name = string
+  })
+  default = null
+
+  validation {
+    condition     = var.engine == null || var.embedded_pipeline != null
+    error_message = "engine needs embedded_pipeline, the name under which its metrics are written."
+  }
+}
+
 variable "events_stream_name" {
   description = "Name of the events stream."
   type        = string

@@ -20,6 +20,7 @@ pub(crate) mod quarantine;
 pub(crate) mod review;
 pub(crate) mod rows;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod silence;
 pub(crate) mod status;

@@ -1,8 +1,8 @@
 //! `weir run`: a program on the embedded engine.
 
-mod emf;
-mod log;
-mod metrics;
+pub(crate) mod emf;
+pub(crate) mod log;
+pub(crate) mod metrics;
 mod prometheus;
 pub(crate) mod summary;
 
@@ -19,16 +19,21 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::watch;
-use weir_engine::{PlanError, RunOptions, RunReport, StateLocation, plan};
+use weir_engine::{PlanError, RunError, RunOptions, RunReport, StateError, StateLocation, plan};
 use weir_project::compile::plan_options;
 use weir_terminal::interrupted;
 
-use self::{emf::Emf, log::LogFormat, metrics::Metrics};
+use self::{
+    emf::{CheckpointAge, Emf},
+    log::LogFormat,
+    metrics::Metrics,
+};
 
 /// Runs an Arroyo SQL program on the embedded engine, until its finite sources end or for ever
 ///
 /// SIGTERM and Ctrl-C end it with a last checkpoint; a second one ends it at once. Exit codes: 0 it ended and, where state is
-/// kept, its last checkpoint is written; 1 something failed, or a sink or the state did not take what was left in time.
+/// kept, its last checkpoint is written; 1 something failed, or a sink or the state did not take what was left in time;
+/// 4 another run has its state.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  weir compile > pack.sql && weir run pack.sql --state state --metrics-port 9464\n  \
@@ -71,6 +76,9 @@ pub(crate) struct RunCommand {
     json: bool,
 }
 
+/// The exit code of a run that was fenced: another one has its state, and goes on.
+pub(crate) const FENCED: u8 = 4;
+
 /// How often the counters are written.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -93,12 +101,24 @@ pub(crate) fn run(command: RunCommand) -> Result<ExitCode> {
     runtime.shutdown_background();
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) if format == LogFormat::Json => {
-            log::failed(&error);
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error) => Err(error),
+        Err(error) => said(error, format),
     }
+}
+
+/// Whether a run ended because another one has its state: both wrote rows until then, and the other goes on.
+pub(crate) fn is_fenced(error: &RunError) -> bool {
+    matches!(error, RunError::State(StateError::Taken { .. } | StateError::InUse { .. }))
+}
+
+/// How a run that failed ends.
+pub(crate) fn said(error: anyhow::Error, format: LogFormat) -> Result<ExitCode> {
+    let fenced = error.downcast_ref::<RunError>().is_some_and(is_fenced);
+    match (format, fenced) {
+        (LogFormat::Json, _) => log::failed(&error),
+        (LogFormat::Text, true) => eprintln!("error: {error}"),
+        (LogFormat::Text, false) => return Err(error),
+    }
+    Ok(ExitCode::from(if fenced { FENCED } else { 1 }))
 }
 
 async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
@@ -138,7 +158,10 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
     });
     let serving = async {
         match metrics {
-            Some(metrics) => metrics.serve(Arc::clone(&stats)).await,
+            Some(metrics) => {
+                let stats = Arc::clone(&stats);
+                metrics.serve(move || Some(stats.report())).await;
+            }
             None => std::future::pending().await,
         }
     };
@@ -148,6 +171,7 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
         tokio::time::sleep(stop_within).await;
     };
     let mut emf = command.emf.as_deref().map(Emf::new);
+    let mut checkpoint = keeps_state.then(CheckpointAge::default);
     let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + emf::INTERVAL, emf::INTERVAL);
     tokio::pin!(running, count_signals, serving, too_late);
     let ended = loop {
@@ -159,14 +183,18 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
                 break Err(anyhow!("interrupted twice: no last checkpoint was written\n  hint: a restart goes on from the one before"));
             }
             () = &mut too_late => break Err(stopped_late(stop_within, keeps_state)),
-            _ = minute.tick() => say_metrics(emf.as_mut(), &stats.report()),
-            () = tokio::time::sleep(STATS_INTERVAL) => write(command.stats.as_deref(), &stats.report())?,
+            _ = minute.tick() => say_metrics(emf.as_mut(), &stats.report(), checkpoint.as_mut()),
+            () = tokio::time::sleep(STATS_INTERVAL) => {
+                let report = stats.report();
+                checkpoint.iter_mut().for_each(|checkpoint| { checkpoint.of(&report); });
+                write(command.stats.as_deref(), &report)?;
+            }
         }
     };
     // What was counted until the run ended is part of the answer, for any reason of the end.
     let report = stats.report();
     write(command.stats.as_deref(), &report)?;
-    say_metrics(emf.as_mut(), &report);
+    say_metrics(emf.as_mut(), &report, checkpoint.as_mut());
     summary::print(&report, command.log_format);
     if command.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -175,9 +203,10 @@ async fn run_program(command: RunCommand, threads: usize) -> Result<()> {
 }
 
 /// Metrics stand on lines of their own in any format of the log.
-fn say_metrics(emf: Option<&mut Emf>, report: &RunReport) {
+pub(crate) fn say_metrics(emf: Option<&mut Emf>, report: &RunReport, checkpoint: Option<&mut CheckpointAge>) {
+    let age = checkpoint.map(|checkpoint| checkpoint.of(report));
     let Some(emf) = emf else { return };
-    for line in emf.lines(report, chrono::Utc::now().timestamp_millis()) {
+    for line in emf.lines(report, age, chrono::Utc::now().timestamp_millis()) {
         eprintln!("{line}");
     }
 }
@@ -211,7 +240,7 @@ fn refused(file: &Path, error: &PlanError) -> anyhow::Error {
     anyhow!(placed(file, error))
 }
 
-fn placed(file: &Path, error: &PlanError) -> String {
+pub(crate) fn placed(file: &Path, error: &PlanError) -> String {
     let place = if error.line > 0 { format!(":{}:{}", error.line, error.column) } else { String::new() };
     let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
     format!("{}{place}: {}{hint}", file.display(), error.message)

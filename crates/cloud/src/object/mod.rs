@@ -95,6 +95,31 @@ impl Bucket {
         Ok(objects)
     }
 
+    /// The bytes of a small object; `None` where there is none, or no bucket.
+    ///
+    /// # Errors
+    /// When it cannot be read after all attempts.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
+        let action = || format!("read s3://{}/{key}", self.name);
+        let path = Path::parse(key).map_err(|error| CloudError::new(action(), error.to_string()))?;
+        let found = match self.store.get(&path).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(refused(action(), &error)),
+        };
+        found.bytes().await.map(|bytes| Some(bytes.to_vec())).map_err(|error| refused(action(), &error))
+    }
+
+    /// Writes a small object, in place of what is there.
+    ///
+    /// # Errors
+    /// When it cannot be written after all attempts.
+    pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CloudError> {
+        let action = || format!("write s3://{}/{key}", self.name);
+        let path = Path::parse(key).map_err(|error| CloudError::new(action(), error.to_string()))?;
+        self.store.put(&path, content.into()).await.map(|_| ()).map_err(|error| refused(action(), &error))
+    }
+
     /// Writes the object's bytes to a file, in place of what it holds, and leaves it at its first byte.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
 //! A run's counters in CloudWatch's embedded metric format: a line of JSON in a log group is a metric, without a call to AWS.
 //! The format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Map, Value, json};
 use weir_engine::{RunReport, SourceStats};
 
 /// CloudWatch keeps custom metrics by the minute.
-pub(super) const INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// The Lambdas write theirs there too.
 const NAMESPACE: &str = "Weir";
 /// The most characters of a dimension's value.
@@ -25,6 +28,14 @@ struct Counts {
 }
 
 impl Counts {
+    fn metrics(self) -> [Metric; 3] {
+        [
+            ("rule_errors", self.rule_errors, "Count"),
+            ("late_rows", self.late_rows, "Count"),
+            ("rows", self.rows, "Count"),
+        ]
+    }
+
     fn since(self, before: Self) -> Self {
         Self {
             rule_errors: self.rule_errors.saturating_sub(before.rule_errors),
@@ -35,9 +46,38 @@ impl Counts {
     }
 }
 
+/// How long a run has held what no checkpoint holds: since its last checkpoint, or since it began. A run that has read nothing since
+/// writes none, and has nothing to lose.
+#[derive(Debug)]
+pub(crate) struct CheckpointAge {
+    seen: u64,
+    records: u64,
+    since: Instant,
+}
+
+impl Default for CheckpointAge {
+    fn default() -> Self {
+        Self { seen: 0, records: 0, since: Instant::now() }
+    }
+}
+
+impl CheckpointAge {
+    /// As far as this was asked often enough.
+    pub(crate) fn of(&mut self, report: &RunReport) -> Duration {
+        let records = report.sources.iter().map(|source| source.records).sum();
+        if report.checkpoints != self.seen || records == self.records {
+            *self = Self { seen: report.checkpoints, records, since: Instant::now() };
+        }
+        self.since.elapsed()
+    }
+}
+
+/// A value, with its name and its unit as CloudWatch has them.
+type Metric = (&'static str, u64, &'static str);
+
 /// Makes the lines of one run.
 #[derive(Debug)]
-pub(super) struct Emf {
+pub(crate) struct Emf {
     pipeline: String,
     of_pipeline: Counts,
     of_rules: BTreeMap<String, Counts>,
@@ -45,14 +85,25 @@ pub(super) struct Emf {
 
 impl Emf {
     /// The name is the metrics' dimension `pipeline`.
-    pub(super) fn new(pipeline: &str) -> Self {
+    pub(crate) fn new(pipeline: &str) -> Self {
         let pipeline = pipeline.chars().take(DIMENSION_CHARS).collect();
         Self { pipeline, of_pipeline: Counts::default(), of_rules: BTreeMap::new() }
     }
 
+    /// The same pipeline, for a run that has counted nothing yet.
+    pub(crate) fn of_the_next(self) -> Self {
+        Self { pipeline: self.pipeline, of_pipeline: Counts::default(), of_rules: BTreeMap::new() }
+    }
+
     /// What was counted since the last call: a line for the pipeline, and one for each rule that left rows out or had late ones
-    /// (a metric of every rule would cost money and say nothing).
-    pub(super) fn lines(&mut self, report: &RunReport, epoch_millis: i64) -> Vec<String> {
+    /// (a metric of every rule would cost money and say nothing). The pipeline's says also how it is: how far behind the tip of its streams,
+    /// how much state it holds, and how old its last checkpoint is where it keeps any.
+    pub(crate) fn lines(
+        &mut self,
+        report: &RunReport,
+        checkpoint_age: Option<Duration>,
+        epoch_millis: i64,
+    ) -> Vec<String> {
         let all = Counts {
             rule_errors: report.rules.iter().map(|r| r.rule_errors).sum(),
             late_rows: report.sources.iter().map(|s| s.late).sum(),
@@ -61,8 +112,16 @@ impl Emf {
         };
         let counts = all.since(self.of_pipeline);
         self.of_pipeline = all;
-        let poison = ("poison", counts.poison);
-        let mut lines = vec![self.line(None, counts, Some(poison), epoch_millis)];
+        let mut more: Vec<Metric> = vec![
+            ("poison", counts.poison, "Count"),
+            ("running", 1, "Count"),
+            ("state_bytes", report.state_bytes, "Bytes"),
+        ];
+        let lag = report.sources.iter().filter_map(|source| source.lag_millis).max();
+        more.extend(lag.map(|millis| ("lag_seconds", millis / 1000, "Seconds")));
+        more.extend(checkpoint_age.map(|age| ("checkpoint_age_seconds", age.as_secs(), "Seconds")));
+        let mut lines =
+            vec![self.line(None, &counts.metrics().into_iter().chain(more).collect::<Vec<_>>(), epoch_millis)];
         let mut rules: BTreeMap<&str, Counts> = BTreeMap::new();
         for rule in &report.rules {
             // Statements of one name are one rule.
@@ -75,16 +134,19 @@ impl Emf {
             let before = self.of_rules.insert(rule.to_owned(), sum).unwrap_or_default();
             let counts = sum.since(before);
             if counts.rule_errors + counts.late_rows > 0 {
-                lines.push(self.line(Some(rule), counts, None, epoch_millis));
+                lines.push(self.line(Some(rule), &counts.metrics(), epoch_millis));
             }
         }
         lines
     }
 
-    fn line(&self, rule: Option<&str>, counts: Counts, more: Option<(&str, u64)>, epoch_millis: i64) -> String {
-        let values = [("rule_errors", counts.rule_errors), ("late_rows", counts.late_rows), ("rows", counts.rows)];
-        let values: Vec<(&str, u64)> = values.into_iter().chain(more).collect();
-        let metrics: Vec<Value> = values.iter().map(|(name, _)| json!({ "Name": name, "Unit": "Count" })).collect();
+    /// The line of a run that ended by itself: `failed`, or `fenced` by another run that has its state.
+    pub(crate) fn end(&self, how: &'static str, epoch_millis: i64) -> String {
+        self.line(None, &[(how, 1, "Count")], epoch_millis)
+    }
+
+    fn line(&self, rule: Option<&str>, values: &[Metric], epoch_millis: i64) -> String {
+        let metrics: Vec<Value> = values.iter().map(|(name, _, unit)| json!({ "Name": name, "Unit": unit })).collect();
         let mut line = Map::new();
         let mut dimensions = vec!["pipeline"];
         line.insert("pipeline".to_owned(), json!(self.pipeline));
@@ -92,7 +154,7 @@ impl Emf {
             dimensions.push("rule");
             line.insert("rule".to_owned(), json!(rule));
         }
-        line.extend(values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        line.extend(values.iter().map(|(name, value, _)| ((*name).to_owned(), json!(value))));
         line.insert(
             "_aws".to_owned(),
             json!({
@@ -125,31 +187,54 @@ mod tests {
             ..RuleStats::default()
         };
         let kinds = [("event", 90), ("probe", 2), ("not_json", 3)].map(|(kind, rows)| (kind.to_owned(), rows));
-        let source = SourceStats { late, poison: 1, kinds: kinds.into(), ..SourceStats::default() };
+        let source =
+            SourceStats { late, poison: 1, lag_millis: Some(3_500), kinds: kinds.into(), ..SourceStats::default() };
         RunReport {
             sources: vec![source],
             rules: vec![rule("zscore", errors, 7), rule("flat_line", 0, 2)],
+            state_bytes: 2048,
             ..RunReport::default()
         }
     }
 
     #[test]
     fn a_line_is_what_cloudwatch_reads() {
-        let lines = Emf::new("dev").lines(&report(5, 0), 1_767_268_800_000);
+        let lines = Emf::new("dev").lines(&report(5, 0), Some(Duration::from_millis(7_900)), 1_767_268_800_000);
         assert_eq!(
             lines,
             [
-                r#"{"_aws":{"CloudWatchMetrics":[{"Dimensions":[["pipeline"]],"Metrics":[{"Name":"rule_errors","Unit":"Count"},{"Name":"late_rows","Unit":"Count"},{"Name":"rows","Unit":"Count"},{"Name":"poison","Unit":"Count"}],"Namespace":"Weir"}],"Timestamp":1767268800000},"late_rows":0,"pipeline":"dev","poison":4,"rows":9,"rule_errors":5}"#,
+                r#"{"_aws":{"CloudWatchMetrics":[{"Dimensions":[["pipeline"]],"Metrics":[{"Name":"rule_errors","Unit":"Count"},{"Name":"late_rows","Unit":"Count"},{"Name":"rows","Unit":"Count"},{"Name":"poison","Unit":"Count"},{"Name":"running","Unit":"Count"},{"Name":"state_bytes","Unit":"Bytes"},{"Name":"lag_seconds","Unit":"Seconds"},{"Name":"checkpoint_age_seconds","Unit":"Seconds"}],"Namespace":"Weir"}],"Timestamp":1767268800000},"checkpoint_age_seconds":7,"lag_seconds":3,"late_rows":0,"pipeline":"dev","poison":4,"rows":9,"rule_errors":5,"running":1,"state_bytes":2048}"#,
                 r#"{"_aws":{"CloudWatchMetrics":[{"Dimensions":[["pipeline","rule"]],"Metrics":[{"Name":"rule_errors","Unit":"Count"},{"Name":"late_rows","Unit":"Count"},{"Name":"rows","Unit":"Count"}],"Namespace":"Weir"}],"Timestamp":1767268800000},"late_rows":0,"pipeline":"dev","rows":7,"rule":"zscore","rule_errors":5}"#,
             ]
         );
+    }
+
+    #[test]
+    fn a_checkpoint_grows_old_only_while_something_waits_for_it() {
+        let report = |records, checkpoints| RunReport {
+            sources: vec![SourceStats { records, ..SourceStats::default() }],
+            checkpoints,
+            ..RunReport::default()
+        };
+        let long = Duration::from_secs(10);
+        let mut age = CheckpointAge::default();
+        let later = |age: &mut CheckpointAge, report: &RunReport| {
+            age.since = age.since.checked_sub(long).unwrap();
+            age.of(report) >= long
+        };
+        assert!(!later(&mut age, &report(0, 0)), "nothing was read");
+        assert!(later(&mut age, &report(1, 0)), "what was read waits");
+        assert!(!later(&mut age, &report(1, 1)), "it was written");
+        assert!(!later(&mut age, &report(1, 1)), "nothing was read since");
+        assert!(later(&mut age, &report(2, 1)));
     }
 
     /// The rules of the specification that a line could break.
     #[test]
     fn every_line_follows_the_specification() {
         let name = "p".repeat(5000);
-        for text in Emf::new(&name).lines(&report(1, 1), 1) {
+        let mut emf = Emf::new(&name);
+        for text in emf.lines(&report(1, 1), None, 1).into_iter().chain([emf.end("fenced", 1)]) {
             assert!(!text.contains('\n'));
             let line: Value = serde_json::from_str(&text).unwrap();
             assert!(line["_aws"]["Timestamp"].is_u64());
@@ -173,11 +258,11 @@ mod tests {
     #[test]
     fn a_line_says_what_was_counted_since_the_last_one() {
         let mut emf = Emf::new("dev");
-        assert_eq!(emf.lines(&report(5, 3), 0).len(), 3, "both rules had late rows");
-        let lines = emf.lines(&report(6, 3), 60_000);
+        assert_eq!(emf.lines(&report(5, 3), None, 0).len(), 3, "both rules had late rows");
+        let lines = emf.lines(&report(6, 3), None, 60_000);
         let first: Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!((&first["rule_errors"], &first["late_rows"], &first["poison"]), (&json!(1), &json!(0), &json!(0)));
         assert_eq!(lines.len(), 2);
-        assert_eq!(emf.lines(&report(6, 3), 120_000).len(), 1, "a rule without errors has no line");
+        assert_eq!(emf.lines(&report(6, 3), None, 120_000).len(), 1, "a rule without errors has no line");
     }
 }

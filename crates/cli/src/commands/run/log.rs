@@ -16,7 +16,7 @@ pub(crate) enum LogFormat {
 }
 
 /// Starts the log: warnings and errors, or what `WEIR_LOG` asks for (`debug`, `weir_engine=trace`, …).
-pub(super) fn start(format: LogFormat) {
+pub(crate) fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| "warn".into());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
@@ -26,7 +26,7 @@ pub(super) fn start(format: LogFormat) {
 }
 
 /// Says something that is always said.
-pub(super) fn say(format: LogFormat, message: &str) {
+pub(crate) fn say(format: LogFormat, message: &str) {
     match format {
         LogFormat::Text => eprintln!("{message}"),
         LogFormat::Json => line("INFO", message, None),
@@ -34,7 +34,7 @@ pub(super) fn say(format: LogFormat, message: &str) {
 }
 
 /// Says what is most likely wrong with the program that runs all the same.
-pub(super) fn warn(format: LogFormat, message: &str) {
+pub(crate) fn warn(format: LogFormat, message: &str) {
     match format {
         LogFormat::Text => eprintln!("warning: {message}"),
         LogFormat::Json => line("WARN", message, None),
@@ -42,12 +42,12 @@ pub(super) fn warn(format: LogFormat, message: &str) {
 }
 
 /// Says why the run failed, as JSON: as text the command says it itself.
-pub(super) fn failed(error: &anyhow::Error) {
+pub(crate) fn failed(error: &anyhow::Error) {
     line("ERROR", &format!("{error:#}"), None);
 }
 
 /// A line like the log's own, with what it is about as an object.
-pub(super) fn line(level: &str, message: &str, about: Option<(&str, Value)>) {
+pub(crate) fn line(level: &str, message: &str, about: Option<(&str, Value)>) {
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let mut line = json!({ "timestamp": now, "level": level, "message": message });
     if let (Some((key, value)), Some(object)) = (about, line.as_object_mut()) {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
-use weir_engine::Stats;
+use weir_engine::RunReport;
 
 use super::prometheus;
 
@@ -21,14 +21,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that is open, and not served yet.
 #[derive(Debug)]
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     listener: TcpListener,
     port: u16,
 }
 
 impl Metrics {
     /// Opens a port of this machine alone; 0 takes a free one.
-    pub(super) async fn open(port: u16) -> Result<Self> {
+    pub(crate) async fn open(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .with_context(|| format!("port {port} is in use\n  hint: another one with --metrics-port"))?;
@@ -36,12 +36,13 @@ impl Metrics {
         Ok(Self { listener, port })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.port)
     }
 
-    /// Serves until it is dropped.
-    pub(super) async fn serve(&self, stats: Arc<Stats>) {
+    /// Serves until it is dropped. Where there is nothing to report, what asks is told that the run is not well.
+    pub(crate) async fn serve(&self, report: impl Fn() -> Option<RunReport> + Send + Sync + 'static) {
+        let report = Arc::new(report);
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -49,10 +50,10 @@ impl Metrics {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let stats = Arc::clone(&stats);
+            let report = Arc::clone(&report);
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
-                    let answer = answer(&request, &stats);
+                    let answer = answer(&request, report());
                     async move { Ok::<_, Infallible>(answer) }
                 });
                 let connection = http1::Builder::new()
@@ -68,9 +69,12 @@ impl Metrics {
     }
 }
 
-fn answer(request: &Request<Incoming>, stats: &Stats) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, report: Option<RunReport>) -> Response<Full<Bytes>> {
     let (status, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => (StatusCode::OK, prometheus::text(&stats.report())),
+        (&Method::GET, "/metrics") => report.map_or_else(
+            || (StatusCode::SERVICE_UNAVAILABLE, "the run is not well\n".to_owned()),
+            |report| (StatusCode::OK, prometheus::text(&report)),
+        ),
         (&Method::GET, _) => (StatusCode::NOT_FOUND, "see /metrics\n".to_owned()),
         _ => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
     };

@@ -5,7 +5,7 @@ use weir_project::rule_errors;
 
 use super::log::{self, LogFormat};
 
-pub(super) fn print(report: &RunReport, format: LogFormat) {
+pub(crate) fn print(report: &RunReport, format: LogFormat) {
     match format {
         LogFormat::Text => eprint!("{}", text(report)),
         LogFormat::Json => {
