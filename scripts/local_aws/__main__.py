@@ -4,6 +4,7 @@ MS_PATCH=0                        runs MiniStack as it is
 KINESIS_THROTTLE=1                limits each shard as AWS does
 ESM_RETRY_BASE_SECONDS (0.2)      the first pause of an event source mapping after a failure, doubled each time
 ESM_RETRY_CAP_SECONDS (5)         its longest pause
+WEIR_EMULATOR_CHECKS_REQUESTS=1   refuses requests that break the service's published model, and lists them in `violations`
 WEIR_EMULATOR_ENDS_WITH_STDIN=1   ends when standard input closes, and removes the working folder
 """
 
@@ -38,6 +39,10 @@ def main() -> None:
         patching.install()
         services.tune()
         app.app = repeated_calls.answer_once(app.app)
+    if os.environ.get("WEIR_EMULATOR_CHECKS_REQUESTS") == "1":
+        from local_aws import request_models  # Half a second, for the tests alone.
+
+        app.app = request_models.refuse_violations(app.app)
     if os.environ.get("WEIR_EMULATOR_ENDS_WITH_STDIN") == "1":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     app.main()

@@ -1,4 +1,4 @@
-"""Says of each patch whether this MiniStack still needs it.
+"""Says of each patch whether this MiniStack still needs it, and whether the check of requests finds what it should.
 
     python -m local_aws.check            changed originals, and patches without which their test passes; exit code 1 where any
     python -m local_aws.check --renew    writes the fingerprints of this MiniStack into the patches
@@ -17,7 +17,7 @@ os.environ["ESM_RETRY_BASE_SECONDS"] = "0"
 os.environ["KINESIS_THROTTLE"] = "1"
 
 from local_aws import patching, services  # noqa: E402
-from local_aws.tests import test_patches  # noqa: E402
+from local_aws.tests import test_patches, test_request_models  # noqa: E402
 
 
 def needless() -> list[str]:
@@ -39,6 +39,13 @@ def needless() -> list[str]:
     return found
 
 
+def broken() -> list[str]:
+    """A line for each test of the check of requests that fails."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromModule(test_request_models).run(result)
+    return [f"{test.id()}: {text}" for test, text in result.failures + result.errors]
+
+
 def renew() -> None:
     """Writes the fingerprint of each original behind the patch's `written_for`."""
     for patch in patching.patches():
@@ -54,7 +61,7 @@ def main() -> int:
         return 0
     services.tune()
     patching.install()
-    found = patching.changed() + needless()
+    found = patching.changed() + needless() + broken()
     for line in found:
         print(line)
     print(f"{len(patching.patches())} patches, {len(found)} to look at")

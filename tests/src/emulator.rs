@@ -5,7 +5,7 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::process::CommandExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -22,11 +22,13 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 
-/// A running emulator; dropping it ends it and the functions that it runs.
+/// A running emulator; dropping it ends it and the functions that it runs, and fails the test when a request broke its service's model.
 #[derive(Debug)]
 pub struct Emulator {
     process: Child,
     port: u16,
+    /// Where it lists requests that break the services' published models.
+    violations: PathBuf,
 }
 
 impl Emulator {
@@ -47,13 +49,14 @@ impl Emulator {
             .arg("run")
             .env("GATEWAY_PORT", port.to_string())
             .env("WEIR_EMULATOR_DIR", folder)
+            .env("WEIR_EMULATOR_CHECKS_REQUESTS", "1")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             // Its functions are processes of its group.
             .process_group(0)
             .spawn()?;
-        let mut emulator = Self { process, port };
+        let mut emulator = Self { process, port, violations: folder.join("violations") };
         let begun = Instant::now();
         while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
             let ended = emulator.process.try_wait()?;
@@ -144,5 +147,11 @@ impl Drop for Emulator {
         }
         let _ = killpg(group, Signal::SIGKILL);
         let _ = self.process.wait();
+        // A lenient emulator hides nothing: what AWS's published models refuse fails the test.
+        if let Ok(found) = fs::read_to_string(&self.violations)
+            && !std::thread::panicking()
+        {
+            assert!(found.is_empty(), "requests broke the published models of their services:\n{found}");
+        }
     }
 }

@@ -21,8 +21,6 @@ use weir_arroyo_stand_in::{Options, StandIn};
 use weir_tests::{Emulator, repo, weir};
 
 const KEY: &str = "kdeploy";
-/// A stream that Weir makes.
-const ORDERS: &str = "key = \"shop\"\n[fields]\nshop = \"text\"\ntotal = \"double\"\n";
 /// The line that protects an environment.
 const PROTECTED: &str = "deletion_protection = true\n";
 const POLL: Duration = Duration::from_millis(50);
@@ -152,8 +150,6 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let options = Options { key: Some(KEY.to_owned()), ..Options::default() };
     let arroyo = Arc::new(runtime.block_on(StandIn::start(options)));
     let checkout = Checkout::new(PROTECTED);
-    fs::create_dir_all(checkout.file("sql/streams")).unwrap();
-    fs::write(checkout.file("sql/streams/orders.toml"), ORDERS).unwrap();
     let files = tempfile::tempdir().unwrap();
     let emulator = Emulator::start(&files.path().join("emulator")).unwrap();
     let _engines = Engines::start(&arroyo, emulator.environment().into(), files.path().to_owned());
@@ -280,19 +276,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     assert!(plain.out.contains("deletion_protection is on: nothing was deleted"), "{}{}", plain.out, plain.err);
     assert_eq!(resources(), before);
 
-    // Nor does a deploy of a declaration that was taken out end its stream: what it holds is gone for good.
-    fs::remove_file(checkout.file("sql/streams/orders.toml")).unwrap();
-    let taken_out = run(&with(&["deploy", "--yes"]));
-    assert_eq!(taken_out.code, Some(1), "{}", taken_out.err);
-    assert!(
-        taken_out.err.contains("deletion_protection is on: the stream weir-e2e-deploy-orders was not deleted"),
-        "{}",
-        taken_out.err
-    );
-    assert_eq!(resources(), before);
-
     checkout.size("");
-    fs::write(checkout.file("sql/streams/orders.toml"), ORDERS).unwrap();
     let unprotected = run(&with(&["deploy", "--yes"]));
     assert_eq!(unprotected.code, Some(0), "{}", unprotected.err);
     let ended = run(&with(&["destroy", "--all", "--yes"]));

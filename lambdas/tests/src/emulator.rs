@@ -24,6 +24,9 @@ use weir_lambda::Env;
 /// It is up in under a second on an idle machine and in some seconds on a busy one.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Whether it checks requests against the services' published models: yes, but for benchmarks.
+const CHECKS: &str = "WEIR_EMULATOR_CHECKS_REQUESTS";
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One test's table, topic and queues.
@@ -43,11 +46,25 @@ pub struct Emulator {
     pub inbox: String,
     /// The quarantine queue.
     pub quarantine: String,
+    violations: PathBuf,
+}
+
+/// A lenient emulator hides nothing: what AWS's published models refuse fails the tests that are over after it.
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if let Ok(found) = std::fs::read_to_string(&self.violations)
+            && !std::thread::panicking()
+        {
+            assert!(found.is_empty(), "requests broke the published models of their services:\n{found}");
+        }
+    }
 }
 
 /// The emulator's process. It ends with this one, because the pipe to it closes: a test binary drops no statics.
 struct Process {
     address: String,
+    /// Where it lists requests that break the services' published models.
+    violations: PathBuf,
     _process: Child,
 }
 
@@ -63,7 +80,8 @@ impl Emulator {
         static PROCESS: OnceLock<Result<Process, String>> = OnceLock::new();
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let process = PROCESS.get_or_init(|| Process::start().map_err(|e| e.to_string())).as_ref();
-        let address = process.map_err(String::as_str)?.address.clone();
+        let process = process.map_err(String::as_str)?;
+        let address = process.address.clone();
         let url = format!("http://{address}");
         let env = Env(|name: &str| match name {
             "AWS_ENDPOINT_URL" => Some(url.clone()),
@@ -82,6 +100,7 @@ impl Emulator {
             topic: String::new(),
             inbox: String::new(),
             quarantine: String::new(),
+            violations: process.violations.clone(),
         };
         emulator.make_table().await?;
         emulator.make_queues(&prefix).await?;
@@ -215,6 +234,7 @@ impl Process {
             .arg("run")
             .env("GATEWAY_PORT", address.port().to_string())
             .env("WEIR_EMULATOR_DIR", &dir)
+            .env(CHECKS, std::env::var_os(CHECKS).unwrap_or_else(|| "1".into()))
             .env("WEIR_EMULATOR_ENDS_WITH_STDIN", "1")
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
@@ -227,7 +247,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(Self { address: address.to_string(), _process: process })
+        Ok(Self { address: address.to_string(), violations: dir.join("violations"), _process: process })
     }
 }
 
