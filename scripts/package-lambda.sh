@@ -16,7 +16,8 @@ lambdas="alerter gate heartbeat"
 
 # Amazon Linux 2023, which `provided.al2023` is, ships this glibc. package-lambda.py checks the result against it.
 # https://docs.aws.amazon.com/linux/al2023/release-notes/vercmp-AL2-AL2023.5.html
-glibc=2.34
+# WEIR_LAMBDA_GLIBC names an older one, for packages that the local stack of an older machine runs, too.
+glibc=${WEIR_LAMBDA_GLIBC:-2.34}
 zig_packages="cargo-zigbuild==0.24.1 ziglang==0.17.1"
 
 case $kind in

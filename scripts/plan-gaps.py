@@ -4,11 +4,21 @@
 usage: scripts/plan-gaps.py PLAN.json GAPS.toml
 
 PLAN.json is what `terraform show -json` writes. GAPS.toml has tables [[gap]] with `resource` (a type), `attributes` (names at the
-top), and `why`. An attribute that changes on a resource of that type is explained by it.
+top), and `why`. An attribute that changes on a resource of that type is explained by it; so is one that is known only after the
+apply, which is a change too: Terraform expects another value than the one it has.
 """
 import json
 import sys
 import tomllib
+
+
+def is_unknown(value) -> bool:
+    """Whether anything of an attribute is known only after the apply."""
+    if isinstance(value, dict):
+        return any(map(is_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(is_unknown, value))
+    return value is True
 
 
 def changed(change: dict) -> list[str]:
@@ -16,8 +26,8 @@ def changed(change: dict) -> list[str]:
     unknown = change.get("after_unknown") or {}
     return sorted(
         name
-        for name in before.keys() | after.keys()
-        if before.get(name) != after.get(name) and unknown.get(name) is not True
+        for name in before.keys() | after.keys() | unknown.keys()
+        if before.get(name) != after.get(name) or is_unknown(unknown.get(name))
     )
 
 
@@ -42,7 +52,10 @@ def main() -> int:
             if not explained:
                 unexplained += 1
                 print(f"no gap explains: {resource['address']} {name} ({'+'.join(change['actions'])})", file=sys.stderr)
-                print(f"  before {json.dumps((change['before'] or {}).get(name))}\n  after  {json.dumps((change['after'] or {}).get(name))}", file=sys.stderr)
+                before, after = (json.dumps((change[side] or {}).get(name)) for side in ("before", "after"))
+                if is_unknown((change.get("after_unknown") or {}).get(name)):
+                    after += ", and more that is known after the apply"
+                print(f"  before {before}\n  after  {after}", file=sys.stderr)
     for at, gap in enumerate(gaps):
         said = "seen" if at in used else "not seen this time"
         print(f"{said}: {gap['resource']} {', '.join(gap['attributes'])}: {gap['why']}")

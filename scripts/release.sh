@@ -2,14 +2,16 @@
 # Makes the archive of a release: weir-VERSION-ARCH-linux.tar.gz, and SHA256SUMS beside it.
 # usage: scripts/release.sh [x86_64|aarch64] [--out FOLDER]
 #
-# It holds the command, the packages of both Lambdas, the Terraform modules, the scripts of the local emulator, completions, pages
-# of the manual, licences and a bill of materials. The same commit gives the same bytes.
+# It holds the command, the packages of the Lambdas (alerter, gate and heartbeat: for AWS on arm64, and in lambda/local for the local
+# stack on a machine of ARCH), the Terraform modules, the scripts of the local emulator, completions, pages of the manual, licences
+# and a bill of materials. The same commit gives the same bytes.
 #
 # The command is built with cargo-zigbuild, as the Lambdas are: on any machine for either architecture, against glibc 2.28 (Debian
 # 10, RHEL 8, Amazon Linux 2023 and newer). For tests, and where something was built already:
 #   WEIR_BINARY   the command for ARCH, in place of a build
 #   WEIR_HOST     a weir that runs here, which writes completions and manual; WEIR_BINARY where that runs here
-#   WEIR_LAMBDAS  a folder with alerter.zip and heartbeat.zip and their .arch files, in place of a build
+#   WEIR_LAMBDAS  a folder with alerter.zip, gate.zip and heartbeat.zip, their .arch files, and in `local` those for a machine of
+#                 ARCH, in place of a build
 #   SOURCE_DATE_EPOCH  the time of every file; that of the commit
 #   WEIR_GZIP     gzip's level; 9
 set -euo pipefail
@@ -51,20 +53,41 @@ weir="${WEIR_HOST:-$binary}"
   exit 1
 }
 
+functions=(alerter gate heartbeat)
+packages="$(mktemp -d)"
+stage="$(mktemp -d)"
+trap 'rm -rf "$packages" "$stage"' EXIT
 lambdas="${WEIR_LAMBDAS:-}"
 if [[ -z "$lambdas" ]]; then
-  # What Terraform wants unless it is told otherwise.
-  scripts/package-lambda.sh arm64
-  lambdas=dist
+  # Those for AWS come last: they are what dist/ is left with, and what Terraform wants unless it is told otherwise. The local
+  # stack runs on the same machines as the command.
+  lambdas="$packages"
+  mkdir "$lambdas/local"
+  case $arch in aarch64) own=arm64 ;; *) own=$arch ;; esac
+  WEIR_LAMBDA_GLIBC="$glibc" scripts/package-lambda.sh "$own"
+  for function in "${functions[@]}"; do cp "dist/$function.zip" "dist/$function.zip.arch" "$lambdas/local/"; done
+  [[ "$own" == arm64 ]] || scripts/package-lambda.sh arm64
+  for function in "${functions[@]}"; do cp "dist/$function.zip" "dist/$function.zip.arch" "$lambdas/"; done
 fi
+for function in "${functions[@]}"; do
+  for file in "$function.zip" "$function.zip.arch"; do
+    [[ -f "$lambdas/$file" ]] || {
+      echo "release: $lambdas/$file is missing" >&2
+      echo "hint: WEIR_LAMBDAS names a folder with what scripts/package-lambda.sh makes" >&2
+      exit 1
+    }
+  done
+  [[ -f "$lambdas/local/$function.zip" ]] || echo "release: no $lambdas/local/$function.zip: the local stack will not start from this archive" >&2
+done
 
-stage="$(mktemp -d)"
-trap 'rm -rf "$stage"' EXIT
 root="$stage/$name"
-mkdir -p "$root"/{bin,completions,man/man1,lambda,licences}
+mkdir -p "$root"/{bin,completions,man/man1,lambda/local,licences}
 cp "$binary" "$root/bin/weir"
-for function in alerter heartbeat; do
+for function in "${functions[@]}"; do
   cp "$lambdas/$function.zip" "$lambdas/$function.zip.arch" "$root/lambda/"
+  for file in "$lambdas/local/$function.zip" "$lambdas/local/$function.zip.arch"; do
+    [[ ! -f "$file" ]] || cp "$file" "$root/lambda/local/"
+  done
 done
 # What git knows, and nothing that lies beside it.
 git ls-files -z terraform scripts/local_aws scripts/local-aws.sh scripts/terraform-init.sh LICENSE CHANGELOG.md |

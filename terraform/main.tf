@@ -1,6 +1,8 @@
 module "streams" {
   source = "./modules/streams"
 
+  deletion_protection = var.deletion_protection
+
   encrypted   = !local.emulated
   kms_key_arn = local.kms_key_arn
   mode        = var.stream_mode
@@ -111,9 +113,10 @@ module "heartbeat" {
       resources = [module.store.table_arn]
     }
     }, length(local.heartbeat_keys) == 0 ? {} : {
-    # Keys of streams that exist and take heartbeats.
+    # Keys of streams that exist and take heartbeats. To put needs no more:
+    # https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html
     UseStreamKeys = {
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      actions   = ["kms:GenerateDataKey"]
       resources = local.heartbeat_keys
     }
     }, local.arroyo ? {
@@ -161,6 +164,7 @@ module "observability" {
   engine                  = local.embedded ? { cluster_name = module.engine[0].cluster_name, service_name = module.engine[0].service_name } : null
   events_stream_name      = module.streams.names["events"]
   heartbeat_function_name = module.heartbeat.function_name
+  heartbeats_of_streams   = length(local.heartbeat_streams) > 0
   iterator_age_seconds    = var.alarm_iterator_age_seconds
   kms_key_arn             = local.kms_key_arn
   name_prefix             = var.name_prefix
@@ -172,6 +176,7 @@ module "observability" {
   streams = {
     for name, stream in local.streams : name => {
       created     = stream.create
+      near        = stream.near
       gate        = stream.gated ? { dlq_name = module.gate[name].dlq_name, function_name = module.gate[name].function_name, plain_stream_name = module.streams.names["${name}-plain"] } : null
       stream_name = stream.name
     }

@@ -154,7 +154,7 @@ output "region" {
 }
 
 output "streams" {
-  description = "The declared streams, by name: the stream, whether it is Weir's own, what the engine reads in its place when it passes a gate, and the gate."
+  description = "The declared streams, by name: the stream, whether it is Weir's own, what the engine reads in its place when it passes a gate, the gate, and whether alarms here watch its reader (CloudWatch keeps the metrics of a stream in its own account and region)."
   value = {
     for name, stream in local.streams : name => {
       arn               = local.stream_arns[name]
@@ -163,6 +163,7 @@ output "streams" {
       own               = stream.create
       plain_stream_name = stream.gated ? module.streams.names["${name}-plain"] : null
       stream_name       = stream.name
+      watched           = stream.gated || stream.near
     }
   }
 }

@@ -11,6 +11,8 @@ locals {
         "arn:${data.aws_partition.current.partition}:kinesis:${var.region}:${data.aws_caller_identity.current.account_id}:stream/${stream.arn}"
       )
       name = stream.create ? "${var.name_prefix}-${name}" : reverse(split("/", stream.arn))[0]
+      # CloudWatch keeps a stream's metrics in the stream's own account and region.
+      near = !startswith(coalesce(stream.arn, "-"), "arn:") || startswith(coalesce(stream.arn, "-"), "arn:${data.aws_partition.current.partition}:kinesis:${var.region}:${data.aws_caller_identity.current.account_id}:")
       # The embedded engine unpacks by itself.
       gated = stream.gate != null && (local.arroyo || try(stream.gate.always, false))
     })
@@ -19,7 +21,7 @@ locals {
   # What is said of a stream in tfvars goes by its name; these are the defaults.
   stream_options = {
     for name in keys(var.streams) : name => merge(
-      { gate_memory_mb = 512, gate_parallelization_factor = 1, gate_shards = 1, gate_starting_position = "TRIM_HORIZON", kms_key_arn = null, on_demand = false, retention_hours = 24, shards = 1 },
+      { gate_maximum_record_age_seconds = null, gate_memory_mb = 512, gate_shards = 1, gate_starting_position = "TRIM_HORIZON", kms_key_arn = null, on_demand = false, retention_hours = 24, shards = 1 },
       { for key, value in try(var.stream_options[name], {}) : key => value if value != null },
     )
   }
@@ -56,11 +58,13 @@ locals {
   # Of the streams themselves, whoever reads them.
   declared_keys = distinct(compact([for name, stream in local.streams : stream.create ? null : local.stream_options[name].kms_key_arn]))
 
-  # Where Weir may write: its own, and what a stream's file declares `heartbeat = true`.
+  # Where control records may be put: what a stream's file declares `heartbeat = true`.
   heartbeat_keys = distinct(compact([
     for name, stream in local.streams : stream.heartbeat && !stream.create ? local.stream_options[name].kms_key_arn : null
   ]))
-  heartbeat_streams = { for name, stream in local.streams : name => stream.name if stream.create || stream.heartbeat }
+  # By name, which is short; by ARN in another account, where a name would be a stream of this one. Also of Weir's own only those whose
+  # file says so: on the others a control record is poison, each minute.
+  heartbeat_streams = { for name, stream in local.streams : name => stream.near ? stream.name : stream.arn if stream.heartbeat }
 }
 
 module "gate" {
@@ -70,8 +74,13 @@ module "gate" {
   declaration = each.value.gate.declaration
   event_source = {
     batching_window_seconds = local.emulated ? 0 : 1
-    parallelization_factor  = local.stream_options[each.key].gate_parallelization_factor
-    starting_position       = local.stream_options[each.key].gate_starting_position
+    # What is given up an hour before its stream forgets it can still be read again. How long a stream that exists keeps records is
+    # its owner's to change, so there nothing is given up.
+    maximum_record_age_seconds = coalesce(
+      local.stream_options[each.key].gate_maximum_record_age_seconds,
+      each.value.create ? min((local.stream_options[each.key].retention_hours - 1) * 3600, 604800) : -1,
+    )
+    starting_position = local.stream_options[each.key].gate_starting_position
   }
   function = {
     architecture       = var.lambda_architecture

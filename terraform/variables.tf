@@ -77,7 +77,7 @@ variable "alerter_maximum_record_age_seconds" {
 }
 
 variable "alerter_maximum_retry_attempts" {
-  description = "Retries of a failing batch. Age is the limit that matters: an outage of the store must not use the retries up."
+  description = "Retries of a failing batch; -1: no limit but its age. Age is the limit that matters: an outage of the store must not use the retries up."
   type        = number
   default     = 1000
   nullable    = false
@@ -683,9 +683,11 @@ variable "stream_mode" {
 }
 
 variable "stream_options" {
-  description = "What streams cost and need in this environment, by their names in sql/streams. kms_key_arn: the customer-managed key of a stream that exists. shards, on_demand, retention_hours: of a stream that Weir makes. gate_*: of its gate, and of the stream that the gate writes."
+  description = "What streams cost and need in this environment, by their names in sql/streams. kms_key_arn: the customer-managed key of a stream that exists. shards, on_demand: of a stream that Weir makes. retention_hours: of such a stream, and of what a gate writes. Of a gate: gate_memory_mb; gate_shards, of the stream that it writes; gate_starting_position, TRIM_HORIZON or LATEST; gate_maximum_record_age_seconds, the age at which it gives a record up (-1: never, the default of a stream that exists; of one that Weir makes, an hour before the stream forgets it)."
   type = map(object({
-    gate_memory_mb              = optional(number)
+    gate_maximum_record_age_seconds = optional(number)
+    gate_memory_mb                  = optional(number)
+    # Refused: see below.
     gate_parallelization_factor = optional(number)
     gate_shards                 = optional(number)
     gate_starting_position      = optional(string)
@@ -704,8 +706,74 @@ variable "stream_options" {
 
   # The gate spreads keys over 256 places of the hash range: a shard without one of them would stay empty.
   validation {
-    condition     = alltrue([for o in values(var.stream_options) : coalesce(o.gate_shards, 1) >= 1 && coalesce(o.gate_shards, 1) <= 256])
-    error_message = "gate_shards is from 1 to 256."
+    condition     = alltrue([for o in values(var.stream_options) : contains(range(1, 257), coalesce(o.gate_shards, 1))])
+    error_message = "gate_shards is a whole number from 1 to 256."
+  }
+
+  # Lambda keeps order by partition key, and the batches of one shard run at the same time. The gate orders by the key that the
+  # stream's file declares, which is another one: rows of one key would overtake each other, and those of a batch that waits would
+  # be late for windows that the others closed.
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : coalesce(o.gate_parallelization_factor, 1) == 1])
+    error_message = "gate_parallelization_factor above 1 is refused: rows of one key would overtake each other. Shards of the stream are what a gate runs beside each other; gate_memory_mb makes each of them faster."
+  }
+
+  # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : o.gate_maximum_record_age_seconds == null || try(o.gate_maximum_record_age_seconds == -1 || (o.gate_maximum_record_age_seconds >= 60 && o.gate_maximum_record_age_seconds <= 604800 && floor(o.gate_maximum_record_age_seconds) == o.gate_maximum_record_age_seconds), false)])
+    error_message = "gate_maximum_record_age_seconds is -1 (never), or a whole number from 60 to 604800 (a week)."
+  }
+
+  validation {
+    condition     = alltrue([for name, o in var.stream_options : !try(var.streams[name].create, false) || coalesce(o.gate_maximum_record_age_seconds, -1) < coalesce(o.retention_hours, 24) * 3600])
+    error_message = "gate_maximum_record_age_seconds must be below retention_hours of a stream that Weir makes, or what its gate gave up is gone before anyone can read it again."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : o.gate_memory_mb == null || try(o.gate_memory_mb >= 128 && o.gate_memory_mb <= 10240 && floor(o.gate_memory_mb) == o.gate_memory_mb, false)])
+    error_message = "gate_memory_mb is a whole number from 128 to 10240."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : contains(["LATEST", "TRIM_HORIZON"], coalesce(o.gate_starting_position, "LATEST"))])
+    error_message = "gate_starting_position is TRIM_HORIZON (everything that the stream still has) or LATEST."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : o.retention_hours == null || try(o.retention_hours >= 24 && o.retention_hours <= 8760 && floor(o.retention_hours) == o.retention_hours, false)])
+    error_message = "retention_hours is a whole number from 24 to 8760."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : contains(range(1, 501), coalesce(o.shards, 1))])
+    error_message = "shards is a whole number from 1 to 500."
+  }
+
+  # What would change nothing is refused: somebody believes that it does.
+  validation {
+    condition     = alltrue([for name, o in var.stream_options : try(!var.streams[name].create, false) || o.kms_key_arn == null])
+    error_message = "kms_key_arn is of streams that exist: those that Weir makes have the stack's key (kms_key_arn, kms_key_create)."
+  }
+
+  validation {
+    condition     = alltrue([for name, o in var.stream_options : try(var.streams[name].create, true) || (o.shards == null && o.on_demand == null)])
+    error_message = "shards and on_demand are of streams that Weir makes: one that exists is never changed."
+  }
+
+  validation {
+    condition     = alltrue([for o in values(var.stream_options) : !coalesce(o.on_demand, false) || o.shards == null])
+    error_message = "An on_demand stream has no number of shards."
+  }
+
+  validation {
+    condition     = alltrue([for name, o in var.stream_options : try(var.streams[name].create || var.streams[name].gate != null, true) || o.retention_hours == null])
+    error_message = "retention_hours is of streams that Weir makes, and of what a gate writes: one that exists is never changed."
+  }
+
+  validation {
+    condition     = alltrue([for name, o in var.stream_options : try(var.streams[name].gate != null, true) || (o.gate_maximum_record_age_seconds == null && o.gate_memory_mb == null && o.gate_shards == null && o.gate_starting_position == null)])
+    error_message = "gate_* are of a stream that passes a gate: its file needs one, or it is named by its ARN."
   }
 
   validation {
@@ -746,6 +814,21 @@ variable "streams" {
   validation {
     condition     = alltrue([for s in values(var.streams) : s.arn == null || can(regex("^(arn:[^:]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/)?[a-zA-Z0-9_.-]{1,128}$", s.arn))])
     error_message = "arn is arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, or the name alone."
+  }
+
+  # A stream that Weir makes would be read as somebody's, under another name: its gate would read what it writes.
+  validation {
+    condition = alltrue([
+      for s in values(var.streams) : s.arn == null || !contains(
+        concat(
+          [for part in ["anomalies", "events"] : "${var.name_prefix}-${part}"],
+          flatten([for name, own in var.streams : concat(own.create ? ["${var.name_prefix}-${name}"] : [], own.gate == null ? [] : ["${var.name_prefix}-${name}-plain"])]),
+        ),
+        # Another account or region may have one of the same name.
+        try(regex("^arn:[^:]+:kinesis:${var.region}:${data.aws_caller_identity.current.account_id}:stream/(.+)$", s.arn)[0], s.arn == null ? "" : s.arn),
+      )
+    ])
+    error_message = "arn names a stream that Weir makes. A declared stream of one's own has create = true; `events` and `anomalies` need no declaration."
   }
 
   # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html: mappings read streams of their own region; Arroyo and the

@@ -187,12 +187,28 @@ run "raw_mail" {
   expect_failures = [var.subscriptions]
 }
 
-run "endless_retries" {
+# "When set to infinite (-1), failed records are retried until the record expires", which its age here always does:
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+run "no_limit_of_retries_but_the_age" {
   command = plan
   module { source = "./modules/alerts" }
 
   variables {
     event_source = { maximum_retry_attempts = -1 }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.anomalies.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.anomalies.maximum_record_age_in_seconds == 21600
+    error_message = "a failing batch ends by its age"
+  }
+}
+
+run "fewer_retries_than_none" {
+  command = plan
+  module { source = "./modules/alerts" }
+
+  variables {
+    event_source = { maximum_retry_attempts = -2 }
   }
 
   expect_failures = [var.event_source]

@@ -152,7 +152,12 @@ run "what_exists_is_only_read" {
       "arn:aws:kinesis:eu-central-1:111122223333:stream/pumps",
       "arn:aws:kinesis:eu-central-1:111122223333:stream/weir-own",
     ])
-    error_message = "heartbeats go to Weir's own streams, and where the file says heartbeat = true"
+    error_message = "heartbeats go to the events, and where the file says heartbeat = true"
+  }
+
+  assert {
+    condition     = keys(local.heartbeat_streams) == ["pumps"]
+    error_message = "on a stream that does not declare heartbeats they are poison, also on Weir's own: ${jsonencode(local.heartbeat_streams)}"
   }
 
   assert {
@@ -273,4 +278,309 @@ run "a_name_too_long_for_a_function" {
   }
 
   expect_failures = [var.streams]
+}
+
+run "a_gate_gives_nothing_up_before_its_stream_does" {
+  command = plan
+
+  assert {
+    condition     = module.gate["flows"].maximum_record_age_seconds == -1
+    error_message = "how long a stream that exists keeps records is its owner's to say"
+  }
+}
+
+run "of_its_own_stream_it_gives_up_what_can_still_be_read" {
+  command = plan
+
+  variables {
+    streams        = { flows = { create = true, gate = { always = true, declaration = "[fields]\nv = \"text\"\n" } } }
+    stream_options = { flows = { retention_hours = 48 } }
+  }
+
+  assert {
+    condition     = module.gate["flows"].maximum_record_age_seconds == 47 * 3600
+    error_message = "an hour is left to read it again"
+  }
+}
+
+run "no_age_is_longer_than_lambda_takes" {
+  command = plan
+
+  variables {
+    streams        = { flows = { create = true, gate = { always = true, declaration = "[fields]\nv = \"text\"\n" } } }
+    stream_options = { flows = { retention_hours = 8760 } }
+  }
+
+  assert {
+    condition     = module.gate["flows"].maximum_record_age_seconds == 604800
+    error_message = "a week is the most that Lambda takes"
+  }
+}
+
+run "the_age_is_an_option" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_maximum_record_age_seconds = 7200 } }
+  }
+
+  assert {
+    condition     = module.gate["flows"].maximum_record_age_seconds == 7200
+    error_message = "the option is handed on"
+  }
+}
+
+run "an_age_beyond_the_streams_own" {
+  command = plan
+
+  variables {
+    streams        = { flows = { create = true, gate = { always = true, declaration = "[fields]\nv = \"text\"\n" } } }
+    stream_options = { flows = { gate_maximum_record_age_seconds = 86400 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "batches_of_one_shard_beside_each_other" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_parallelization_factor = 2 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "one_batch_of_a_shard_at_a_time" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_parallelization_factor = 1 } }
+  }
+
+  assert {
+    condition     = output.streams["flows"].gate_function != null
+    error_message = "who wrote down what is true is not refused"
+  }
+}
+
+run "half_a_shard" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_shards = 1.5 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "no_such_memory" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_memory_mb = 100 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "no_such_position" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_starting_position = "AT_TIMESTAMP" } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "half_an_hour" {
+  command = plan
+
+  variables {
+    stream_options = { orders = { retention_hours = 24.5 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "no_shard" {
+  command = plan
+
+  variables {
+    stream_options = { orders = { shards = 0 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "a_key_of_a_stream_that_weir_makes" {
+  command = plan
+
+  variables {
+    stream_options = { orders = { kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/k" } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "shards_of_a_stream_that_exists" {
+  command = plan
+
+  variables {
+    stream_options = { pumps = { shards = 2 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "a_mode_of_a_stream_that_exists" {
+  command = plan
+
+  variables {
+    stream_options = { pumps = { on_demand = false } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "shards_on_demand" {
+  command = plan
+
+  variables {
+    stream_options = { orders = { on_demand = true, shards = 2 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "retention_of_a_stream_that_exists" {
+  command = plan
+
+  variables {
+    stream_options = { pumps = { retention_hours = 48 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "a_gate_where_there_is_none" {
+  command = plan
+
+  variables {
+    stream_options = { pumps = { gate_memory_mb = 512 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "an_age_that_is_none" {
+  command = plan
+
+  variables {
+    stream_options = { flows = { gate_maximum_record_age_seconds = 0 } }
+  }
+
+  expect_failures = [var.stream_options]
+}
+
+run "its_own_events" {
+  command = plan
+
+  variables {
+    streams        = { theirs = { arn = "weir-events" } }
+    stream_options = {}
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "its_own_anomalies_by_arn" {
+  command = plan
+
+  variables {
+    streams        = { theirs = { arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/weir-anomalies" } }
+    stream_options = {}
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "its_own_declared_stream" {
+  command = plan
+
+  variables {
+    streams        = { orders = { create = true }, theirs = { arn = "weir-orders" } }
+    stream_options = {}
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "what_its_gate_writes" {
+  command = plan
+
+  variables {
+    streams        = { flows = { arn = "flow-logs", gate = { declaration = "[fields]\nv = \"text\"\n" } }, theirs = { arn = "weir-flows-plain" } }
+    stream_options = {}
+  }
+
+  expect_failures = [var.streams]
+}
+
+# The same names in another account, and a stream of another Weir in this one, are somebody else's.
+run "a_stream_of_the_same_name_elsewhere" {
+  command = plan
+
+  variables {
+    streams = {
+      other  = { arn = "weir-dev-events" }
+      theirs = { arn = "arn:aws:kinesis:eu-central-1:444455556666:stream/weir-events" }
+    }
+    stream_options = {}
+  }
+
+  assert {
+    condition     = output.streams["theirs"].stream_name == "weir-events"
+    error_message = "names are an account's"
+  }
+}
+
+run "a_stream_of_another_account_is_beaten_by_its_arn_and_watched_by_nobody_here" {
+  command = plan
+
+  variables {
+    streams = {
+      pumps  = { arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/pumps", heartbeat = true }
+      theirs = { arn = "arn:aws:kinesis:eu-central-1:444455556666:stream/orders", heartbeat = true }
+    }
+    stream_options = { theirs = { kms_key_arn = "arn:aws:kms:eu-central-1:444455556666:key/theirs" } }
+  }
+
+  assert {
+    condition     = local.heartbeat_streams == { pumps = "pumps", theirs = "arn:aws:kinesis:eu-central-1:444455556666:stream/orders" }
+    error_message = "a name is a stream of this account: ${jsonencode(local.heartbeat_streams)}"
+  }
+
+  assert {
+    condition     = contains(module.observability[0].alarm_names, "weir-stream-pumps-behind") && !contains(module.observability[0].alarm_names, "weir-stream-theirs-behind")
+    error_message = "the metrics of a stream are in its own account: an alarm here would be well for ever"
+  }
+
+  assert {
+    condition     = !output.streams["theirs"].watched && output.streams["pumps"].watched
+    error_message = "that nobody watches it is said"
+  }
+
+  assert {
+    condition = [
+      for s in jsondecode(module.heartbeat.policy_json).Statement : s.Action if contains(s.Resource, "arn:aws:kms:eu-central-1:444455556666:key/theirs")
+    ] == [["kms:GenerateDataKey"]]
+    error_message = "to put needs a data key, and to read nothing"
+  }
+
+  assert {
+    condition     = contains(module.observability[0].alarm_names, "weir-heartbeat-streams")
+    error_message = "a stream that takes no heartbeats is told"
+  }
 }

@@ -67,19 +67,58 @@ run "it_uses_the_key_of_the_stream_to_read_and_its_own_for_the_rest" {
   }
 }
 
-run "batches_are_finite_and_halved" {
+run "an_outage_gives_nothing_up_and_a_batch_ends" {
   module { source = "./modules/gate" }
 
   assert {
     condition = alltrue([
       aws_lambda_event_source_mapping.stream.bisect_batch_on_function_error,
       aws_lambda_event_source_mapping.stream.function_response_types == toset(["ReportBatchItemFailures"]),
-      aws_lambda_event_source_mapping.stream.maximum_record_age_in_seconds == 43200,
+      aws_lambda_event_source_mapping.stream.maximum_record_age_in_seconds == -1,
+      aws_lambda_event_source_mapping.stream.maximum_retry_attempts == 10000,
+      aws_lambda_event_source_mapping.stream.parallelization_factor == 1,
       aws_lambda_event_source_mapping.stream.starting_position == "TRIM_HORIZON",
       aws_lambda_event_source_mapping.stream.destination_config[0].on_failure[0].destination_arn == aws_sqs_queue.dlq.arn,
     ])
-    error_message = "single records are reported, batches end, and what is given up has a name"
+    error_message = "single records are reported, an outage drops none, a record that always fails ends, and what is given up has a name"
   }
+}
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html: -1 is infinite, and ages of 0 to 59 are refused.
+run "no_retry_limit_beside_an_age" {
+  command = plan
+  module { source = "./modules/gate" }
+
+  variables {
+    event_source = { maximum_record_age_seconds = 3600, maximum_retry_attempts = -1 }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.stream.maximum_record_age_in_seconds == 3600
+    error_message = "-1 is handed on: no limit but the age"
+  }
+}
+
+run "no_limit_at_all" {
+  command = plan
+  module { source = "./modules/gate" }
+
+  variables {
+    event_source = { maximum_record_age_seconds = -1, maximum_retry_attempts = -1 }
+  }
+
+  expect_failures = [var.event_source]
+}
+
+run "an_age_that_lambda_does_not_take" {
+  command = plan
+  module { source = "./modules/gate" }
+
+  variables {
+    event_source = { maximum_record_age_seconds = 59 }
+  }
+
+  expect_failures = [var.event_source]
 }
 
 run "a_declaration_that_no_environment_holds" {
@@ -91,7 +130,7 @@ run "a_declaration_that_no_environment_holds" {
     declaration = join("", [for n in range(200) : "f${n} = { type = \"text\", path = \"${sha256(tostring(n))}\" }\n"])
   }
 
-  expect_failures = [aws_lambda_event_source_mapping.stream]
+  expect_failures = [var.declaration]
 }
 
 run "a_position_that_there_is_not" {

@@ -229,3 +229,15 @@ run "inside_a_vpc" {
     error_message = "only the permission to join the VPC names every resource, as AWS demands"
   }
 }
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+run "an_environment_that_lambda_does_not_take" {
+  command = plan
+  module { source = "./modules/lambda" }
+
+  variables {
+    environment = { WEIR_HEARTBEAT_STREAMS = join(",", [for n in range(60) : "arn:aws:kinesis:eu-central-1:444455556666:stream/a-stream-of-somebody-${n}"]) }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}

@@ -190,7 +190,7 @@ run "every_alarm_names_its_runbook" {
 
   assert {
     condition = alltrue([
-      for key, alarm in merge(aws_cloudwatch_metric_alarm.this, { path = aws_cloudwatch_composite_alarm.path }) :
+      for key, alarm in merge(aws_cloudwatch_metric_alarm.this, { path = aws_cloudwatch_composite_alarm.path }, { for name, alarm in aws_cloudwatch_composite_alarm.gate : "path-${name}" => alarm }) :
       (alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == alarm.alarm_actions) == contains(output.told_alarm_names, alarm.alarm_name)
     ])
     error_message = "what is told is told also when it is over"
@@ -218,6 +218,9 @@ run "one_outage_is_one_message" {
   variables {
     arroyo      = { checkpoint_metrics = "checkpoints", state_bucket = "weir-arroyo-state", cluster_name = "weir-arroyo", control_service_name = "weir-arroyo-control", database_identifier = "weir-arroyo" }
     runbook_url = "https://example.com/runbooks"
+    streams     = { flows = { stream_name = "flow-logs", gate = { dlq_name = "weir-gate-flows-dlq", function_name = "weir-gate-flows", plain_stream_name = "weir-flows-plain" } }, orders = { created = true, stream_name = "weir-orders" } }
+
+    heartbeats_of_streams = true
   }
 
   # Arroyo is gone: these go off. The first tells, the others wait for it and are then held back.
@@ -245,7 +248,9 @@ run "one_outage_is_one_message" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.this :
-      contains(output.told_alarm_names, alarm.alarm_name) || strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "ALARM(\"${alarm.alarm_name}\")")
+      contains(output.told_alarm_names, alarm.alarm_name) || anytrue([
+        for told in concat([aws_cloudwatch_composite_alarm.path], values(aws_cloudwatch_composite_alarm.gate)) : strcontains(told.alarm_rule, "ALARM(\"${alarm.alarm_name}\")")
+      ])
     ])
     error_message = "no alarm is silent"
   }
@@ -350,4 +355,60 @@ run "limits" {
   }
 
   expect_failures = [var.budget, var.checkpoint_age_seconds, var.iterator_age_seconds, var.probe_missing_minutes, var.subscriptions]
+}
+
+# What breaks one stream is told by itself, and keeps nothing else silent.
+run "the_trouble_of_one_stream_mutes_no_other" {
+  module { source = "./modules/observability" }
+
+  variables {
+    heartbeats_of_streams = true
+    streams               = { flows = { stream_name = "flow-logs", gate = { dlq_name = "weir-gate-flows-dlq", function_name = "weir-gate-flows", plain_stream_name = "weir-flows-plain" } }, orders = { created = true, stream_name = "weir-orders" } }
+  }
+
+  assert {
+    condition     = !strcontains(aws_cloudwatch_composite_alarm.causes.alarm_rule, "gate-") && !strcontains(aws_cloudwatch_composite_alarm.causes.alarm_rule, "heartbeat-streams")
+    error_message = "the path is told while a gate, or a further stream, is broken: ${aws_cloudwatch_composite_alarm.causes.alarm_rule}"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.gate["flows"].alarm_rule == "(ALARM(\"weir-gate-flows-behind\") OR ALARM(\"weir-stream-flows-behind\")) AND NOT (ALARM(\"weir-gate-flows-errors\") OR ALARM(\"weir-gate-flows-failed\") OR ALARM(\"weir-gate-flows-refused\") OR ALARM(\"weir-gate-flows-throttles\"))"
+    error_message = "a gate's own alarms say why its stream is late"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.gate["flows"].actions_suppressor[0].alarm == "weir-known-causes" && !strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "flows") && strcontains(aws_cloudwatch_composite_alarm.path.alarm_rule, "ALARM(\"weir-stream-orders-behind\")")
+    error_message = "an engine that stands still is told once"
+  }
+
+  assert {
+    condition     = length(setsubtract(["weir-gate-flows-errors", "weir-gate-flows-failed", "weir-gate-flows-refused", "weir-gate-flows-throttles", "weir-heartbeat-streams", "weir-stream-flows-path"], output.told_alarm_names)) == 0
+    error_message = "each of them is told"
+  }
+}
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+run "more_streams_than_one_alarm_has_children" {
+  command = plan
+  module { source = "./modules/observability" }
+
+  variables {
+    streams = { for n in range(98) : "s${n}" => { stream_name = "s${n}" } }
+  }
+
+  expect_failures = [aws_cloudwatch_composite_alarm.path]
+}
+
+run "as_many_streams_as_one_alarm_has_children" {
+  command = plan
+  module { source = "./modules/observability" }
+
+  variables {
+    streams = { for n in range(97) : "s${n}" => { stream_name = "s${n}" } }
+  }
+
+  assert {
+    condition     = length(flatten(regexall("ALARM", aws_cloudwatch_composite_alarm.path.alarm_rule))) == 100
+    error_message = "the limit itself is allowed"
+  }
 }

@@ -22,6 +22,34 @@ run "defaults" {
   }
 }
 
+run "protection_is_of_each_stream" {
+  module { source = "./modules/streams" }
+
+  variables {
+    deletion_protection = true
+    streams             = { events = { name = "weir-events" }, orders = { name = "weir-orders" } }
+  }
+
+  assert {
+    condition     = { for key, guard in terraform_data.deletion_protection : key => guard.output } == { events = { name = "weir-events", protected = true }, orders = { name = "weir-orders", protected = true } }
+    error_message = "what goes before each stream knows whether it may"
+  }
+}
+
+# What was protected is torn down after a run; it must not be protected then.
+run "protection_ends_before_streams_do" {
+  module { source = "./modules/streams" }
+
+  variables {
+    streams = { events = { name = "weir-events" }, orders = { name = "weir-orders" } }
+  }
+
+  assert {
+    condition     = alltrue([for guard in terraform_data.deletion_protection : !guard.output.protected])
+    error_message = "protection that is taken back is taken back in place"
+  }
+}
+
 run "own_key" {
   module { source = "./modules/streams" }
 

@@ -21,6 +21,8 @@ use weir_arroyo_stand_in::{Options, StandIn};
 use weir_tests::{Checkout, Emulator, weir};
 
 const KEY: &str = "kdeploy";
+/// A stream that Weir makes.
+const ORDERS: &str = "key = \"shop\"\n[fields]\nshop = \"text\"\ntotal = \"double\"\n";
 /// The line that protects an environment.
 const PROTECTED: &str = "deletion_protection = true\n";
 const POLL: Duration = Duration::from_millis(50);
@@ -104,6 +106,8 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let options = Options { key: Some(KEY.to_owned()), ..Options::default() };
     let arroyo = Arc::new(runtime.block_on(StandIn::start(options)));
     let checkout = Checkout::new(PROTECTED).unwrap();
+    fs::create_dir_all(checkout.file("sql/streams")).unwrap();
+    fs::write(checkout.file("sql/streams/orders.toml"), ORDERS).unwrap();
     let files = tempfile::tempdir().unwrap();
     let emulator = Emulator::start(&files.path().join("emulator")).unwrap();
     let _engines = Engines::start(&arroyo, emulator.environment().into(), files.path().to_owned());
@@ -230,7 +234,19 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     assert!(plain.out.contains("deletion_protection is on: nothing was deleted"), "{}{}", plain.out, plain.err);
     assert_eq!(resources(), before);
 
+    // Nor does a deploy of a declaration that was taken out end its stream: what it holds is gone for good.
+    fs::remove_file(checkout.file("sql/streams/orders.toml")).unwrap();
+    let taken_out = run(&with(&["deploy", "--yes"]));
+    assert_eq!(taken_out.code, Some(1), "{}", taken_out.err);
+    assert!(
+        taken_out.err.contains("deletion_protection is on: the stream weir-e2e-deploy-orders was not deleted"),
+        "{}",
+        taken_out.err
+    );
+    assert_eq!(resources(), before);
+
     checkout.size("").unwrap();
+    fs::write(checkout.file("sql/streams/orders.toml"), ORDERS).unwrap();
     let unprotected = run(&with(&["deploy", "--yes"]));
     assert_eq!(unprotected.code, Some(0), "{}", unprotected.err);
     let ended = run(&with(&["destroy", "--all", "--yes"]));
@@ -289,7 +305,7 @@ fn a_doctor_says_what_stands_in_the_way() {
     let programs = checkout.file("programs");
     fs::create_dir(&programs).unwrap();
     let aws = "case \"$*\" in\n\
-               *get-caller-identity*--debug*) echo \"headers: {'Date': 'Mon, 30 Nov 2015 11:58:22 GMT'}\" >&2 ;;\n\
+               *get-caller-identity*--no-sign-request*--debug*) echo \"headers: {'Date': 'Mon, 30 Nov 2015 11:58:22 GMT'}\" >&2 ;;\n\
                *get-caller-identity*) echo arn:aws:iam::111122223333:user/ana ;;\n\
                *L-B99A9384*) echo 10.0 ;;\n\
                *L-3032A538*) echo 6.0 ;;\n\
@@ -318,9 +334,9 @@ fn a_doctor_says_what_stands_in_the_way() {
     wrong  state: a file on this machine
       hint: write terraform/e2e.tfbackend (docs/terraform.md, State), or lose the stack with this machine
     note   packages: dist/local/alerter.zip is not built; the deploy builds it for arm64
-    well   credentials: arn:aws:iam::111122223333:user/ana, in us-east-1
     wrong  clock: CLOCK
       hint: set it by NTP (timedatectl set-ntp true): AWS refuses requests that are five minutes off
+    well   credentials: arn:aws:iam::111122223333:user/ana, in us-east-1
     wrong  Lambda's concurrent executions: 10 allowed, 20 needed
       hint: ask AWS for more: aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value …
     well   Fargate's vCPUs: 6 allowed, 1 needed
@@ -332,6 +348,19 @@ fn a_doctor_says_what_stands_in_the_way() {
     ");
     let state = checkout.file("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
     assert!(!state.exists(), "it only looks");
+
+    // Without credentials too: the clock is one reason why they are refused.
+    let refused =
+        aws.replace("echo arn:aws:iam::111122223333:user/ana", "echo Unable to locate credentials >&2; exit 253");
+    fs::write(checkout.file("programs/aws"), format!("#!/bin/sh\n{refused}\n")).unwrap();
+    let locked_out = run(&["doctor", "--env", "e2e"]);
+    assert!(
+        locked_out.out.contains("\nwrong  clock: ") && locked_out.out.contains("\nwrong  credentials: "),
+        "{}{}",
+        locked_out.out,
+        locked_out.err
+    );
+    fs::write(checkout.file("programs/aws"), format!("#!/bin/sh\n{aws}\n")).unwrap();
 
     let said = run(&["deploy", "--env", "e2e", "--yes"]);
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);

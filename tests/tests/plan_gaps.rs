@@ -30,13 +30,31 @@ fn topic(before: &Value, after: &Value, unknown: &Value) -> Value {
 fn a_change_that_a_gap_names_is_explained() {
     let change = topic(
         &json!({ "name": "a", "tracing_config": "", "policy": "p" }),
-        &json!({ "name": "a", "tracing_config": "PassThrough" }),
-        &json!({ "policy": true }),
+        &json!({ "name": "a", "tracing_config": "PassThrough", "policy": "p" }),
+        &json!({ "policy": false }),
     );
     let (passes, said) = judged(&json!([change]));
     assert!(passes && said.contains("seen: aws_sns_topic tracing_config: it is dropped"), "{said}");
     let (passes, said) = judged(&json!([]));
     assert!(passes && said.contains("not seen this time: aws_sns_topic"), "{said}");
+}
+
+/// What is known only after the apply is a change: a second plan has nothing to find out.
+#[test]
+fn what_a_plan_does_not_know_is_a_change() {
+    let known = json!({ "name": "a", "tracing_config": "", "policy": [{ "id": "p" }] });
+    for (after, unknown, name) in [
+        (json!({ "name": "a", "tracing_config": "" }), json!({ "policy": true }), "policy"),
+        (json!({ "name": "a", "tracing_config": "", "policy": [{}] }), json!({ "policy": [{ "id": true }] }), "policy"),
+        (known.clone(), json!({ "new": { "deep": [false, true] } }), "new"),
+    ] {
+        let (passes, said) = judged(&json!([topic(&known, &after, &unknown)]));
+        assert!(!passes && said.contains(&format!("aws_sns_topic.alerts {name} (update)")), "{said}");
+        assert!(said.contains("known after the apply"), "{said}");
+    }
+    let explained =
+        topic(&known, &json!({ "name": "a", "policy": [{ "id": "p" }] }), &json!({ "tracing_config": true }));
+    assert!(judged(&json!([explained])).0, "a gap of the attribute explains it");
 }
 
 #[test]

@@ -65,6 +65,15 @@ pub async fn put(clients: &Clients, stream: &str, records: &[PutRecord]) -> Resu
     Ok(())
 }
 
+/// Makes a stream with that many shards. AWS takes some seconds over it, in which it takes no records; the local emulator none.
+///
+/// # Errors
+/// When there is one of that name, or AWS refuses.
+pub async fn create(clients: &Clients, stream: &str, shards: i32) -> Result<(), CloudError> {
+    let asked = clients.kinesis.create_stream().stream_name(stream).shard_count(shards).send().await;
+    asked.map(drop).map_err(|e| CloudError::from_sdk(format!("make stream {stream}"), e))
+}
+
 async fn put_batch(clients: &Clients, stream: &str, records: &[PutRecord]) -> Result<(), CloudError> {
     let action = || format!("put records on stream {stream}");
     let mut entries = records.iter().map(entry).collect::<Result<Vec<_>, _>>()?;

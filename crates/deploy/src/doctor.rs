@@ -63,8 +63,13 @@ impl Wanted {
          var.arroyo_control_cpu + 2 * var.arroyo_worker_count * var.arroyo_worker_cpu})\n";
 }
 
-/// A second more or less is the network's, and that of the time that AWS tells.
-const MOST_APART_MS: i64 = 10_000;
+/// So far apart is nothing to speak of.
+const WELL_APART_MS: i64 = 10_000;
+/// AWS refuses what is signed five minutes off (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>);
+/// a minute is left for a clock that drifts on. Below that it works, and alone windows of a probe are counted wrong.
+const WRONG_APART_MS: i64 = 240_000;
+/// AWS tells whole seconds: its time is up to so much later.
+const TOLD_TO_MS: i64 = 999;
 
 /// One thing, and what was seen of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,16 +213,17 @@ fn packages(repo: &Repo, wanted: &Wanted) -> Seen {
 async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
     let region = serde_json::json!({"region": {"value": wanted.region}}).to_string();
     let place = StackOutputs::parse(region.as_bytes())?;
+    // First: a clock that is wrong is one reason for which credentials are refused.
+    let mut found = vec![("clock", clock(&place).await)];
     let who = match call(&place, &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]).await {
         Ok(who) => who,
         Err(error) => {
-            let hint =
-                "aws configure, aws sso login, or AWS_PROFILE; a clock that is wrong by five minutes is refused too";
-            return Ok(vec![("credentials", Seen::Wrong(format!("{error:#}"), hint.to_owned()))]);
+            let hint = "aws configure, aws sso login, or AWS_PROFILE";
+            found.push(("credentials", Seen::Wrong(format!("{error:#}"), hint.to_owned())));
+            return Ok(found);
         }
     };
-    let mut found =
-        vec![("credentials", Seen::Well(format!("{who}, in {}", wanted.region))), ("clock", clock(&place).await)];
+    found.push(("credentials", Seen::Well(format!("{who}, in {}", wanted.region))));
     if wanted.reserved > 0.0 {
         let needed = wanted.reserved + LEAST_UNRESERVED;
         found.push(("Lambda's concurrent executions", quota(&place, LAMBDA_CONCURRENCY, needed).await));
@@ -238,20 +244,32 @@ async fn account(wanted: &Wanted) -> Result<Vec<(&'static str, Seen)>> {
 /// The time of this machine beside AWS's: AWS refuses what is signed more than five minutes off, and every window of a probe is
 /// counted from here.
 async fn clock(place: &StackOutputs) -> Seen {
-    let theirs = match aws_cli::server_time(place).await {
-        Ok(Some(theirs)) => theirs,
-        Ok(None) => return Seen::Note("AWS told no time".to_owned()),
-        Err(error) => return Seen::Note(format!("{error:#}")),
-    };
-    let apart = weir_cloud::now_millis().saturating_sub(theirs.millis());
-    if apart.abs() <= MOST_APART_MS {
+    let before = weir_cloud::now_millis();
+    let theirs = aws_cli::server_time(place).await;
+    let after = weir_cloud::now_millis();
+    match theirs {
+        Ok(Some(theirs)) => judge_clock(before, theirs.millis(), after),
+        Ok(None) => Seen::Note("AWS told no time".to_owned()),
+        Err(error) => Seen::Note(format!("{error:#}")),
+    }
+}
+
+/// What is wrong with a clock by which a call went from `before` to `after`, and was answered at `theirs`, all in milliseconds.
+/// AWS answered between the two: how long the call took, the command's start among it, is no fault of the clock's.
+fn judge_clock(before: i64, theirs: i64, after: i64) -> Seen {
+    let ahead = before.saturating_sub(theirs.saturating_add(TOLD_TO_MS)).max(0);
+    let behind = theirs.saturating_sub(after).max(0);
+    let apart = ahead.max(behind);
+    if apart <= WELL_APART_MS {
         return Seen::Well("that of AWS".to_owned());
     }
-    let direction = if apart > 0 { "ahead of" } else { "behind" };
-    Seen::Wrong(
-        format!("{} s {direction} AWS's", apart.abs() / 1000),
-        "set it by NTP (timedatectl set-ntp true): AWS refuses requests that are five minutes off".to_owned(),
-    )
+    let direction = if ahead > 0 { "ahead of" } else { "behind" };
+    let how = format!("{} s {direction} AWS's", apart / 1000);
+    let hint = "set it by NTP (timedatectl set-ntp true)";
+    if apart < WRONG_APART_MS {
+        return Seen::Note(format!("{how}; {hint} before it is five minutes, when AWS refuses what is signed"));
+    }
+    Seen::Wrong(how, format!("{hint}: AWS refuses requests that are five minutes off"))
 }
 
 async fn quota(place: &StackOutputs, (service, code): (&str, &str), needed: f64) -> Seen {
@@ -311,6 +329,27 @@ fn in_ecr(image: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_judged_by_when_the_call_was_made() {
+        let (well, note) = (|seen| matches!(seen, Seen::Well(_)), |seen| matches!(seen, Seen::Note(_)));
+        let wrong = |seen| matches!(seen, Seen::Wrong(..));
+        let (now, took) = (1_800_000_000_000, 30_000);
+        // A call of half a minute, answered at its begin, in its midst, at its end.
+        assert!([0, 15_000, took].into_iter().all(|at| well(judge_clock(now, now + at, now + took))));
+        assert!(
+            well(judge_clock(now + 10_999, now, now + 11_000)) && note(judge_clock(now + 11_000, now, now + 11_000))
+        );
+        assert!(well(judge_clock(now, now + 10_000, now)) && note(judge_clock(now, now + 10_001, now)));
+        assert!(note(judge_clock(now, now + 239_999, now)) && wrong(judge_clock(now, now + 240_000, now)));
+        assert!(
+            note(judge_clock(now + 240_998, now, now + 241_000))
+                && wrong(judge_clock(now + 240_999, now, now + 241_000))
+        );
+        let Seen::Wrong(how, _) = judge_clock(now, now + 300_000, now + 1) else { panic!("five minutes are no note") };
+        assert_eq!(how, "299 s behind AWS's");
+        assert!(wrong(judge_clock(i64::MIN, i64::MAX, i64::MIN)) && wrong(judge_clock(i64::MAX, i64::MIN, i64::MAX)));
+    }
 
     #[test]
     fn an_image_in_ecr_is_taken_apart() {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use weir_project::Repo;
+use weir_project::{Distribution, Repo};
 
 use super::{packages::Packages, protection, root, streams};
 
@@ -84,7 +84,7 @@ impl Infrastructure {
         streams::write(&self.repo, &self.environment)?;
         root::prepare(&self.repo, &self.environment)?;
         let backend = root::backend(&self.repo, &self.environment);
-        let mut init = Command::new(self.repo.root.join("scripts/terraform-init.sh"));
+        let mut init = Command::new(Distribution::find(&self.repo)?.script("terraform-init.sh"));
         init.env("WEIR_TERRAFORM_ROOT", root::folder(&self.repo, &self.environment));
         init.args(backend.iter().map(|file| format!("-backend-config={}", file.display())));
         self.environment(&mut init);

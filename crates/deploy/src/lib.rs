@@ -37,6 +37,7 @@ pub mod ui;
 pub use deploy_command::{DeployCommand, run};
 pub use outputs::{StackOutputs, StackStream};
 pub use place::PlaceOptions;
+pub use streams::variables as stream_variables;
 
 use std::io::{BufRead as _, IsTerminal as _};
 

@@ -17,7 +17,7 @@ use super::infrastructure::data_folder;
 /// declares no stream.
 pub(crate) fn write(repo: &Repo, environment: &str) -> Result<Option<PathBuf>> {
     let file = file(repo, environment);
-    let streams = variables(repo, environment)?;
+    let streams = declared(repo, environment)?;
     if streams.is_empty() {
         return match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -26,8 +26,8 @@ pub(crate) fn write(repo: &Repo, environment: &str) -> Result<Option<PathBuf>> {
             _ => Ok(None),
         };
     }
-    let text = serde_json::to_string_pretty(&json!({ "streams": streams }))?;
-    let written = fs::create_dir_all(data_folder(repo, environment)).and_then(|()| fs::write(&file, text + "\n"));
+    let text = text(streams)?;
+    let written = fs::create_dir_all(data_folder(repo, environment)).and_then(|()| fs::write(&file, text));
     written.with_context(|| format!("{} cannot be written", file.display()))?;
     Ok(Some(file))
 }
@@ -37,8 +37,20 @@ pub(crate) fn file(repo: &Repo, environment: &str) -> PathBuf {
     data_folder(repo, environment).join("streams.tfvars.json")
 }
 
+/// The same as a text, for who runs Terraform without `weir deploy`.
+///
+/// # Errors
+/// When a file of a stream or of the environment cannot be read, or is faulty.
+pub fn variables(repo: &Repo, environment: &str) -> Result<String> {
+    text(declared(repo, environment)?)
+}
+
+fn text(streams: Map<String, Value>) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&json!({ "streams": streams }))? + "\n")
+}
+
 /// The variable `streams`.
-fn variables(repo: &Repo, environment: &str) -> Result<Map<String, Value>> {
+fn declared(repo: &Repo, environment: &str) -> Result<Map<String, Value>> {
     let settings = environment_file(repo, environment)?;
     let mut streams = Map::new();
     for file in files(&repo.sql().join("streams"))? {

@@ -9,6 +9,7 @@
 #[macro_use]
 extern crate weir_terminal;
 
+mod declared;
 pub mod demo;
 mod emulator;
 mod engine;

@@ -1,17 +1,19 @@
 //! One local stack: its folder, its processes and how to reach it.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use weir_project::{EngineKind, Repo, compile::compile_pack};
+use weir_cloud::Clients;
+use weir_project::{Distribution, EngineKind, Repo, compile::compile_pack};
 use weir_rules::{Environment, Streams};
 use weir_terminal::step;
 
-use super::{emulator, engine, process::Process, record, terraform::Terraform};
+use super::{declared, emulator, engine, process::Process, record, terraform::Terraform};
 
 /// What the emulator calls itself.
 const REGION: &str = "us-east-1";
@@ -50,6 +52,9 @@ pub struct Connection {
     /// What runs the rules.
     #[serde(default)]
     pub engine: EngineKind,
+    /// The streams that the project declares: what each is called in this stack.
+    #[serde(default)]
+    pub declared: BTreeMap<String, String>,
 }
 
 impl Connection {
@@ -82,6 +87,8 @@ pub(super) fn processes_file(folder: &Path) -> PathBuf {
 #[derive(Debug)]
 pub struct Stack {
     repo: Repo,
+    /// What it is made of; an engine alone needs none of it.
+    distribution: Option<Distribution>,
     options: StackOptions,
     folder: PathBuf,
     emulator: Option<Process>,
@@ -102,7 +109,8 @@ impl Stack {
         let lock = lock(&folder)?;
         let program = folder.join("pack.sql");
         let options = StackOptions { engine: connection.engine, ..options.clone() };
-        Ok(Self { repo: repo.clone(), options, folder, emulator: None, engine: None, program, _lock: lock })
+        let repo = repo.clone();
+        Ok(Self { repo, distribution: None, options, folder, emulator: None, engine: None, program, _lock: lock })
     }
 
     /// Compiles the rules again. Where they are not what the engine ran before, it forgets its state, which is theirs, and
@@ -141,6 +149,7 @@ impl Stack {
             }
         }
         options.engine.check()?;
+        let distribution = Distribution::find(repo)?;
         let folder = repo.stack_folder(&options.name);
         let lock = lock(&folder)?;
         end(&folder).await?;
@@ -154,6 +163,7 @@ impl Stack {
         let program = folder.join("pack.sql");
         Ok(Self {
             repo: repo.clone(),
+            distribution: Some(distribution),
             options: options.clone(),
             folder,
             emulator: None,
@@ -167,19 +177,35 @@ impl Stack {
     ///
     /// # Errors
     /// When a step fails; the error has the end of its log.
-    pub async fn provision(&mut self) -> Result<Connection> {
+    pub async fn provision(&mut self, environment: &Environment) -> Result<Connection> {
         let endpoint = format!("http://127.0.0.1:{}", self.options.port);
+        let distribution = match &self.distribution {
+            Some(distribution) => distribution.clone(),
+            None => Distribution::find(&self.repo)?,
+        };
+        let working_folder = distribution.working_folder(&self.repo);
         let log = self.log("install");
-        step("install the local AWS emulator", &log, emulator::install(&self.repo.root, &log)).await?;
+        let installing = emulator::install(&distribution, &working_folder, &log);
+        step("install the local AWS emulator", &log, installing).await?;
         let log = self.log("emulator");
-        let starting = emulator::start(&self.repo.root, &self.folder, self.options.port, &log);
+        let starting = emulator::start(&distribution, &working_folder, &self.folder, self.options.port, &log);
         let emulator = step(&format!("start the local AWS emulator on {endpoint}"), &log, starting).await?;
         record::remember(&self.processes(), &emulator.record)?;
         self.emulator = Some(emulator);
 
         let prefix =
             if self.options.name == "local" { "weir".to_owned() } else { format!("weir-{}", self.options.name) };
-        let terraform = Terraform::new(&self.repo.root, &self.folder, &endpoint, &prefix, shards(self.options.engine));
+        let streams = declared::of_project(&self.repo, environment, &prefix)?;
+        declared::create(&Clients::at(&endpoint).await, &streams).await?;
+        let terraform = Terraform::new(
+            &distribution,
+            &working_folder,
+            &self.folder,
+            &endpoint,
+            &prefix,
+            shards(self.options.engine),
+            declared::variable(&streams),
+        )?;
         let log = self.log("terraform");
         step("terraform init", &log, terraform.init(&log)).await?;
         step("terraform apply (the root module that AWS gets)", &log, terraform.apply(&log)).await?;
@@ -193,6 +219,7 @@ impl Stack {
             inbox_url: outputs.get("inbox_queue_url")?.to_owned(),
             quarantine_url: outputs.get("quarantine_queue_url")?.to_owned(),
             engine: self.options.engine,
+            declared: streams.into_iter().map(|declared| (declared.name, declared.stream)).collect(),
         };
         fs::write(connection_file(&self.folder), serde_json::to_vec_pretty(&connection)?)?;
         Ok(connection)
@@ -208,6 +235,9 @@ impl Stack {
             anomalies: connection.anomalies_stream.clone(),
             ..environment.streams
         };
+        for (name, stream) in &connection.declared {
+            environment.streams.declared.entry(name.clone()).or_default().stream = Some(stream.clone());
+        }
         let program = compile_pack(&self.repo.sql(), &environment, connection.engine)?;
         fs::write(&self.program, &program.sql).with_context(|| self.program.display().to_string())?;
         Ok(program.rules.len())

@@ -2,24 +2,34 @@
 
 use std::{
     collections::BTreeMap,
+    fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::process::Command;
+use weir_project::Distribution;
 
 use super::process::Process;
 
 /// Terraform's working files and state of one local stack, away from the module's folder.
 #[derive(Debug)]
 pub(crate) struct Terraform {
-    repo: PathBuf,
+    script: PathBuf,
+    /// The root that Terraform works in.
+    root: PathBuf,
+    /// Where a provider that comes from the registry is kept for the next stack.
+    providers: Option<PathBuf>,
     folder: PathBuf,
     endpoint: String,
     name_prefix: String,
     /// Shards of the events stream, when not as `local.tfvars` has it.
     shards: Option<u32>,
+    /// The streams that the project declares, as the variable has them.
+    streams: Value,
 }
 
 /// What Terraform made.
@@ -33,18 +43,38 @@ impl Outputs {
 }
 
 impl Terraform {
-    pub(crate) fn new(repo: &Path, folder: &Path, endpoint: &str, name_prefix: &str, shards: Option<u32>) -> Self {
-        Self {
-            repo: repo.to_owned(),
+    /// Of a stack in that folder. A checkout is its own root; of a release, which may not be written to, it is a folder of links.
+    ///
+    /// # Errors
+    /// When the links cannot be made, or the release has no packages for this machine.
+    pub(crate) fn new(
+        distribution: &Distribution,
+        working_folder: &Path,
+        folder: &Path,
+        endpoint: &str,
+        name_prefix: &str,
+        shards: Option<u32>,
+        streams: Value,
+    ) -> Result<Self> {
+        let root = if distribution.is_checkout() { distribution.terraform() } else { linked(distribution, folder)? };
+        Ok(Self {
+            script: distribution.script("terraform-init.sh"),
+            root,
+            providers: (!distribution.is_checkout()).then(|| working_folder.join("providers")),
             folder: folder.to_owned(),
             endpoint: endpoint.to_owned(),
             name_prefix: name_prefix.to_owned(),
             shards,
-        }
+            streams,
+        })
     }
 
     pub(crate) async fn init(&self, log: &Path) -> Result<()> {
-        let mut command = Command::new(self.repo.join("scripts/terraform-init.sh"));
+        let mut command = Command::new(&self.script);
+        command.env("WEIR_TERRAFORM_ROOT", &self.root);
+        if let Some(providers) = &self.providers {
+            command.env("WEIR_TF_CACHE_DIR", providers);
+        }
         self.environment(&mut command);
         Process::spawn("terraform init", command, log)?.finish().await
     }
@@ -59,7 +89,7 @@ impl Terraform {
     pub(crate) async fn outputs(&self) -> Result<Outputs> {
         #[derive(Deserialize)]
         struct Output {
-            value: serde_json::Value,
+            value: Value,
         }
         let mut command = self.terraform();
         command.args(["output", "-json"]).arg(format!("-state={}", self.state().display()));
@@ -74,7 +104,7 @@ impl Terraform {
 
     fn terraform(&self) -> Command {
         let mut command = Command::new("terraform");
-        command.arg(format!("-chdir={}", self.repo.join("terraform").display()));
+        command.arg(format!("-chdir={}", self.root.display()));
         self.environment(&mut command);
         command
     }
@@ -84,7 +114,8 @@ impl Terraform {
             .arg(format!("-state={}", self.state().display()))
             .arg("-var-file=local.tfvars")
             .arg(format!("-var=endpoint_url={}", self.endpoint))
-            .arg(format!("-var=name_prefix={}", self.name_prefix));
+            .arg(format!("-var=name_prefix={}", self.name_prefix))
+            .arg(format!("-var=streams={}", self.streams));
         if let Some(shards) = self.shards {
             command.arg(format!("-var=events_shard_count={shards}"));
         }
@@ -102,4 +133,27 @@ impl Terraform {
     fn state(&self) -> PathBuf {
         self.folder.join("terraform.tfstate")
     }
+}
+
+/// A root in the stack's folder that is the release's module, with the packages where `local.tfvars` has them.
+fn linked(distribution: &Distribution, folder: &Path) -> Result<PathBuf> {
+    let packages = distribution.packages().join("local");
+    if !packages.is_dir() {
+        bail!("{} is not there: this release has no packages of the Lambdas for this machine", packages.display());
+    }
+    let root = folder.join("root/terraform");
+    links(&distribution.terraform(), &packages, &root).with_context(|| format!("{} cannot be made", root.display()))?;
+    Ok(root)
+}
+
+fn links(module: &Path, packages: &Path, root: &Path) -> io::Result<()> {
+    let dist = root.with_file_name("dist");
+    fs::create_dir_all(root)?;
+    fs::create_dir_all(&dist)?;
+    symlink(packages, dist.join("local"))?;
+    for entry in fs::read_dir(module)? {
+        let entry = entry?;
+        symlink(entry.path(), root.join(entry.file_name()))?;
+    }
+    Ok(())
 }

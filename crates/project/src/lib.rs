@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod compile;
+mod distribution;
 mod embedded;
 pub mod engine;
 pub mod files;
@@ -17,6 +18,7 @@ mod version;
 
 pub use check::in_rule_file;
 pub use compile::EnvironmentOptions;
+pub use distribution::Distribution;
 pub use embedded::{Output, Planned, Poison, check_program, rule_errors};
 pub use engine::EngineKind;
 pub use manifest::Manifest;

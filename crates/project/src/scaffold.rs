@@ -1,5 +1,7 @@
 //! A new project: the files of an example, and those that every project has.
 
+mod terraform;
+
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -7,12 +9,9 @@ use include_dir::{Dir, include_dir};
 use crate::{files::NewFile, version::Version};
 
 static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples/projects");
-static TERRAFORM: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../terraform");
 
 /// The files that every project has.
 const COMMON: &str = "common";
-/// Files of examples that are for Weir's own checkout.
-const OURS: [&str; 2] = ["tests", ".terraform"];
 
 /// The example projects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,14 +68,7 @@ pub fn files(name: &str, example: Option<Example>) -> Vec<NewFile> {
             below(folder, folder.path(), &mut |path, bytes| files.push(NewFile::new(written_as(path), fill(bytes))));
         }
     }
-    below(&TERRAFORM, Path::new(""), &mut |path, bytes| {
-        let first = path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        let module = path.extension().is_some_and(|e| e == "tf" || e == "md" || e == "yaml");
-        if module && !first.is_some_and(|first| OURS.contains(&first.as_str())) {
-            files.push(NewFile::new(Path::new("terraform/weir").join(path), bytes));
-        }
-    });
-    files.push(NewFile::new("terraform/outputs.tf", outputs()));
+    files.extend(terraform::files(name));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }
@@ -108,29 +100,12 @@ fn filled(text: &str, name: &str, example: Option<Example>) -> String {
         filled.push('\n');
     }
     let stream = example.map_or("", Example::stream);
+    let filled = filled.replace("{{arguments}}", &terraform::arguments());
     filled.replace("{{name}}", name).replace("{{version}}", &Version::own().to_string()).replace("{{stream}}", stream)
 }
 
 /// Ends lines that are for projects with records.
 const WITH_RECORDS: &str = "{{with records}}";
-
-/// The module's outputs under their own names: `weir` reads them from the root.
-fn outputs() -> String {
-    let text = TERRAFORM.get_file("outputs.tf").and_then(|file| file.contents_utf8()).unwrap_or_default();
-    let mut outputs = String::from("# What `weir` reads of the stack: the module's outputs, by their own names.\n");
-    for block in format!("\n{text}").split("\noutput \"").skip(1) {
-        let Some((name, body)) = block.split_once('"') else { continue };
-        let body = body.split("\n}").next().unwrap_or_default();
-        let sensitive = body.lines().any(|line| line.trim_start().starts_with("sensitive"));
-        outputs.push_str(&format!("\noutput \"{name}\" {{\n"));
-        if sensitive {
-            outputs.push_str(&format!("  value     = module.weir.{name}\n  sensitive = true\n}}\n"));
-        } else {
-            outputs.push_str(&format!("  value = module.weir.{name}\n}}\n"));
-        }
-    }
-    outputs
-}
 
 #[cfg(test)]
 mod tests {
@@ -183,13 +158,5 @@ mod tests {
         };
         assert!(!files.iter().any(|file| file.path.starts_with("data") || file.path.starts_with("sql/rules")));
         assert!(!text("README.md").contains("labels") && !text(".github/workflows/weir.yml").contains("backtest"));
-    }
-
-    #[test]
-    fn the_modules_outputs_are_handed_on() {
-        let outputs = outputs();
-        for name in ["region", "events_stream_name", "table_name", "quarantine_queue_url"] {
-            assert!(outputs.contains(&format!("output \"{name}\" {{\n  value ")), "{outputs}");
-        }
     }
 }

@@ -46,15 +46,15 @@ async fn answer(alerter: &Alerter, event: LambdaEvent<Box<RawValue>>) -> Result<
         );
     }
     let now = weir_lambda::now();
-    let mut line = Line::new(&context.env_config.function_name);
-    line.field("level", if result.is_ok() { "info" } else { "error" });
-    line.field("invocation", kind);
-    line.field("request_id", context.request_id);
-    line.field("trace_id", context.xray_trace_id);
-    line.field("duration_ms", now.millis() - started.millis());
-    if let Err(error) = &result {
-        line.field("error", error.to_string());
-    }
+    let invocation = line::Invocation {
+        function: context.env_config.function_name.clone(),
+        kind,
+        request_id: context.request_id,
+        trace_id: context.xray_trace_id,
+        started,
+        error: result.as_ref().err().map(ToString::to_string),
+    };
+    let mut line = Line::of(invocation, now);
     counters.tell(&mut line);
     line::write(&line.finish(now));
     result

@@ -4,25 +4,17 @@ use std::{process::ExitCode, sync::Arc};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_runtime::Error;
-use serde_json::json;
 use weir_alerter::{
     Alerter, aws,
     config::Config,
     handler::{self, System},
 };
-use weir_lambda::{Env, line};
+use weir_lambda::Env;
 
 /// One thread: a Lambda has less than two processors, and every thread costs start time and memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let function = weir_lambda::function_name();
-            line::write(&json!({"level": "error", "function": function, "error": error.to_string()}).to_string());
-            ExitCode::FAILURE
-        }
-    }
+    weir_lambda::ended(run().await)
 }
 
 async fn run() -> Result<(), Error> {

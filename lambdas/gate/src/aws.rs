@@ -5,10 +5,10 @@ use aws_sdk_kinesis::{
     Client, operation::put_records::PutRecordsOutput, primitives::Blob, types::PutRecordsRequestEntry,
 };
 use aws_types::SdkConfig;
-use futures::{StreamExt as _, stream};
 use weir_lambda::{
+    buffered, chunks,
     fault::{class, fault},
-    shards,
+    shards::{self, Named},
 };
 
 use crate::ports::{Fault, PlainStream, Put};
@@ -36,9 +36,9 @@ impl KinesisPlainStream {
         Self { client: Client::new(sdk), name: name.to_owned() }
     }
 
-    async fn put_chunk(&self, records: &[Put]) -> Vec<Result<(), Fault>> {
+    async fn put_chunk(&self, records: Vec<&Put>) -> Vec<Result<(), Fault>> {
         let mut entries = Vec::with_capacity(records.len());
-        for record in records {
+        for record in &records {
             let entry = PutRecordsRequestEntry::builder()
                 .data(Blob::new(record.data.as_ref()))
                 .partition_key(PARTITION_KEY)
@@ -59,13 +59,12 @@ impl KinesisPlainStream {
 #[async_trait]
 impl PlainStream for KinesisPlainStream {
     async fn put(&self, records: &[Put]) -> Vec<Result<(), Fault>> {
-        let calls: Vec<_> = chunks(records).into_iter().map(|chunk| self.put_chunk(chunk)).collect();
-        let answers: Vec<Vec<_>> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
-        answers.into_iter().flatten().collect()
+        let chunks = chunks(records, MAX_RECORDS, MAX_BYTES, |record| record.data.len());
+        buffered(chunks.into_iter().map(|chunk| self.put_chunk(chunk)), CONCURRENCY).await.concat()
     }
 
     async fn open_shards(&self) -> Result<Vec<String>, Fault> {
-        shards::open_shards(&self.client, &self.name).await.map_err(|error| fault(&error))
+        shards::open_shards(&self.client, &Named::Name(self.name.clone())).await.map_err(|error| fault(&error))
     }
 }
 
@@ -81,29 +80,13 @@ fn answer(output: &PutRecordsOutput, index: usize) -> Result<(), Fault> {
     }
 }
 
-/// Cuts records into calls by number and bytes.
-fn chunks(records: &[Put]) -> Vec<&[Put]> {
-    let mut chunks = Vec::new();
-    let mut rest = records;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |record: &&Put| {
-            bytes += record.data.len();
-            bytes <= MAX_BYTES
-        };
-        let count = rest.iter().take(MAX_RECORDS).take_while(fits).count().max(1);
-        let (chunk, after) = rest.split_at(count);
-        chunks.push(chunk);
-        rest = after;
-    }
-    chunks
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_kinesis::types::PutRecordsResultEntry;
+    use weir_stream::limits::MAX_PLAIN_ROW_BYTES;
 
     use super::*;
+    use crate::lanes::{LANES, MAX_RECORD_BYTES, WAVE_BYTES};
 
     #[test]
     fn only_what_has_a_sequence_number_is_there() {
@@ -117,12 +100,15 @@ mod tests {
         }
     }
 
+    /// The laws count on it: a wave that begins in time ends in time.
     #[test]
-    fn calls_hold_the_limits_and_every_record() {
+    fn a_wave_is_one_round_of_calls() {
         let put = |length: usize| Put { hash_key: "0".to_owned(), data: vec![0; length].into() };
-        let records: Vec<Put> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 2, 1].map(put).into();
-        assert_eq!(chunks(&records).iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), [2, 1, 1, 1]);
-        let many: Vec<Put> = (0..1_200).map(|_| put(1)).collect();
-        assert_eq!(chunks(&many).iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), [500, 500, 200]);
+        for length in [MAX_PLAIN_ROW_BYTES, MAX_RECORD_BYTES, 1] {
+            let most = (WAVE_BYTES / length + 1).min(usize::try_from(LANES).unwrap());
+            let wave: Vec<Put> = std::iter::repeat_with(|| put(length)).take(most).collect();
+            let calls = chunks(&wave, MAX_RECORDS, MAX_BYTES, |record| record.data.len()).len();
+            assert!(calls <= CONCURRENCY, "{calls} calls for {most} records of {length} bytes");
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{json, value::RawValue};
 use sha2::{Digest as _, Sha256};
 use weir_anomaly::Timestamp;
 use weir_lambda::{
+    ATTEMPT_TIMEOUT, chunks,
     kinesis::{self, Arrived, Origin},
     quarantine,
     retry::Budget,
@@ -24,6 +25,10 @@ use crate::{
 /// Rows are put, and refusals sent, when so much has come together: a batch of 6 MB may hold gigabytes when it is unpacked, and
 /// the function has half a gigabyte.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
+
+/// So many messages, of so many bytes, are sent to quarantine at once: no more calls than leave together.
+const MESSAGES: usize = 80;
+const MESSAGES_BYTES: usize = 1024 * 1024;
 
 /// The reason of a record whose envelope is not as Lambda documents it.
 const BAD_ENVELOPE: &str = "bad_envelope";
@@ -51,7 +56,7 @@ impl Gate {
     pub async fn batch(&self, records: &[&RawValue], deadline: Timestamp, counters: &mut Counters) -> Vec<String> {
         let mut unpacker = self.unpacker.clone();
         let mut batch = Batch {
-            budget: Budget::until(deadline, self.clock.as_ref()),
+            budget: Budget::until(earlier(deadline), self.clock.as_ref()),
             origins: Vec::with_capacity(records.len()),
             progress: Vec::with_capacity(records.len()),
             failed: BTreeSet::new(),
@@ -128,9 +133,13 @@ impl Gate {
         }
     }
 
-    /// Puts and sends what has come together.
+    /// Puts and sends what has come together, as long as there is time: what is left is given back.
     async fn flush(&self, batch: &mut Batch<'_>, counters: &mut Counters) {
         loop {
+            if batch.budget.left().is_zero() {
+                batch.close_all();
+                break;
+            }
             let mut wave = batch.lanes.wave();
             if wave.is_empty() {
                 break;
@@ -153,14 +162,21 @@ impl Gate {
 
     async fn move_to_quarantine(&self, batch: &mut Batch<'_>, counters: &mut Counters) {
         batch.body_bytes = 0;
-        let (indexes, bodies): (Vec<usize>, Vec<String>) = std::mem::take(&mut batch.bodies).into_iter().unzip();
-        let answers = batch.budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await;
         // Of a record all messages or none count as sent: those of one that comes again are made again.
         let mut sent: BTreeMap<usize, Result<(), Fault>> = BTreeMap::new();
-        for (index, answer) in indexes.into_iter().zip(answers) {
-            let all = sent.entry(index).or_insert(Ok(()));
-            if all.is_ok() {
-                *all = answer;
+        let bodies = std::mem::take(&mut batch.bodies);
+        for part in chunks(bodies, MESSAGES, MESSAGES_BYTES, |(_, body)| body.len()) {
+            let (indexes, bodies): (Vec<usize>, Vec<String>) = part.into_iter().unzip();
+            let answers = if batch.budget.left().is_zero() {
+                vec![Err(Fault::Retryable("no time left".to_owned())); bodies.len()]
+            } else {
+                batch.budget.each(bodies, async |bodies: &[String]| self.quarantine.send(bodies).await).await
+            };
+            for (index, answer) in indexes.into_iter().zip(answers) {
+                let all = sent.entry(index).or_insert(Ok(()));
+                if all.is_ok() {
+                    *all = answer;
+                }
             }
         }
         for (index, answer) in sent {
@@ -182,9 +198,11 @@ impl Gate {
     /// Hands the newest control record on to every shard, behind the batch's rows. Only when all of them are there: it says that
     /// nothing older will come. One that is lost is followed by the next, so it fails no batch.
     async fn hand_on(&self, batch: &Batch<'_>, counters: &mut Counters) {
-        let Some(time) = batch.control.filter(|_| batch.failed.is_empty()) else { return };
+        let in_time = !batch.budget.left().is_zero();
+        let Some(time) = batch.control.filter(|_| in_time && batch.failed.is_empty()) else { return };
         let text = json!({"weir": "heartbeat", "timestamp": Timestamp::from_nanos(time).to_string()}).to_string();
         let answers = match batch.budget.one(async || self.plain.open_shards().await).await {
+            Ok(_) if batch.budget.left().is_zero() => vec![Err(Fault::Retryable("no time left".to_owned()))],
             Ok(shards) => {
                 let puts: Vec<Put> = shards.into_iter().map(control(&text)).collect();
                 batch.budget.each(puts, async |puts: &[Put]| self.plain.put(puts).await).await
@@ -201,8 +219,9 @@ impl Gate {
 
     /// Keeps how far each record came that comes again.
     fn remember(&self, batch: &Batch<'_>) {
-        let Some(first) = batch.origins.first() else { return };
-        let Some(lowest) = batch.failed.first() else { return self.memory.forget(&first.shard_id) };
+        let Some(lowest) = batch.failed.first() else {
+            return batch.origins.iter().for_each(|origin| self.memory.forget(&origin.shard_id));
+        };
         for (origin, progress) in batch.origins.iter().zip(&batch.progress).skip(*lowest) {
             self.memory.keep(&origin.shard_id, &origin.sequence_number, progress.clone());
         }
@@ -235,6 +254,13 @@ impl Batch<'_> {
         }
     }
 
+    /// There is no time left: what waits comes again.
+    fn close_all(&mut self) {
+        for lane in self.lanes.waiting() {
+            self.close(lane, Record::default());
+        }
+    }
+
     /// A record of a lane was not put: everything behind it on that lane waits for it.
     fn close(&mut self, lane: Lane, record: Record) {
         self.closed.insert(lane);
@@ -243,6 +269,12 @@ impl Batch<'_> {
             self.failed.extend(record.rows.iter().map(|(index, _)| *index));
         }
     }
+}
+
+/// A call that begins before it is over before the deadline, with the reserve left.
+fn earlier(deadline: Timestamp) -> Timestamp {
+    let longest = i64::try_from(ATTEMPT_TIMEOUT.as_nanos()).unwrap_or_default();
+    Timestamp::from_nanos(deadline.nanos().saturating_sub(longest))
 }
 
 /// The id of a record: by its place, so that it is the same whenever it is read.

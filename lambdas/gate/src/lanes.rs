@@ -20,6 +20,9 @@ pub const LANES: u128 = 256;
 /// on one try; above the 25 KB in which puts are billed.
 pub const MAX_RECORD_BYTES: usize = 256 * 1024;
 
+/// The most that is put at once. Calls of a few megabytes that leave together: what begins in time ends in time.
+pub const WAVE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Which lane.
 pub type Lane = u8;
 
@@ -70,19 +73,28 @@ impl Lanes {
         }
     }
 
-    /// The next record of each lane; empty when nothing waits.
+    /// The next record of each lane, of as many lanes as fit; empty when nothing waits.
     pub(crate) fn wave(&mut self) -> Vec<(Lane, Record)> {
-        let wave: Vec<(Lane, Record)> = self
-            .lanes
-            .iter_mut()
-            .filter_map(|(lane, records)| records.pop_front().map(|record| (*lane, record)))
-            .collect();
+        let mut wave = Vec::new();
+        let mut bytes = 0;
+        for (lane, records) in &mut self.lanes {
+            bytes += records.front().map_or(0, |record| record.data.len());
+            if bytes > WAVE_BYTES && !wave.is_empty() {
+                break;
+            }
+            wave.extend(records.pop_front().map(|record| (*lane, record)));
+        }
         self.lanes.retain(|_, records| !records.is_empty());
         self.bytes = self.bytes.saturating_sub(wave.iter().map(|(_, record)| record.data.len() + 1).sum());
         if self.lanes.is_empty() {
             self.bytes = 0;
         }
         wave
+    }
+
+    /// The lanes on which something waits.
+    pub(crate) fn waiting(&self) -> Vec<Lane> {
+        self.lanes.keys().copied().collect()
     }
 
     /// Takes out what waits on a lane.
@@ -138,6 +150,17 @@ mod tests {
         assert_eq!(waves, 4);
         rows.sort_unstable();
         assert_eq!(rows, [(1, 0), (1, 0), (1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (2, 7)]);
+        assert_eq!(lanes.bytes, 0);
+    }
+
+    #[test]
+    fn a_wave_is_bounded_and_the_rest_follows() {
+        let mut lanes = Lanes::default();
+        let line = "x".repeat(MAX_RECORD_BYTES - 1);
+        (0..=u8::MAX).for_each(|lane| lanes.add(lane, 0, &line));
+        let waves: Vec<usize> =
+            std::iter::from_fn(|| Some(lanes.wave().len()).filter(|records| *records > 0)).collect();
+        assert_eq!((waves.iter().sum::<usize>(), waves.len()), (256, 8));
         assert_eq!(lanes.bytes, 0);
     }
 

@@ -4,22 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use lambda_runtime::Error;
-use serde_json::json;
 use weir_gate::{Gate, aws::KinesisPlainStream, config::Config, handler};
-use weir_lambda::{Env, line, ports::System, sqs::SqsQuarantine};
+use weir_lambda::{Env, ports::System, sqs::SqsQuarantine};
 use weir_stream::plain::Unpacker;
 
 /// One thread: a Lambda has less than two processors, and every thread costs start time and memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let function = weir_lambda::function_name();
-            line::write(&json!({"level": "error", "function": function, "error": error.to_string()}).to_string());
-            ExitCode::FAILURE
-        }
-    }
+    weir_lambda::ended(run().await)
 }
 
 async fn run() -> Result<(), Error> {

@@ -30,6 +30,9 @@ pub struct Memory(Mutex<HashMap<String, BTreeMap<Place, Progress>>>);
 impl Memory {
     /// A batch of this shard begins at this place: what lies before it never comes again.
     pub(crate) fn begin(&self, shard: &str, sequence_number: &str) {
+        if sequence_number.is_empty() {
+            return;
+        }
         let place = place(sequence_number);
         if let Some(known) = self.lock().get_mut(shard) {
             *known = known.split_off(&place);
@@ -38,12 +41,19 @@ impl Memory {
 
     /// What was done of a record before.
     pub(crate) fn progress(&self, shard: &str, sequence_number: &str) -> Progress {
+        // A broken envelope names no place: what is known of one is nothing that is known of another.
+        if sequence_number.is_empty() {
+            return Progress::default();
+        }
         let known = self.lock();
         known.get(shard).and_then(|known| known.get(&place(sequence_number))).cloned().unwrap_or_default()
     }
 
     /// Notes how far a record came.
     pub(crate) fn keep(&self, shard: &str, sequence_number: &str, progress: Progress) {
+        if sequence_number.is_empty() {
+            return;
+        }
         self.lock().entry(shard.to_owned()).or_default().insert(place(sequence_number), progress);
     }
 
@@ -77,6 +87,10 @@ mod tests {
         assert_eq!(memory.progress("a", "9"), Progress::default());
         assert_eq!((memory.progress("a", "10"), memory.progress("a", "11")), (done.clone(), done.clone()));
         assert_eq!(memory.progress("b", "10"), Progress::default());
+        memory.keep("a", "", done.clone());
+        memory.begin("a", "");
+        assert_eq!(memory.progress("a", ""), Progress::default(), "no place is no place of another record");
+        assert_eq!(memory.progress("a", "11"), done);
         memory.forget("a");
         assert_eq!(memory.progress("a", "11"), Progress::default());
     }

@@ -19,7 +19,7 @@ pub struct Counters {
     pub put: u64,
     /// Rows that the declaration ignores.
     pub ignored: u64,
-    /// Refusals that went to quarantine.
+    /// Kinesis records of which something went to quarantine.
     pub quarantined: u64,
     /// Control records that were handed on.
     pub control: u64,

@@ -5,6 +5,7 @@
 //! `WEIR_SEEDS` sets how many seeds each law runs, `WEIR_SEED` runs one.
 
 #![allow(
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
     clippy::string_slice,
@@ -23,11 +24,12 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
+use weir_anomaly::Timestamp;
 use weir_stream::{Declaration, plain::Unpacker};
 
-use sim::{ARRIVAL, Driver, Rng};
+use sim::{ARRIVAL, Driver, Rng, SHARDS, World};
 
-const CLIMATE: &str = "envelope = \"auto\"\nkey = \"device\"\nignore = \"n = 0\"\n[fields]\n\
+const CLIMATE: &str = "envelope = \"auto\"\nheartbeat = true\nkey = \"device\"\nignore = \"n = 0\"\n[fields]\n\
     device = \"text\"\nn = { type = \"integer\", required = true }\npad = \"text\"\n";
 
 fn seeds() -> Range<u64> {
@@ -72,6 +74,24 @@ fn records(rng: &mut Rng, count: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What a heartbeat puts on a stream.
+fn heartbeat(seconds: i64) -> Vec<u8> {
+    let at = Timestamp::from_nanos((ARRIVAL + seconds) * 1_000_000_000);
+    format!("{{\"weir\":\"heartbeat\",\"timestamp\":\"{at}\"}}").into_bytes()
+}
+
+/// The time of a control record as the gate hands it on.
+fn control(data: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(data).unwrap();
+    if !text.contains("\"weir\"") {
+        return None;
+    }
+    let record: Value = serde_json::from_str(text).expect("a control record stands alone");
+    let time = record["timestamp"].as_str().unwrap();
+    assert_eq!(record, serde_json::json!({"weir": "heartbeat", "timestamp": time}));
+    Some(time.parse().unwrap())
+}
+
 /// The number that tells a row from the others of its scene.
 fn number(line: &str) -> i64 {
     serde_json::from_str::<Value>(line).unwrap()["n"].as_i64().unwrap()
@@ -84,6 +104,10 @@ struct Due {
     rows: BTreeMap<(usize, String), Vec<i64>>,
     /// What each record holds that is none, in order.
     refused: BTreeSet<(String, Vec<u8>)>,
+    /// The time of each control record, with the numbers of the rows before it on its shard.
+    control: BTreeMap<Timestamp, Vec<i64>>,
+    /// The newest of each shard.
+    newest: BTreeSet<Timestamp>,
 }
 
 impl Due {
@@ -91,8 +115,15 @@ impl Due {
         let mut due = Self::default();
         let mut unpacker = Unpacker::new(declaration);
         for (shard, records) in shards.iter().enumerate() {
+            let mut before = Vec::new();
+            let mut newest = None;
             for (at, bytes) in records.iter().enumerate() {
                 let unpacked = unpacker.unpack(bytes, ARRIVAL * 1_000_000_000, "");
+                before.extend(unpacked.rows.iter().map(|row| number(&row.line)));
+                for time in unpacked.control.iter().filter_map(|control| control.time).map(Timestamp::from_nanos) {
+                    assert!(due.control.insert(time, before.clone()).is_none(), "each has a time of its own");
+                    newest = newest.max(Some(time));
+                }
                 for row in &unpacked.rows {
                     let key = row.key.clone().unwrap_or_else(|| format!("p{}", at % 5));
                     due.rows.entry((shard, key)).or_default().push(number(&row.line));
@@ -101,6 +132,7 @@ impl Due {
                     due.refused.insert((format!("{shard}:{at}:{entry}:{}", poison.reason), bytes.clone()));
                 }
             }
+            due.newest.extend(newest);
         }
         due
     }
@@ -110,7 +142,7 @@ impl Due {
         let mut ids: BTreeMap<String, String> = BTreeMap::new();
         let mut first = Vec::new();
         let mut lane_of: BTreeMap<String, String> = BTreeMap::new();
-        for put in &world.plain {
+        for put in world.plain.iter().filter(|put| control(&put.data).is_none()) {
             for line in std::str::from_utf8(&put.data).unwrap().split('\n') {
                 let row: Value = serde_json::from_str(line).unwrap();
                 let id = row["@record"].as_str().unwrap().to_owned();
@@ -138,6 +170,7 @@ impl Due {
             let places: Vec<usize> = rows.iter().map(|number| found[number]).collect();
             assert!(places.is_sorted(), "the rows of a key keep their order: {places:?}");
         }
+        self.judge_control(&world);
         let mut parts: BTreeMap<(String, u64), Vec<u8>> = BTreeMap::new();
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for body in &world.queue {
@@ -162,16 +195,58 @@ impl Due {
             .collect();
         assert!(quarantined == self.refused, "every refusal is there byte for byte, and nothing else");
         if world.fault_rate == 0 {
-            let rows: usize = world.plain.iter().map(|put| put.data.split(|byte| *byte == b'\n').count()).sum();
-            assert_eq!((rows, driver.given_back), (due, 0), "without a fault nothing is put twice or given back");
+            let rows = rows_put(&world);
+            assert_eq!(rows, due, "without a fault nothing is put twice");
+            assert!(driver.given_back == 0 || world.call_millis > 10, "in time nothing is given back");
         }
     }
+
+    /// A control record says that nothing older comes: so it comes behind all that stood before it, on every shard alike, and says
+    /// nothing that the stream did not say. The newest of a shard arrives where no call fails: one that is lost is followed by
+    /// the next.
+    fn judge_control(&self, world: &World) {
+        let mut seen: BTreeSet<i64> = BTreeSet::new();
+        let mut handed_on: BTreeMap<Timestamp, BTreeSet<&str>> = BTreeMap::new();
+        for put in &world.plain {
+            match control(&put.data) {
+                Some(time) => {
+                    let before = self.control.get(&time).expect("a time that no control record of the stream has");
+                    let missing = before.iter().find(|number| !seen.contains(number));
+                    assert_eq!(missing, None, "{time} overtook a row");
+                    handed_on.entry(time).or_default().insert(&put.hash_key);
+                }
+                None => seen.extend(std::str::from_utf8(&put.data).unwrap().split('\n').map(number)),
+            }
+        }
+        for time in self.newest.iter().filter(|_| world.fault_rate == 0 && world.call_millis == 10) {
+            assert_eq!(handed_on.get(time).map(BTreeSet::len), Some(SHARDS), "the newest, {time}, is on every shard");
+        }
+    }
+}
+
+/// Rows on the plain stream, with those that stand there twice.
+fn rows_put(world: &World) -> usize {
+    let rows = world.plain.iter().filter(|put| control(&put.data).is_none());
+    rows.map(|put| put.data.split(|byte| *byte == b'\n').count()).sum()
 }
 
 fn scene(seed: u64, fault_rate: u64) -> (Driver, Due) {
     let mut rng = Rng(seed ^ 0x5EED);
     let declaration = declare(CLIMATE);
-    let shards: Vec<Vec<Vec<u8>>> = vec![records(&mut rng, 30)];
+    let mut shards: Vec<Vec<Vec<u8>>> = vec![records(&mut rng, 30)];
+    if rng.one_in(2) {
+        // Numbers tell rows apart, also those of two shards.
+        let second = shards[0].split_off(12 + rng.index(6));
+        shards.push(second);
+    }
+    let mut seconds = 0;
+    for shard in &mut shards {
+        for at in (0..shard.len()).rev().filter(|at| at % 4 == 1).collect::<Vec<_>>() {
+            // Not in the order of their places: of several in one batch the newest counts.
+            seconds += 60;
+            shard.insert(at, heartbeat(seconds * if seed.is_multiple_of(3) { 1 } else { -1 }));
+        }
+    }
     let due = Due::of(&declaration, &shards);
     (Driver::new(seed, fault_rate, Unpacker::new(&declaration), shards), due)
 }
@@ -221,14 +296,16 @@ fn the_scenes_are_worth_their_name() {
         let (mut driver, due) = scene(seed, 4);
         driver.drain();
         let world = driver.world.lock().unwrap();
-        let rows: usize = world.plain.iter().map(|put| put.data.split(|byte| *byte == b'\n').count()).sum();
+        let rows = rows_put(&world);
+        *found.entry("control").or_default() += world.plain.iter().filter(|put| control(&put.data).is_some()).count();
+        *found.entry("two shards").or_default() += usize::from(driver.shards.len() > 1);
         *found.entry("put twice").or_default() += rows - due.rows.values().map(Vec::len).sum::<usize>();
         *found.entry("deaths").or_default() += driver.deaths;
         *found.entry("given back").or_default() += driver.given_back;
         *found.entry("remembered").or_default() += usize::try_from(driver.skipped).unwrap();
         *found.entry("quarantined").or_default() += due.refused.len();
     }
-    for kind in ["put twice", "deaths", "given back", "remembered", "quarantined"] {
+    for kind in ["control", "two shards", "put twice", "deaths", "given back", "remembered", "quarantined"] {
         assert!(found.get(kind) >= Some(&5), "{kind} hardly ever happens: {found:?}");
     }
 }
@@ -246,6 +323,26 @@ fn a_batch_that_unpacks_to_much_is_put_piece_by_piece() {
     let mut driver = Driver::new(1, 0, Unpacker::new(&declaration), shards);
     driver.drain();
     due.judge(&driver);
+}
+
+/// More than one invocation has the time for, on a stream that takes seconds for each call: it answers before Lambda ends it, and
+/// the next one goes on from there.
+#[test]
+fn a_slow_stream_costs_invocations_and_no_row() {
+    let declaration = declare(CLIMATE);
+    let value = |n: usize| format!("{{\"device\":\"d{}\",\"n\":{n},\"pad\":\"{}\"}}", n % 3, "x".repeat(200_000));
+    let record = |from: usize| gzip((from..from + 45).map(value).collect::<String>().as_bytes());
+    let poison = |_: usize| vec![0xff_u8; 700_000];
+    for seed in 0..3 {
+        let rows = [1, 100, 200].map(record).into_iter();
+        let shards = vec![rows.chain((0..12).map(poison)).collect::<Vec<_>>()];
+        let due = Due::of(&declaration, &shards);
+        let mut driver = Driver::new(seed, 0, Unpacker::new(&declaration), shards);
+        driver.world.lock().unwrap().call_millis = 2_900;
+        driver.drain();
+        assert!(driver.given_back > 0, "it was never short of time");
+        due.judge(&driver);
+    }
 }
 
 /// Damaged bytes, on streams of every kind.

@@ -12,7 +12,7 @@ use weir_anomaly::{
     Timestamp,
     store::{PROBE_ITEM, attr},
 };
-use weir_lambda::shards;
+use weir_lambda::shards::{self, Named};
 
 use crate::ports::{ApiKey, Arrival, ControlRecord, Fault, Notes, Stream};
 
@@ -21,10 +21,10 @@ const MAX_RECORDS: usize = 500;
 /// Counts of restarts are of no use after their hour; a day leaves time to look at them.
 const RESTARTS_KEPT_SECONDS: i64 = 24 * 3600;
 
-/// The events stream, in Kinesis.
+/// A stream, in Kinesis.
 pub struct KinesisStream {
     client: aws_sdk_kinesis::Client,
-    name: String,
+    named: Named,
 }
 
 /// The table, in DynamoDB.
@@ -34,10 +34,10 @@ pub struct DynamoNotes {
 }
 
 impl KinesisStream {
-    /// The stream of this name.
+    /// The stream of this name in the function's account, or of this ARN in any.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, name: &str) -> Self {
-        Self { client: aws_sdk_kinesis::Client::new(sdk), name: name.to_owned() }
+    pub fn new(sdk: &SdkConfig, stream: &str) -> Self {
+        Self { client: aws_sdk_kinesis::Client::new(sdk), named: Named::from(stream) }
     }
 }
 
@@ -74,7 +74,7 @@ impl ApiKey for SecretKey {
 #[async_trait]
 impl Stream for KinesisStream {
     async fn open_shards(&self) -> Result<Vec<String>, Fault> {
-        shards::open_shards(&self.client, &self.name).await.map_err(|error| fault(&error))
+        shards::open_shards(&self.client, &self.named).await.map_err(|error| fault(&error))
     }
 
     async fn put(&self, records: Vec<ControlRecord>) -> Result<Vec<ControlRecord>, Fault> {
@@ -89,8 +89,8 @@ impl Stream for KinesisStream {
                     .map_err(|e| Fault::Configuration(e.to_string()))
             });
             let entries = entries.collect::<Result<Vec<_>, _>>()?;
-            let call = self.client.put_records().stream_name(&self.name).set_records(Some(entries)).send().await;
-            let output = call.map_err(|error| fault(&error))?;
+            let call = self.client.put_records().set_stream_name(self.named.name()).set_stream_arn(self.named.arn());
+            let output = call.set_records(Some(entries)).send().await.map_err(|error| fault(&error))?;
             let answers =
                 output.records().iter().map(|answer| answer.error_code().is_none()).chain(std::iter::repeat(false));
             refused.extend(chunk.iter().zip(answers).filter(|(_, taken)| !taken).map(|(record, _)| record.clone()));

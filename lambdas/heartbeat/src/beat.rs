@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 use weir_anomaly::Timestamp;
-use weir_lambda::line::Line;
+use weir_lambda::{RESERVE, buffered, line::Line};
 
 use crate::{
     config::Time,
-    ports::{ControlRecord, Fault, Notes, Pipeline, Pipelines, Stream},
+    ports::{Arrival, ControlRecord, Fault, Notes, Pipeline, Pipelines, Stream},
 };
 
 /// Attempts to put what a shard did not take; a throttled shard takes it within a second.
@@ -19,11 +20,16 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// to look.
 const MAX_RESTARTS_PER_HOUR: i64 = 3;
 
+/// Further streams that are beaten at once: fifty are done in a second, and none of them opens fifty connections.
+const FURTHER_AT_ONCE: usize = 8;
+/// One further stream has so long: what takes longer is lost for this minute, and the others wait for it.
+const FURTHER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The heartbeat over its ports.
 pub struct Heartbeat {
     /// The events stream: heartbeats and probes.
     pub stream: Arc<dyn Stream>,
-    /// Further streams, by name: heartbeats alone.
+    /// Further streams, by name or ARN: heartbeats alone.
     pub further: Vec<(String, Arc<dyn Stream>)>,
     /// The table.
     pub notes: Arc<dyn Notes>,
@@ -44,6 +50,8 @@ pub struct Beat {
     pub probe_age_ms: Option<i64>,
     /// How long that probe took.
     pub probe_ms: Option<i64>,
+    /// Further streams of which a shard took no control record; `None`: there are no further streams.
+    pub streams_failed: Option<u64>,
     /// Pipelines as Arroyo told; `None`: it was not asked, or did not answer.
     pub pipelines: Option<Vec<Pipeline>>,
     /// Age of the last checkpoint, milliseconds; of the running pipeline whose is the oldest.
@@ -55,31 +63,60 @@ pub struct Beat {
 }
 
 impl Heartbeat {
-    /// Does what is due each minute. `beat_id` makes the probe's id.
+    /// Does what is due each minute. `beat_id` makes the probe's id; `left` is what the invocation has left.
     ///
     /// # Errors
-    /// When not every open shard took its control record: event time may stand still, and that has to be seen as a failure
-    /// of the function.
-    pub async fn beat(&self, beat_id: &str, now: Timestamp) -> Result<Beat, (Beat, Fault)> {
-        let mut beat = Beat::default();
-        self.look_for_probe(now, &mut beat).await;
+    /// When not every open shard of the events stream took its control record: event time may stand still, and that has to be
+    /// seen as a failure of the function. A further stream that takes nothing is a metric of its own: the path from event to
+    /// alert is as well as before, and a function that fails says that it is not.
+    pub async fn beat(&self, beat_id: &str, now: Timestamp, left: Duration) -> Result<Beat, (Beat, Fault)> {
+        let until = Instant::now() + left.saturating_sub(RESERVE);
+        // Time goes on first, on every stream: nothing else that hangs may stop it.
+        let (last, (mut beat, result), further) = tokio::join!(
+            within(until, self.notes.last_probe()),
+            self.put_within(until, self.stream.as_ref(), Some(beat_id), now),
+            self.beat_further(until, now),
+        );
+        for (name, (part, result)) in self.further.iter().map(|(name, _)| name).zip(further) {
+            beat.put += part.put;
+            beat.faults.extend(part.faults.into_iter().map(|fault| format!("{name}: {fault}")));
+            let failed = beat.streams_failed.get_or_insert_default();
+            if let Err(fault) = result {
+                *failed += 1;
+                beat.faults.push(format!("{name}: {fault}"));
+            }
+        }
+        tell_probe(last, now, &mut beat);
         if let Some(pipelines) = &self.pipelines
-            && let Err(fault) = self.look_after(pipelines.as_ref(), now, &mut beat).await
+            && let Err(fault) = within(until, self.look_after(pipelines.as_ref(), now, &mut beat)).await
         {
             beat.faults.push(format!("arroyo: {fault}"));
-        }
-        let mut result = self.put(self.stream.as_ref(), Some(beat_id), now, &mut beat).await;
-        for (name, stream) in &self.further {
-            // One stream that takes nothing must not stop the time of the others.
-            if let Err(fault) = self.put(stream.as_ref(), None, now, &mut beat).await {
-                beat.faults.push(format!("{name}: {fault}"));
-                result = result.and(Err(fault));
-            }
         }
         match result {
             Ok(()) => Ok(beat),
             Err(fault) => Err((beat, fault)),
         }
+    }
+
+    /// Beats the further streams, some at once, each in its own time: one that hangs or takes nothing stops no other.
+    async fn beat_further(&self, until: Instant, now: Timestamp) -> Vec<(Beat, Result<(), Fault>)> {
+        let calls = self.further.iter().map(|(_, stream)| async move {
+            let until = until.min(Instant::now() + FURTHER_TIMEOUT);
+            self.put_within(until, stream.as_ref(), None, now).await
+        });
+        buffered(calls, FURTHER_AT_ONCE).await
+    }
+
+    async fn put_within(
+        &self,
+        until: Instant,
+        stream: &dyn Stream,
+        probe_id: Option<&str>,
+        now: Timestamp,
+    ) -> (Beat, Result<(), Fault>) {
+        let mut beat = Beat::default();
+        let result = within(until, self.put(stream, probe_id, now, &mut beat)).await;
+        (beat, result)
     }
 
     async fn put(
@@ -135,17 +172,6 @@ impl Heartbeat {
         records
     }
 
-    async fn look_for_probe(&self, now: Timestamp, beat: &mut Beat) {
-        match self.notes.last_probe().await {
-            Ok(Some(arrival)) => {
-                beat.probe_age_ms = Some(now.millis() - arrival.sent_at.millis());
-                beat.probe_ms = Some(arrival.arrived_at.millis() - arrival.sent_at.millis());
-            }
-            Ok(None) => {}
-            Err(fault) => beat.faults.push(format!("probe: {fault}")),
-        }
-    }
-
     async fn look_after(&self, pipelines: &dyn Pipelines, now: Timestamp, beat: &mut Beat) -> Result<(), Fault> {
         let found = beat.pipelines.insert(pipelines.list().await?);
         for pipeline in found.iter().filter(|p| p.state == "Running") {
@@ -175,11 +201,31 @@ impl Heartbeat {
     }
 }
 
+/// What a call says within its time.
+async fn within<R>(until: Instant, call: impl Future<Output = Result<R, Fault>>) -> Result<R, Fault> {
+    let answer = timeout_at(until, call).await;
+    answer.unwrap_or_else(|_| Err(Fault::Retryable("no answer in time".to_owned())))
+}
+
+fn tell_probe(last: Result<Option<Arrival>, Fault>, now: Timestamp, beat: &mut Beat) {
+    match last {
+        Ok(Some(arrival)) => {
+            beat.probe_age_ms = Some(now.millis() - arrival.sent_at.millis());
+            beat.probe_ms = Some(arrival.arrived_at.millis() - arrival.sent_at.millis());
+        }
+        Ok(None) => {}
+        Err(fault) => beat.faults.push(format!("probe: {fault}")),
+    }
+}
+
 impl Beat {
     /// Writes all of it into the invocation's line.
     pub fn tell(&self, line: &mut Line) {
         line.count("control_records", self.put);
         line.count("probe_missing", u64::from(self.probe_age_ms.is_none()));
+        if let Some(failed) = self.streams_failed {
+            line.count("streams_failed", failed);
+        }
         // Silence of the path is the worst failure: the alarm is on this metric. It begins with the first probe that came through.
         line.values("probe_age_ms", "Milliseconds", &self.probe_age_ms.into_iter().collect::<Vec<_>>());
         line.values("probe_path_ms", "Milliseconds", &self.probe_ms.into_iter().collect::<Vec<_>>());

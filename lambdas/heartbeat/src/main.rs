@@ -1,6 +1,10 @@
 //! The heartbeat Lambda: reads its environment, makes its clients, beats once an invocation.
 
-use std::{process::ExitCode, sync::Arc, time::SystemTime};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
@@ -23,14 +27,7 @@ const ATTEMPTS: u32 = 3;
 /// One thread: a Lambda has less than two processors, and every thread costs start time and memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let function = weir_lambda::function_name();
-            line::write(&json!({"level": "error", "function": function, "error": error.to_string()}).to_string());
-            ExitCode::FAILURE
-        }
-    }
+    weir_lambda::ended(run().await)
 }
 
 async fn run() -> Result<(), Error> {
@@ -65,11 +62,15 @@ async fn answer(heartbeat: &Heartbeat, event: LambdaEvent<Value>) -> Result<Valu
     }
 }
 
+/// What Lambda leaves this invocation.
+fn left(context: &Context) -> Duration {
+    context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
+}
+
 /// The deploy's check. Its line holds no metrics: nothing was measured.
 async fn check(heartbeat: &Heartbeat, context: Context) -> Result<Value, Error> {
     let started = weir_lambda::now();
-    let result =
-        heartbeat.check(started, context.deadline().duration_since(SystemTime::now()).unwrap_or_default()).await;
+    let result = heartbeat.check(started, left(&context)).await;
     let mut line = json!({"level": if result.is_ok() { "info" } else { "error" }, "invocation": "check",
         "function": context.env_config.function_name, "request_id": context.request_id});
     match &result {
@@ -83,20 +84,20 @@ async fn check(heartbeat: &Heartbeat, context: Context) -> Result<Value, Error> 
 
 async fn beat(heartbeat: &Heartbeat, context: Context) -> Result<Value, Error> {
     let started = weir_lambda::now();
-    let (beat, failure) = match heartbeat.beat(&context.request_id, started).await {
+    let (beat, failure) = match heartbeat.beat(&context.request_id, started, left(&context)).await {
         Ok(beat) => (beat, None),
         Err((beat, fault)) => (beat, Some(fault)),
     };
     let now = weir_lambda::now();
-    let mut line = Line::new(&context.env_config.function_name);
-    line.field("level", if failure.is_none() { "info" } else { "error" });
-    line.field("invocation", "beat");
-    line.field("request_id", context.request_id);
-    line.field("trace_id", context.xray_trace_id);
-    line.field("duration_ms", now.millis() - started.millis());
-    if let Some(fault) = &failure {
-        line.field("error", fault.to_string());
-    }
+    let invocation = line::Invocation {
+        function: context.env_config.function_name.clone(),
+        kind: "beat",
+        request_id: context.request_id,
+        trace_id: context.xray_trace_id,
+        started,
+        error: failure.as_ref().map(ToString::to_string),
+    };
+    let mut line = Line::of(invocation, now);
     beat.tell(&mut line);
     line::write(&line.finish(now));
     match failure {

@@ -1,6 +1,7 @@
 //! What the Lambdas share: environment, AWS configuration, log line and time; and what those that read a stream share: its
 //! records, retries, and the quarantine.
 
+mod chunks;
 pub mod env;
 pub mod fault;
 pub mod kinesis;
@@ -12,10 +13,11 @@ mod sdk;
 pub mod shards;
 pub mod sqs;
 
+pub use chunks::{buffered, chunks};
 pub use env::{ConfigError, Env};
 pub use sdk::{ATTEMPT_TIMEOUT, sdk_config};
 
-use std::time::Duration;
+use std::{fmt::Display, process::ExitCode, time::Duration};
 
 use weir_anomaly::Timestamp;
 
@@ -31,6 +33,14 @@ pub const RESERVE: Duration = Duration::from_millis(1500);
 #[must_use]
 pub fn function_name() -> String {
     std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()
+}
+
+/// Ends the process, with a line that says why where it could not start.
+pub fn ended(result: Result<(), impl Display>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let line = serde_json::json!({"level": "error", "function": function_name(), "error": error.to_string()});
+    line::write(&line.to_string());
+    ExitCode::FAILURE
 }
 
 /// The time on the wall.

@@ -12,6 +12,23 @@ pub const NAMESPACE: &str = "Weir";
 /// The embedded metric format takes at most 100 values for one metric.
 const MAX_VALUES: usize = 100;
 
+/// What the line says of every invocation.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The function's whole name.
+    pub function: String,
+    /// What it was invoked for.
+    pub kind: &'static str,
+    /// Lambda's id of the invocation.
+    pub request_id: String,
+    /// X-Ray's, where it is traced.
+    pub trace_id: Option<String>,
+    /// When it began.
+    pub started: Timestamp,
+    /// Why it failed, when it did.
+    pub error: Option<String>,
+}
+
 /// A line that grows.
 pub struct Line {
     function: String,
@@ -24,6 +41,21 @@ impl Line {
     #[must_use]
     pub fn new(function: &str) -> Self {
         Self { function: function.to_owned(), fields: Map::new(), names: Vec::new() }
+    }
+
+    /// The line of an invocation that is over.
+    #[must_use]
+    pub fn of(invocation: Invocation, now: Timestamp) -> Self {
+        let mut line = Self::new(&invocation.function);
+        line.field("level", if invocation.error.is_none() { "info" } else { "error" });
+        line.field("invocation", invocation.kind);
+        line.field("request_id", invocation.request_id);
+        line.field("trace_id", invocation.trace_id);
+        line.field("duration_ms", now.millis() - invocation.started.millis());
+        if let Some(error) = invocation.error {
+            line.field("error", error);
+        }
+        line
     }
 
     /// Adds something to read.

@@ -7,9 +7,9 @@ use aws_sdk_sqs::{
     types::{QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use aws_types::SdkConfig;
-use futures::{StreamExt as _, stream};
 
 use crate::{
+    buffered, chunks,
     fault::{CONCURRENCY, class, fault},
     ports::{Fault, Quarantine},
 };
@@ -32,10 +32,10 @@ impl SqsQuarantine {
         Self { client: Client::new(sdk), queue: queue.to_owned() }
     }
 
-    async fn send_chunk(&self, bodies: &[String]) -> Vec<Result<(), Fault>> {
+    async fn send_chunk(&self, bodies: Vec<&String>) -> Vec<Result<(), Fault>> {
         let mut entries = Vec::with_capacity(bodies.len());
         for (index, body) in bodies.iter().enumerate() {
-            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build();
+            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(*body).build();
             match entry {
                 Ok(entry) => entries.push(entry),
                 Err(error) => return vec![Err(Fault::Configuration(error.to_string())); bodies.len()],
@@ -51,9 +51,8 @@ impl SqsQuarantine {
 #[async_trait]
 impl Quarantine for SqsQuarantine {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), Fault>> {
-        let calls: Vec<_> = chunks(bodies).into_iter().map(|chunk| self.send_chunk(chunk)).collect();
-        let answers: Vec<Vec<_>> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
-        answers.into_iter().flatten().collect()
+        let chunks = chunks(bodies, MAX_ENTRIES, MAX_BYTES, |body| body.len());
+        buffered(chunks.into_iter().map(|chunk| self.send_chunk(chunk)), CONCURRENCY).await.concat()
     }
 
     async fn check(&self) -> Result<(), Fault> {
@@ -74,24 +73,6 @@ fn answer(output: &SendMessageBatchOutput, index: usize) -> Result<(), Fault> {
     }
 }
 
-/// Cuts bodies into calls by number and bytes.
-fn chunks(bodies: &[String]) -> Vec<&[String]> {
-    let mut chunks = Vec::new();
-    let mut rest = bodies;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |body: &&String| {
-            bytes += body.len();
-            bytes <= MAX_BYTES
-        };
-        let count = rest.iter().take(MAX_ENTRIES).take_while(fits).count().max(1);
-        let (chunk, after) = rest.split_at(count);
-        chunks.push(chunk);
-        rest = after;
-    }
-    chunks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,14 +90,5 @@ mod tests {
         assert_eq!(answer(&output, 0), Ok(()));
         assert!(answer(&output, 1).is_err_and(|fault| fault.is_retryable()));
         assert!(answer(&output, 2).is_err_and(|fault| fault.is_retryable()), "it is not mentioned");
-    }
-
-    #[test]
-    fn calls_hold_the_limits_and_every_body() {
-        let bodies: Vec<String> = [100_000, 100_000, 100_000, 10, 300_000, 10].iter().map(|n| "x".repeat(*n)).collect();
-        let sizes: Vec<usize> = chunks(&bodies).iter().map(|chunk| chunk.len()).collect();
-        assert_eq!(sizes, [2, 2, 1, 1]);
-        let many: Vec<String> = (0..25).map(|n| n.to_string()).collect();
-        assert_eq!(chunks(&many).iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), [10, 10, 5]);
     }
 }

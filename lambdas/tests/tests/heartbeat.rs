@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -169,6 +172,53 @@ async fn every_open_shard_gets_a_control_record_and_one_a_probe() {
     let all = stage.all_records().await;
     assert_eq!(all.len(), before + 5);
     assert_eq!(all.iter().filter(|record| record.get("timestamp").is_none()).count(), 5);
+}
+
+/// By name in the function's own account, by ARN in any: the same name in another account is another stream.
+#[tokio::test]
+async fn further_streams_are_beaten_by_name_and_by_arn() {
+    let stage = Stage::new(1).await;
+    let mut named = Vec::new();
+    for part in ["orders", "pumps"] {
+        let stream = stage.stream.replace("events", part);
+        stage.kinesis.create_stream().stream_name(&stream).shard_count(2).send().await.unwrap();
+        let other = Stage { stream, ..Stage::new(1).await };
+        other.active().await;
+        named.push(other);
+    }
+    let orders = named[0].stream.clone();
+    let summary = stage.kinesis.describe_stream_summary().stream_name(&named[1].stream).send().await.unwrap();
+    let pumps = summary.stream_description_summary().unwrap().stream_arn().to_owned();
+    let (name, arn) = (format!("\"StreamName\":\"{orders}\""), format!("\"StreamARN\":\"{pumps}\""));
+    let said = Arc::new(Mutex::new(BTreeSet::new()));
+    let heard = Arc::clone(&said);
+    stage.proxy.decide(move |call| {
+        for what in [&name, &arn].into_iter().filter(|what| call.body.contains(what.as_str())) {
+            heard.lock().unwrap().insert((call.action.clone(), what.clone()));
+        }
+        Fate::Passes
+    });
+    let streams = format!("{orders},{pumps}");
+    let (answer, line) = beat(&mut stage.function(&[("WEIR_HEARTBEAT_STREAMS", &streams)])).await;
+    assert_eq!(answer, Invoked::Response(json!({"control_records": 6})), "{line}");
+    assert_eq!(line["streams_failed"], 0, "{line}");
+    for stage in &named {
+        let records = stage.all_records().await;
+        assert_eq!(records.len(), 2, "{}", stage.stream);
+        assert!(records.iter().all(|record| record["weir"] == "heartbeat"), "{records:?}");
+    }
+    assert_eq!(
+        said.lock().unwrap().len(),
+        4,
+        "shards are listed and records put, each by what the stream goes by: {said:?}"
+    );
+
+    // One that is not there is counted, and fails nothing: the path is well.
+    let streams = format!("{orders},no-such-stream");
+    let (answer, line) = beat(&mut stage.function(&[("WEIR_HEARTBEAT_STREAMS", &streams)])).await;
+    assert_eq!(answer, Invoked::Response(json!({"control_records": 4})), "{line}");
+    assert_eq!((&line["streams_failed"], &line["level"]), (&json!(1), &json!("info")), "{line}");
+    assert!(line["faults"][0].as_str().unwrap().starts_with("no-such-stream: configuration: "), "{line}");
 }
 
 /// The probe's whole way: the heartbeat puts it, a rule passes it on, the alerter notes it, the next beat tells.

@@ -28,7 +28,7 @@ variable "deletion_protection" {
 }
 
 variable "event_source" {
-  description = "How Lambda reads the stream. AWS' defaults retry a failing batch until it expires; these are finite."
+  description = "How Lambda reads the stream. AWS' defaults retry a failing batch until its stream forgets it; here its age is always a limit. maximum_retry_attempts -1: no other one."
   type = object({
     batch_size                 = optional(number, 500)
     batching_window_seconds    = optional(number, 1)
@@ -56,8 +56,8 @@ variable "event_source" {
   }
 
   validation {
-    condition     = var.event_source.maximum_retry_attempts >= 0 && var.event_source.maximum_retry_attempts <= 10000
-    error_message = "maximum_retry_attempts is from 0 to 10000: it must be finite."
+    condition     = var.event_source.maximum_retry_attempts >= -1 && var.event_source.maximum_retry_attempts <= 10000
+    error_message = "maximum_retry_attempts is -1 (no limit but the record's age), or from 0 to 10000."
   }
 
   validation {

@@ -13,6 +13,11 @@ output "function_name" {
   value       = module.function.function_name
 }
 
+output "maximum_record_age_seconds" {
+  description = "Age at which the gate gives a record up; -1: never."
+  value       = aws_lambda_event_source_mapping.stream.maximum_record_age_in_seconds
+}
+
 output "policy_json" {
   description = "The permissions of the gate, as JSON."
   value       = module.function.policy_json

@@ -2,16 +2,22 @@ variable "declaration" {
   description = "The stream's file, sql/streams/NAME.toml; samples can be left out."
   type        = string
   nullable    = false
+
+  # Lambda takes 4 KB of environment in all; what is beside the declaration are four names and an address.
+  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+  validation {
+    condition     = length(base64gzip(var.declaration)) <= 3300
+    error_message = "The declaration of ${var.stream} is ${length(base64gzip(var.declaration))} bytes when it is packed, and the gate's environment holds 3300: declare fewer fields."
+  }
 }
 
 variable "event_source" {
-  description = "How Lambda reads the stream. Age is the limit that matters: an outage must not use the retries up."
+  description = "How Lambda reads the stream. Age is the limit that matters, -1: none but the stream's retention. An outage must not use the retries up; those are for a record that ends the function whenever it comes (-1: for as long as its age allows)."
   type = object({
     batch_size                 = optional(number, 500)
     batching_window_seconds    = optional(number, 1)
-    maximum_record_age_seconds = optional(number, 43200)
-    maximum_retry_attempts     = optional(number, 1000)
-    parallelization_factor     = optional(number, 1)
+    maximum_record_age_seconds = optional(number, -1)
+    maximum_retry_attempts     = optional(number, 10000)
     starting_position          = optional(string, "TRIM_HORIZON")
   })
   default  = {}
@@ -28,18 +34,19 @@ variable "event_source" {
   }
 
   validation {
-    condition     = var.event_source.maximum_record_age_seconds >= 60 && var.event_source.maximum_record_age_seconds <= 604800
-    error_message = "maximum_record_age_seconds is from 60 to 604800: it must be finite."
+    condition     = var.event_source.maximum_record_age_seconds == -1 || (var.event_source.maximum_record_age_seconds >= 60 && var.event_source.maximum_record_age_seconds <= 604800)
+    error_message = "maximum_record_age_seconds is -1 (as long as the stream keeps a record), or from 60 to 604800."
   }
 
   validation {
-    condition     = var.event_source.maximum_retry_attempts >= 0 && var.event_source.maximum_retry_attempts <= 10000
-    error_message = "maximum_retry_attempts is from 0 to 10000: it must be finite."
+    condition     = var.event_source.maximum_retry_attempts >= -1 && var.event_source.maximum_retry_attempts <= 10000
+    error_message = "maximum_retry_attempts is -1 (no limit but the record's age), or from 0 to 10000."
   }
 
+  # A record that ends the function whenever it comes would hold its shard up for as long as the stream keeps it.
   validation {
-    condition     = var.event_source.parallelization_factor >= 1 && var.event_source.parallelization_factor <= 10
-    error_message = "parallelization_factor is from 1 to 10."
+    condition     = var.event_source.maximum_retry_attempts >= 0 || var.event_source.maximum_record_age_seconds >= 0
+    error_message = "One of maximum_retry_attempts and maximum_record_age_seconds is finite."
   }
 
   validation {

@@ -51,6 +51,13 @@ resource "aws_lambda_function" "this" {
   }
 
   lifecycle {
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; AWS measures the variables as JSON: "exceeded
+    # the 4KB limit. String measured: {…}".
+    precondition {
+      condition     = length(jsonencode(var.environment)) <= 4096
+      error_message = "The environment of ${var.name} is ${length(jsonencode(var.environment))} bytes, and Lambda takes 4096 in all. By variable: ${join(", ", [for name, value in var.environment : "${name} ${length(value)}"])}."
+    }
+
     precondition {
       condition     = fileexists(var.zip_path)
       error_message = "No Lambda package at ${var.zip_path}: build it first (`make package ARCH=${var.architecture}`)."

@@ -95,11 +95,11 @@ locals {
         ], [])
       },
     ] : panel if var.arroyo != null],
-    length(var.streams) == 0 ? [] : [{
+    !anytrue([for stream in values(var.streams) : stream.near || stream.gate != null]) ? [] : [{
       title = "Declared streams behind (ms)", stat = "Maximum"
       metrics = concat([
         for name, stream in var.streams :
-        ["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", stream.gate == null ? stream.stream_name : stream.gate.plain_stream_name]
+        ["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", stream.gate == null ? stream.stream_name : stream.gate.plain_stream_name] if stream.near || stream.gate != null
         ], [
         for name, stream in var.streams : ["AWS/Lambda", "IteratorAge", "FunctionName", stream.gate.function_name] if stream.gate != null
       ])

@@ -195,13 +195,23 @@ locals {
       }
     } : key => alarm if var.arroyo != null && !try(var.arroyo.database_is_cluster, false) },
     local.engine_alarms,
+    { for key, alarm in {
+      heartbeat-streams = {
+        runbook    = "Stream takes no heartbeats"
+        what       = "A declared stream takes no heartbeats: its last windows do not close in silence."
+        namespace  = "Weir", metric = "streams_failed", statistic = "Sum"
+        dimensions = { function = var.heartbeat_function_name }
+        threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+      }
+    } : key => alarm if var.heartbeats_of_streams },
     local.stream_alarms,
   )
 
-  # Of each declared stream: how far its reader is behind, and its gate.
+  # Of each declared stream: how far its reader is behind, and its gate. The metrics of a stream of another account or region are
+  # there: an alarm here would see none, and be well for ever.
   stream_alarms = merge([
     for name, stream in var.streams : merge(
-      stream.gate == null ? {
+      { for key, alarm in {
         "stream-${name}-behind" = {
           runbook    = "Stream falls behind"
           what       = "Records of ${stream.stream_name} wait longer than ${var.iterator_age_seconds} s for a reader${stream.created ? "" : ", Weir or another one"}."
@@ -209,7 +219,8 @@ locals {
           dimensions = { StreamName = stream.stream_name }
           threshold  = var.iterator_age_seconds * 1000, above = true, missing = "notBreaching", period = 60, periods = 5
         }
-        } : {
+      } : key => alarm if stream.gate == null && stream.near },
+      stream.gate == null ? {} : {
         "stream-${name}-behind" = {
           runbook    = "Stream falls behind"
           what       = "Rows of ${stream.gate.plain_stream_name} wait longer than ${var.iterator_age_seconds} s for the engine."
@@ -230,6 +241,14 @@ locals {
           namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum"
           dimensions = { FunctionName = stream.gate.function_name }
           threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 3
+        }
+        # It answers, and gives records back: an invocation of that kind is no error of Lambda's.
+        "gate-${name}-failed" = {
+          runbook    = "Gate fails"
+          what       = "The gate of ${stream.stream_name} gives records back that it can neither put nor quarantine."
+          namespace  = "Weir", metric = "failed", statistic = "Sum"
+          dimensions = { function = stream.gate.function_name }
+          threshold  = 0, above = true, missing = "notBreaching", period = 60, periods = 5
         }
         "gate-${name}-throttles" = {
           runbook    = "Gate fails"
@@ -346,18 +365,29 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # engine that stands still also lags, checkpoints nothing and lets no probe through.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html
 locals {
-  symptoms = setunion(
+  symptoms = setunion(local.path_symptoms, toset(flatten(values(local.gate_symptoms))))
+  path_symptoms = setunion(
     setintersection(toset(keys(local.alarms)), toset(["checkpoint-age", "checkpoint-unfinished", "engine-behind", "engine-checkpoint-age", "engine-lag", "probe-missing", "probe-slow"])),
     local.stream_symptoms,
   )
   # By their runbooks alone: of many streams the names would not fit into a description.
-  stream_symptoms = toset(flatten([for name, stream in var.streams : concat(["stream-${name}-behind"], stream.gate == null ? [] : ["gate-${name}-behind"])]))
-  causes = setunion(
-    setintersection(toset(keys(local.alarms)), toset([
-      "alerter-errors", "alerter-iterator-age", "alerter-throttles", "engine-fails", "engine-fenced", "engine-stopped", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
-    ])),
-    toset(flatten([for name, stream in var.streams : stream.gate == null ? [] : ["gate-${name}-errors", "gate-${name}-refused", "gate-${name}-throttles"]])),
-  )
+  stream_symptoms = toset([for name, stream in var.streams : "stream-${name}-behind" if stream.gate == null && stream.near])
+  # What breaks the whole path. The trouble of one gate, or of one stream that takes no heartbeats, is none: it would keep all of
+  # the path silent for as long as it lasts.
+  causes = setintersection(toset(keys(local.alarms)), toset([
+    "alerter-errors", "alerter-iterator-age", "alerter-throttles", "engine-fails", "engine-fenced", "engine-stopped", "heartbeat-errors", "heartbeat-missing", "pipeline-failed", "pipeline-not-running",
+  ]))
+  gated         = { for name, stream in var.streams : name => stream if stream.gate != null }
+  gate_symptoms = { for name in keys(local.gated) : name => ["gate-${name}-behind", "stream-${name}-behind"] }
+  gate_causes   = { for name in keys(local.gated) : name => ["gate-${name}-errors", "gate-${name}-failed", "gate-${name}-refused", "gate-${name}-throttles"] }
+
+  # Symptoms end some minutes after their cause, and some begin minutes before: pipeline-not-running takes ten minutes,
+  # checkpoint-age five.
+  suppression = { extension_period = 900, wait_period = 360 }
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html: "as many as 100 children", and
+  # 10,240 characters.
+  most_children = 100
+  most_rule     = 10240
 }
 
 locals {
@@ -369,6 +399,7 @@ locals {
     ))
   }
   # Checkpoints are missed only of pipelines that run: before the first deploy there are none.
+  path_rule = join(" OR ", [for key in sort(local.path_symptoms) : local.symptom_is_on[key]])
   symptom_is_on = merge(
     { for key in local.symptoms : key => local.alarm_is_on[key] },
     { for key in setintersection(local.symptoms, ["checkpoint-age"]) : key => "((${local.alarm_is_on[key]}) AND OK(\"${var.name_prefix}-pipeline-not-running\"))" },
@@ -386,18 +417,47 @@ resource "aws_cloudwatch_composite_alarm" "causes" {
 
 resource "aws_cloudwatch_composite_alarm" "path" {
   alarm_name        = "${var.name_prefix}-path"
-  alarm_description = "The path from event to alert is slow or broken, and no other alarm says why: ${join("; ", distinct([for key in sort(local.symptoms) : contains(local.stream_symptoms, key) ? "${local.runbooks}#${local.anchors[key]}" : "${var.name_prefix}-${key}, ${local.runbooks}#${local.anchors[key]}"]))}"
-  alarm_rule        = join(" OR ", [for key in sort(local.symptoms) : local.symptom_is_on[key]])
+  alarm_description = "The path from event to alert is slow or broken, and no other alarm says why: ${join("; ", distinct([for key in sort(local.path_symptoms) : contains(local.stream_symptoms, key) ? "${local.runbooks}#${local.anchors[key]}" : "${var.name_prefix}-${key}, ${local.runbooks}#${local.anchors[key]}"]))}"
+  alarm_rule        = local.path_rule
 
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
 
   actions_suppressor {
-    alarm = aws_cloudwatch_composite_alarm.causes.alarm_name
-    # Symptoms end some minutes after their cause, and some begin minutes before: pipeline-not-running takes ten minutes,
-    # checkpoint-age five.
-    extension_period = 900
-    wait_period      = 360
+    alarm            = aws_cloudwatch_composite_alarm.causes.alarm_name
+    extension_period = local.suppression.extension_period
+    wait_period      = local.suppression.wait_period
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(distinct(flatten(regexall("\\(\"([^\"]+)\"\\)", local.path_rule)))) <= local.most_children && length(local.path_rule) <= local.most_rule
+      error_message = "Too many streams for one alarm of the path: CloudWatch takes ${local.most_children} alarms and ${local.most_rule} characters in a rule, and ${length(var.streams)} streams make ${length(distinct(flatten(regexall("\\(\"([^\"]+)\"\\)", local.path_rule))))} and ${length(local.path_rule)}. Spread the streams over two stacks, or set observability_enabled = false."
+    }
+  }
+
+  depends_on = [aws_cloudwatch_metric_alarm.this]
+}
+
+# Of each stream with a gate, one of its own: what its gate's own alarms say is not told twice, and hides nothing of the others.
+resource "aws_cloudwatch_composite_alarm" "gate" {
+  for_each = local.gated
+
+  alarm_name        = "${var.name_prefix}-stream-${each.key}-path"
+  alarm_description = "Rows of ${each.value.stream_name} come late to the rules, and no other alarm says why: ${join("; ", [for key in local.gate_symptoms[each.key] : "${local.runbooks}#${local.anchors[key]}"])}"
+  alarm_rule = format(
+    "(%s) AND NOT (%s)",
+    join(" OR ", [for key in local.gate_symptoms[each.key] : local.alarm_is_on[key]]),
+    join(" OR ", [for key in local.gate_causes[each.key] : local.alarm_is_on[key]]),
+  )
+
+  alarm_actions = [aws_sns_topic.alarms.arn]
+  ok_actions    = [aws_sns_topic.alarms.arn]
+
+  actions_suppressor {
+    alarm            = aws_cloudwatch_composite_alarm.causes.alarm_name
+    extension_period = local.suppression.extension_period
+    wait_period      = local.suppression.wait_period
   }
 
   depends_on = [aws_cloudwatch_metric_alarm.this]

@@ -8,6 +8,7 @@ output "told_alarm_names" {
   value = sort(concat(
     [for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name if !contains(local.symptoms, key)],
     [aws_cloudwatch_composite_alarm.path.alarm_name],
+    [for alarm in aws_cloudwatch_composite_alarm.gate : alarm.alarm_name],
   ))
 }
 

@@ -92,6 +92,13 @@ variable "heartbeat_function_name" {
   nullable    = false
 }
 
+variable "heartbeats_of_streams" {
+  description = "The heartbeat has declared streams to beat, too."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "iterator_age_seconds" {
   description = "Lag of a reader that is an alarm, when it lasts for five minutes."
   type        = number
@@ -166,7 +173,7 @@ variable "runbook_url" {
 }
 
 variable "streams" {
-  description = "The declared streams, by name: whether Weir made it, its gate and what that writes, and the stream's own name."
+  description = "The declared streams, by name: whether Weir made it, its gate and what that writes, whether it is of this account and region (metrics are kept where the stream is), and the stream's own name."
   type = map(object({
     created = optional(bool, false)
     gate = optional(object({
@@ -174,6 +181,7 @@ variable "streams" {
       function_name     = string
       plain_stream_name = string
     }))
+    near        = optional(bool, true)
     stream_name = string
   }))
   default  = {}

@@ -1,3 +1,10 @@
+variable "deletion_protection" {
+  description = "Refuse plans that delete a stream, or replace it by one of another name."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "encrypted" {
   description = "Encrypt at rest. Off only for the local emulator, where it costs 20 s of the provider's fixed waits and encrypts nothing."
   type        = bool
@@ -39,7 +46,7 @@ variable "streams" {
   }
 
   validation {
-    condition     = alltrue([for s in values(var.streams) : s.retention_hours >= 24 && s.retention_hours <= 8760])
-    error_message = "retention_hours is from 24 to 8760."
+    condition     = alltrue([for s in values(var.streams) : s.retention_hours >= 24 && s.retention_hours <= 8760 && floor(s.retention_hours) == s.retention_hours])
+    error_message = "retention_hours is a whole number from 24 to 8760."
   }
 }

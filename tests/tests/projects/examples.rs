@@ -67,12 +67,13 @@ fn the_workflow_and_the_readme_name_commands_that_work() {
     let workflow = fs::read_to_string(root.join(".github/workflows/weir.yml")).unwrap();
     let mut seen = 0;
     for line in workflow.lines().filter_map(|line| line.trim().strip_prefix("- run: weir ")) {
-        let words: Vec<&str> = line.split(" >> ").next().unwrap().split(' ').collect();
+        let line = line.replace("\"$WEIR_ENV\"", "prod");
+        let words: Vec<&str> = line.split(" >").next().unwrap().split(' ').collect();
         // What README's last command wrote is a rule without a runbook, as its author is told.
         if words[0] != "check" {
             good(&root, &words);
         }
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }

@@ -43,6 +43,9 @@ pub(crate) async fn run(command: UpCommand) -> Result<()> {
     };
     println!("export AWS_ENDPOINT_URL={} AWS_REGION={}", connection.endpoint, connection.region);
     println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
+    for (declared, stream) in &connection.declared {
+        eprintln!("stream `{declared}`: weir put --stack {name} --stream {stream} FILE");
+    }
     eprintln!(
         "stack `{name}` is up. Put events: weir put --stack {name} FILE. Watch anomalies: weir tail --stack {name}. How it does: weir status --stack {name}. End it: weir down --stack {name}\n\
          with the AWS CLI: streams {} and {}, table {}",
@@ -69,7 +72,7 @@ fn say_what_runs(name: &str, health: &Health) {
 async fn start(repo: &Repo, options: &StackOptions, environment: Environment) -> Result<Connection> {
     let mut stack = Stack::prepare(repo, options).await?;
     let starting = async {
-        let connection = stack.provision().await?;
+        let connection = stack.provision(&environment).await?;
         stack.compile(&connection, environment)?;
         stack.start_engine(&connection).await?;
         Ok(connection)

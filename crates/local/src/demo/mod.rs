@@ -32,6 +32,8 @@ pub struct DemoOptions {
     pub events: Vec<TimedEvent>,
     /// What is known to be wrong in them.
     pub labels: Vec<Label>,
+    /// The declared stream that they are records of; Weir's own events without it.
+    pub stream: Option<String>,
     /// Whether records that are no events go in first. A person's own stream is left as it is.
     pub poison: bool,
     /// How much faster than real the replay runs; without it, the factor that makes it last 40 seconds.
@@ -64,8 +66,8 @@ pub async fn run(repo: &Repo, pack: &Pack, mut options: DemoOptions) -> Result<(
 }
 
 async fn demo(options: DemoOptions, stack: &mut Stack) -> Result<()> {
-    let DemoOptions { environment, events, labels, poison, speed, kill_engine, json, .. } = options;
-    let connection = stack.provision().await?;
+    let DemoOptions { environment, events, stream, labels, poison, speed, kill_engine, json, .. } = options;
+    let connection = stack.provision(&environment).await?;
     let delay = environment.watermark_delay;
     let sampling = median_gap_nanos(&events).unwrap_or(0);
     let rules = stack.compile(&connection, environment)?;
@@ -77,7 +79,10 @@ async fn demo(options: DemoOptions, stack: &mut Stack) -> Result<()> {
     eprintln!("▸ replay {} events, {} of event time, in about {:.0} s …", events.len(), pace.span(), pace.seconds());
     let poison = if poison { replay::poison() } else { Vec::new() };
     let mut watch = Watch::open(Arc::clone(&clients), &connection, stack.stats_file()).await?;
-    let replay = Replay::start(Arc::clone(&clients), &connection, events, poison, pace);
+    // A declared stream has its name in Kinesis from the environment.
+    let declared = stream.map(|name| connection.declared.get(&name).cloned().unwrap_or(name));
+    let to = declared.unwrap_or_else(|| connection.events_stream.clone());
+    let replay = Replay::start(Arc::clone(&clients), &connection, to, events, poison, pace);
     let mut killed = !kill_engine;
     while !replay.is_done() {
         stack.check()?;

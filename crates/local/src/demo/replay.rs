@@ -128,14 +128,15 @@ impl Replay {
     pub(crate) fn start(
         clients: Arc<Clients>,
         connection: &Connection,
+        stream: String,
         events: Vec<TimedEvent>,
         poison: Vec<Vec<u8>>,
         pace: Pace,
     ) -> Self {
         let sent = Arc::new(AtomicUsize::new(0));
         let total = events.len() + poison.len();
-        let task =
-            tokio::spawn(put_all(clients, connection.events_stream.clone(), events, poison, pace, Arc::clone(&sent)));
+        let streams = Streams { records: stream, events: connection.events_stream.clone() };
+        let task = tokio::spawn(put_all(clients, streams, events, poison, pace, Arc::clone(&sent)));
         Self { sent, total, task }
     }
 
@@ -155,9 +156,16 @@ impl Replay {
     }
 }
 
+/// Where a replay puts its records, and Weir's own events stream, where it puts control records.
+#[derive(Debug)]
+struct Streams {
+    records: String,
+    events: String,
+}
+
 async fn put_all(
     clients: Arc<Clients>,
-    stream: String,
+    streams: Streams,
     events: Vec<TimedEvent>,
     poison: Vec<Vec<u8>>,
     pace: Pace,
@@ -167,7 +175,7 @@ async fn put_all(
     let mut sent = Vec::with_capacity(events.len());
     let mut rest = events.as_slice();
     let poison: Vec<PutRecord> = poison.into_iter().map(|data| PutRecord::new(data, "poison")).collect();
-    stream::put(&clients, &stream, &poison).await?;
+    stream::put(&clients, &streams.records, &poison).await?;
     count.fetch_add(poison.len(), Ordering::Relaxed);
     while let Some(next) = rest.first() {
         tokio::time::sleep_until(begun + pace.due(next)).await;
@@ -181,13 +189,13 @@ async fn put_all(
             records.push(PutRecord::new(event.record.clone(), key));
             sent.push(Sent { time: event.reading.time, series: event.reading.series(), put_millis });
         }
-        stream::put(&clients, &stream, &records).await?;
+        stream::put(&clients, &streams.records, &records).await?;
         count.fetch_add(due, Ordering::Relaxed);
         rest = later;
         tokio::time::sleep_until(begun + until).await;
     }
     let last = events.last().map_or(0, |event| event.reading.time.nanos());
-    let probes = close(&clients, &stream, last.saturating_add(CLOSING_NANOS)).await?;
+    let probes = close(&clients, &streams.events, last.saturating_add(CLOSING_NANOS)).await?;
     count.fetch_add(probes.len(), Ordering::Relaxed);
     Ok((sent, probes))
 }

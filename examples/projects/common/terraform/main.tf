@@ -1,19 +1,15 @@
 # The AWS resources of Weir {{version}}: streams, table, functions, alarms. The module lies beside this file, in `weir`, as
-# `weir init` wrote it; its packages of the functions come with Weir's release, into `dist` beside `terraform`.
+# `weir init` wrote it. Its packages of the functions come with Weir's release: `weir deploy` puts them into `dist` beside
+# `terraform`, and whoever runs Terraform otherwise copies them from lib/weir/{{version}}/lambda of the installation.
 #
-# State that a team shares belongs into a backend: https://developer.hashicorp.com/terraform/language/backend/s3
+# State that a team shares belongs into a backend. An environment with a file NAME.tfbackend beside this one (bucket, key, region,
+# use_lockfile) has its own in S3 with `weir deploy`; the workflow in .github/workflows says the same for itself.
 terraform {
   required_version = ">= 1.11"
-}
-
-variable "region" {
-  description = "AWS region. No default: data must not land in a region that nobody chose."
-  type        = string
 }
 
 module "weir" {
   source = "./weir"
 
-  name_prefix = "{{name}}"
-  region      = var.region
+{{arguments}}
 }

@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, BatchStatementError, BatchStatementRequest, BatchStatementResponse, ReturnValue, Select},
 };
 use aws_types::SdkConfig;
-use futures::{StreamExt as _, stream};
 use weir_anomaly::{
     Timestamp,
     store::{Attr, BY_KEY, BY_RULE, Item, attr},
 };
+use weir_lambda::{buffered, chunks};
 
 use super::{
     CONCURRENCY, class, fault,
@@ -40,9 +40,8 @@ impl DynamoStore {
 
     /// Runs statements, many in a call and several calls at once. One answer a statement, in order.
     async fn run(&self, statements: Vec<Statement>) -> Vec<Result<(), Failure>> {
-        let calls: Vec<_> = chunks(statements).into_iter().map(|chunk| self.run_chunk(chunk)).collect();
-        let answers: Vec<Vec<_>> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
-        answers.into_iter().flatten().collect()
+        let chunks = chunks(statements, MAX_STATEMENTS, MAX_BATCH_BYTES, size);
+        buffered(chunks.into_iter().map(|chunk| self.run_chunk(chunk)), CONCURRENCY).await.concat()
     }
 
     async fn run_chunk(&self, chunk: Vec<Statement>) -> Vec<Result<(), Failure>> {
@@ -255,24 +254,9 @@ fn answers(responses: Vec<BatchStatementResponse>, count: usize) -> Vec<Result<(
     answers
 }
 
-/// Cuts statements into calls by number and bytes.
-fn chunks(statements: Vec<Statement>) -> Vec<Vec<Statement>> {
-    let mut chunks: Vec<Vec<Statement>> = Vec::new();
-    let mut bytes = 0;
-    for statement in statements {
-        let size = statement.text.len() + statement.parameters.iter().map(|p| p.as_str().len()).sum::<usize>();
-        match chunks.last_mut() {
-            Some(last) if last.len() < MAX_STATEMENTS && bytes + size <= MAX_BATCH_BYTES => {
-                bytes += size;
-                last.push(statement);
-            }
-            _ => {
-                bytes = size;
-                chunks.push(vec![statement]);
-            }
-        }
-    }
-    chunks
+/// What a statement counts of a call.
+fn size(statement: &Statement) -> usize {
+    statement.text.len() + statement.parameters.iter().map(|p| p.as_str().len()).sum::<usize>()
 }
 
 fn value(attribute: Attr) -> AttributeValue {
@@ -323,7 +307,8 @@ mod tests {
     fn calls_hold_25_statements_and_their_bytes() {
         let statement = |bytes: usize| Statement { text: String::new(), parameters: vec![Attr::S("x".repeat(bytes))] };
         let sizes = |bytes: &[usize]| -> Vec<usize> {
-            chunks(bytes.iter().map(|bytes| statement(*bytes)).collect()).iter().map(Vec::len).collect()
+            let statements = bytes.iter().map(|bytes| statement(*bytes));
+            chunks(statements, MAX_STATEMENTS, MAX_BATCH_BYTES, size).iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(&[10; 60]), [25, 25, 10]);
         assert_eq!(sizes(&[1_500_000; 5]), [2, 2, 1]);

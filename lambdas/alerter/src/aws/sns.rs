@@ -9,6 +9,7 @@ use aws_sdk_sns::{
 use aws_types::SdkConfig;
 use futures::{StreamExt as _, stream};
 use serde_json::json;
+use weir_lambda::chunks;
 
 use super::{CONCURRENCY, class, fault};
 use crate::ports::{Fault, Message, Notifier};
@@ -31,8 +32,11 @@ impl SnsNotifier {
         Self { client: Client::new(sdk), topic: topic.to_owned() }
     }
 
-    async fn publish_chunk(&self, chunk: Vec<(usize, PublishBatchRequestEntry)>) -> Vec<(usize, Result<(), Fault>)> {
-        let (indexes, entries): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
+    async fn publish_chunk(
+        &self,
+        chunk: Vec<(usize, PublishBatchRequestEntry, usize)>,
+    ) -> Vec<(usize, Result<(), Fault>)> {
+        let (indexes, entries): (Vec<_>, Vec<_>) = chunk.into_iter().map(|(index, entry, _)| (index, entry)).unzip();
         let call = self.client.publish_batch().topic_arn(&self.topic).set_publish_batch_request_entries(Some(entries));
         match call.send().await {
             Ok(output) => indexes.into_iter().map(|index| (index, answer(&output, index))).collect(),
@@ -59,7 +63,7 @@ impl Notifier for SnsNotifier {
                 }
             }
         }
-        let chunks = chunks(entries);
+        let chunks = chunks(entries, MAX_ENTRIES, MAX_BYTES, |(_, _, size)| *size);
         let calls: Vec<_> = chunks.into_iter().map(|chunk| self.publish_chunk(chunk)).collect();
         let mut sent = stream::iter(calls).buffer_unordered(CONCURRENCY);
         while let Some(chunk) = sent.next().await {
@@ -87,27 +91,6 @@ fn answer(output: &PublishBatchOutput, index: usize) -> Result<(), Fault> {
         Some(entry) => Err(class(entry.code(), entry.message().unwrap_or_default())),
         None => Err(Fault::Retryable("no answer".to_owned())),
     }
-}
-
-/// Cuts entries into calls by number and bytes.
-fn chunks(
-    entries: impl IntoIterator<Item = (usize, PublishBatchRequestEntry, usize)>,
-) -> Vec<Vec<(usize, PublishBatchRequestEntry)>> {
-    let mut chunks: Vec<Vec<(usize, PublishBatchRequestEntry)>> = Vec::new();
-    let mut bytes = 0;
-    for (index, entry, size) in entries {
-        match chunks.last_mut() {
-            Some(last) if last.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
-                bytes += size;
-                last.push((index, entry));
-            }
-            _ => {
-                bytes = size;
-                chunks.push(vec![(index, entry)]);
-            }
-        }
-    }
-    chunks
 }
 
 /// An entry and its size. People get text, machines get JSON, phones get the subject.
@@ -217,10 +200,7 @@ mod tests {
         };
         let sizes = |messages: &[Message]| -> Vec<usize> {
             let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message).unwrap());
-            chunks(entries.enumerate().map(|(index, (entry, size))| (index, entry, size)))
-                .iter()
-                .map(Vec::len)
-                .collect()
+            chunks(entries, MAX_ENTRIES, MAX_BYTES, |(_, size)| *size).iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(&vec![message(10); 25]), [10, 10, 5]);
         assert_eq!(sizes(&[100_000, 100_000, 100_000, 10, 200_000].map(message)), [2, 2, 1]);

@@ -30,6 +30,9 @@ const MAX_DELIVERIES: usize = 10_000;
 /// When every record arrived, seconds since the epoch.
 pub(crate) const ARRIVAL: i64 = 1_795_410_000;
 
+/// Open shards of the plain stream.
+pub(crate) const SHARDS: usize = 2;
+
 /// SplitMix64: small, and good enough to pick faults.
 pub(crate) struct Rng(pub(crate) u64);
 
@@ -58,6 +61,8 @@ pub(crate) struct World {
     /// One call in so many is disturbed; 0: none.
     pub(crate) fault_rate: u64,
     pub(crate) millis: i64,
+    /// How long a call takes.
+    pub(crate) call_millis: i64,
     /// Up to when one shard of the plain stream takes nothing, for longer than the gate tries by itself.
     outage_until: i64,
     /// What was put, in order.
@@ -101,7 +106,7 @@ impl Ports {
         let mut died = false;
         {
             let mut world = self.world();
-            world.millis += 10;
+            world.millis += world.call_millis;
             let rate = world.fault_rate;
             let fate = match world.rng.one_in(rate) {
                 false => Fate::Passes,
@@ -159,7 +164,8 @@ impl PlainStream for Ports {
 
     async fn open_shards(&self) -> Result<Vec<String>, Fault> {
         let answer = self.many(&[()], |()| false, |_, ()| ()).await.pop().unwrap();
-        answer.map(|()| vec!["0".to_owned(), "170141183460469231731687303715884105728".to_owned()])
+        let shards: [&str; SHARDS] = ["0", "170141183460469231731687303715884105728"];
+        answer.map(|()| shards.map(str::to_owned).to_vec())
     }
 }
 
@@ -207,6 +213,7 @@ impl Driver {
             rng: Rng(seed),
             fault_rate,
             millis: ARRIVAL * 1000,
+            call_millis: 10,
             outage_until: 0,
             plain: Vec::new(),
             queue: Vec::new(),
@@ -267,6 +274,8 @@ impl Driver {
             }
         };
         self.skipped += counters.skipped;
+        let late = self.world.lock().unwrap().millis - deadline.millis();
+        assert!(failed.is_none() || late <= 0, "it answers {late} ms after Lambda ended it");
         self.shards[shard].1 = match failed {
             // The lowest number is where the stream goes on.
             Some(failed) => {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::ports::Arrival;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const NOW: Timestamp = Timestamp::from_nanos(1_795_410_000_000_000_000);
 
 #[derive(Default)]
@@ -117,7 +118,7 @@ fn pipeline(state: &str) -> Pipeline {
 #[tokio::test]
 async fn every_open_shard_gets_a_control_record_and_one_gets_the_probe() {
     let world = Arc::new(world());
-    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW, MINUTE).await.unwrap();
     assert_eq!(beat.put, 3);
     let taken: Vec<_> = world.taken.lock().unwrap().iter().map(|r| format!("{} {}", r.hash_key, r.data)).collect();
     insta::assert_debug_snapshot!(taken);
@@ -126,14 +127,14 @@ async fn every_open_shard_gets_a_control_record_and_one_gets_the_probe() {
 #[tokio::test]
 async fn a_replay_of_old_data_is_not_made_late() {
     let world = Arc::new(world());
-    heartbeat(&world, Time::None).beat("b-1", NOW).await.unwrap();
+    heartbeat(&world, Time::None).beat("b-1", NOW, MINUTE).await.unwrap();
     assert!(world.taken.lock().unwrap().iter().all(|record| !record.data.contains("timestamp")));
 }
 
 #[tokio::test]
 async fn what_a_shard_refuses_is_put_again_until_it_gives_up() {
     let world = Arc::new(World { refusals: Mutex::new(2), ..world() });
-    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW, MINUTE).await.unwrap();
     assert_eq!((beat.put, world.taken.lock().unwrap().len()), (3, 3));
 
     let busy = Arc::new(World {
@@ -141,7 +142,7 @@ async fn what_a_shard_refuses_is_put_again_until_it_gives_up() {
         shards: (0..9).map(|n| n.to_string()).collect(),
         ..World::default()
     });
-    let (beat, fault) = heartbeat(&busy, Time::Wall).beat("b-1", NOW).await.unwrap_err();
+    let (beat, fault) = heartbeat(&busy, Time::Wall).beat("b-1", NOW, MINUTE).await.unwrap_err();
     assert_eq!(beat.put, 4, "one record an attempt");
     assert_eq!(fault.to_string(), "retryable: 6 of 10 control records were not taken");
 }
@@ -155,7 +156,7 @@ async fn tells_how_old_the_last_probe_is() {
         }),
         ..world()
     });
-    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW, MINUTE).await.unwrap();
     assert_eq!((beat.probe_age_ms, beat.probe_ms), (Some(61_000), Some(1_500)));
 }
 
@@ -167,9 +168,9 @@ async fn a_failed_pipeline_is_restarted_within_the_limit() {
     });
     let heartbeat = heartbeat(&world, Time::Wall);
     for _ in 0..MAX_RESTARTS_PER_HOUR {
-        assert_eq!(heartbeat.beat("b", NOW).await.unwrap().restarted, ["weir"]);
+        assert_eq!(heartbeat.beat("b", NOW, MINUTE).await.unwrap().restarted, ["weir"]);
     }
-    let beat = heartbeat.beat("b", NOW).await.unwrap();
+    let beat = heartbeat.beat("b", NOW, MINUTE).await.unwrap();
     assert!(beat.restarted.is_empty());
     assert_eq!(beat.faults, ["pipeline weir failed again after 3 restarts this hour"]);
     assert_eq!(*world.restarted.lock().unwrap(), ["pl_1", "pl_1", "pl_1"]);
@@ -178,7 +179,7 @@ async fn a_failed_pipeline_is_restarted_within_the_limit() {
 #[tokio::test]
 async fn an_arroyo_out_of_reach_does_not_stop_event_time() {
     let world = Arc::new(world());
-    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b-1", NOW, MINUTE).await.unwrap();
     assert_eq!(beat.put, 3);
     assert_eq!(beat.faults, ["arroyo: retryable: not reached"]);
 }
@@ -195,7 +196,7 @@ async fn tells_the_age_of_the_oldest_last_checkpoint() {
         pipelines: vec![running("job_1", 8), running("job_2", 70), running("silent", 500), stopped],
         ..world()
     });
-    let beat = heartbeat(&world, Time::Wall).beat("b", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b", NOW, MINUTE).await.unwrap();
     assert_eq!(beat.checkpoint_age_ms, Some(70_000));
     assert_eq!(beat.faults, ["arroyo: retryable: not told"]);
 }
@@ -209,7 +210,7 @@ async fn a_beat_is_a_log_entry_and_metrics() {
         arrival: Some(Arrival { sent_at: ago(61_000), arrived_at: ago(59_500) }),
         ..world()
     });
-    let beat = heartbeat(&world, Time::Wall).beat("b", NOW).await.unwrap();
+    let beat = heartbeat(&world, Time::Wall).beat("b", NOW, MINUTE).await.unwrap();
     let mut line = Line::new("weir-heartbeat");
     beat.tell(&mut line);
     let line: Value = serde_json::from_str(&line.finish(NOW)).unwrap();
@@ -227,7 +228,7 @@ async fn a_check_waits_for_permissions_and_not_for_ever() {
 
     for (left, waited) in [(minute, 30), (Duration::from_secs(10), 8)] {
         let world = Arc::new(World { denials: Mutex::new(usize::MAX), ..self::world() });
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let error = heartbeat(&world, Time::Wall).check(NOW, left).await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -253,7 +254,7 @@ async fn further_streams_get_heartbeats_and_no_probe() {
     let (events, orders) = (Arc::new(world()), Arc::new(world()));
     let further = vec![("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>)];
     let heartbeat = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
-    let beat = heartbeat.beat("b-1", NOW).await.unwrap();
+    let beat = heartbeat.beat("b-1", NOW, MINUTE).await.unwrap();
     assert_eq!(beat.put, 5);
     assert_eq!(events.taken.lock().unwrap().len(), 3, "a heartbeat a shard, and the probe");
     let taken = orders.taken.lock().unwrap();
@@ -261,8 +262,9 @@ async fn further_streams_get_heartbeats_and_no_probe() {
     assert!(taken.iter().all(|record| record.data.contains("\"weir\":\"heartbeat\"")), "{taken:?}");
 }
 
+/// A function that fails is a known cause, and mutes the alarm of the path: a stream of somebody else must not.
 #[tokio::test]
-async fn a_stream_that_takes_nothing_fails_the_beat_and_stops_no_other() {
+async fn a_further_stream_that_takes_nothing_is_counted_and_stops_nothing() {
     let (events, orders) = (Arc::new(world()), Arc::new(world()));
     let broken = Arc::new(World { denials: Mutex::new(1), ..world() });
     let further = vec![
@@ -270,9 +272,72 @@ async fn a_stream_that_takes_nothing_fails_the_beat_and_stops_no_other() {
         ("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>),
     ];
     let heartbeat = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
-    let (beat, fault) = heartbeat.beat("b-1", NOW).await.unwrap_err();
-    assert_eq!((beat.put, fault), (5, Fault::Denied("not yet".to_owned())));
+    let beat = heartbeat.beat("b-1", NOW, MINUTE).await.unwrap();
+    assert_eq!((beat.put, beat.streams_failed), (5, Some(1)));
+    assert_eq!(beat.faults, ["broken: denied: not yet"]);
     assert_eq!(orders.taken.lock().unwrap().len(), 2);
+    let told = |beat: &Beat| {
+        let mut line = Line::new("weir-heartbeat");
+        beat.tell(&mut line);
+        serde_json::from_str::<Value>(&line.finish(NOW)).unwrap()["streams_failed"].clone()
+    };
+    assert_eq!(told(&beat), 1);
+    let beat = heartbeat.beat("b-2", NOW, MINUTE).await.unwrap();
+    assert_eq!((told(&beat), beat.put), (json!(0), 7), "it is well again");
+    assert_eq!(told(&Beat::default()), Value::Null, "without further streams there is no such metric");
+}
+
+#[tokio::test]
+async fn an_events_stream_that_takes_nothing_fails_the_beat_and_stops_no_other() {
+    let (events, orders) = (Arc::new(World { denials: Mutex::new(2), ..world() }), Arc::new(world()));
+    let further = vec![("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>)];
+    let heartbeat = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
+    let (beat, fault) = heartbeat.beat("b-1", NOW, MINUTE).await.unwrap_err();
+    assert_eq!((beat.put, beat.streams_failed, fault), (2, Some(0), Fault::Denied("not yet".to_owned())));
+}
+
+/// A stream that answers never.
+struct Hung;
+
+#[async_trait]
+impl Stream for Hung {
+    async fn open_shards(&self) -> Result<Vec<String>, Fault> {
+        std::future::pending().await
+    }
+
+    async fn put(&self, _: Vec<ControlRecord>) -> Result<Vec<ControlRecord>, Fault> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_hang_cost_their_own_time_alone() {
+    let (events, orders) = (Arc::new(world()), Arc::new(world()));
+    let mut further: Vec<_> = (0..9).map(|n| (format!("hung-{n}"), Arc::new(Hung) as Arc<dyn Stream>)).collect();
+    further.push(("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>));
+    let beaten = Heartbeat { further, pipelines: None, ..heartbeat(&events, Time::Wall) };
+    let begun = Instant::now();
+    let beat = beaten.beat("b-1", NOW, MINUTE).await.unwrap();
+    assert_eq!((beat.put, beat.streams_failed), (5, Some(9)));
+    assert_eq!(begun.elapsed(), FURTHER_TIMEOUT * 2, "eight at once, then the ninth beside the last");
+
+    // All of them together end before the function does.
+    let begun = Instant::now();
+    let beat = beaten.beat("b-2", NOW, Duration::from_secs(12)).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+    assert_eq!(beat.streams_failed, Some(9));
+    assert_eq!(orders.taken.lock().unwrap().len(), 4, "who comes late still has its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_events_stream_that_hangs_is_said_before_the_function_ends() {
+    let (world, orders) = (Arc::new(world()), Arc::new(world()));
+    let further = vec![("weir-orders".to_owned(), orders.clone() as Arc<dyn Stream>)];
+    let beaten = Heartbeat { stream: Arc::new(Hung), further, ..heartbeat(&world, Time::Wall) };
+    let begun = Instant::now();
+    let (beat, fault) = beaten.beat("b", NOW, Duration::from_secs(30)).await.unwrap_err();
+    assert_eq!((beat.put, fault), (2, Fault::Retryable("no answer in time".to_owned())));
+    assert!(begun.elapsed() < Duration::from_secs(29));
 }
 
 #[test]

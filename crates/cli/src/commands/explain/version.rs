@@ -57,9 +57,9 @@ pub(crate) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
 
 /// Where the rule was at a revision.
 fn file_at(root: &Path, revision: &str, sql: &str, rule: &str) -> Option<String> {
-    let listed = git(root, &["ls-tree", "-r", "--name-only", revision, "--", &format!("{sql}/rules")]).ok()?;
+    let listed = git(root, &["ls-tree", "-r", "-z", "--name-only", revision, "--", &format!("{sql}/rules")]).ok()?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
-    listed.lines().find(|file| file.ends_with(&format!("/{rule}.sql"))).map(str::to_owned)
+    listed.split_terminator('\0').find(|file| file.ends_with(&format!("/{rule}.sql"))).map(str::to_owned)
 }
 
 fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
@@ -143,5 +143,26 @@ mod tests {
         let usual = compile(&Pack::load(sql).unwrap(), &Environment::default()).unwrap().rules.remove(0).version;
         // Picked by name in an environment where it is off.
         assert_eq!(in_folder(sql, &anomaly(&usual), "here").unwrap().environment_names, ["a"]);
+    }
+
+    #[test]
+    fn a_version_is_found_in_history_in_folders_that_are_not_named_in_ascii() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let sql = root.join("Prüfungen");
+        fs::create_dir_all(sql.join("rules/Küche")).unwrap();
+        fs::write(root.join("weir.toml"), "[paths]\nsql = \"Prüfungen\"\n").unwrap();
+        let file = sql.join("rules/Küche/high.sql");
+        let commit = |text: &str| {
+            fs::write(&file, text).unwrap();
+            git(root, &["add", "-A"]).unwrap();
+            git(root, &["-c", "user.name=n", "-c", "user.email=e@localhost", "commit", "-qm", "a step"]).unwrap();
+        };
+        git(root, &["init", "-q"]).unwrap();
+        commit(RULE);
+        let version = compile(&Pack::load(&sql).unwrap(), &Environment::default()).unwrap().rules.remove(0).version;
+        commit(&RULE.replace("0.5 AS score", "0.6 AS score"));
+        let found = find(&Repo::at(root.to_owned()).unwrap(), &anomaly(&version)).unwrap().unwrap();
+        assert!(found.place.starts_with("revision "), "{}", found.place);
     }
 }

@@ -8,7 +8,7 @@ mod words;
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
-use weir_project::Repo;
+use weir_project::{EnvironmentOptions, Repo, compile::load_pack};
 use weir_stream::{Declaration, Fault};
 
 use crate::table::in_columns;
@@ -35,13 +35,31 @@ pub(crate) struct StreamsCommand {
 #[derive(Debug, Subcommand)]
 enum What {
     Add(AddCommand),
+    /// Prints the declared streams as Terraform's variable `streams`, which `weir deploy` passes by itself
+    ///
+    /// For those who run Terraform otherwise: weir streams terraform --env prod > terraform/streams.auto.tfvars.json
+    Terraform {
+        /// The environment: a file below sql/environments, without .toml. The project's own default, or `local`, without it
+        #[arg(long = "env", value_name = "NAME")]
+        environment: Option<String>,
+    },
 }
 
 pub(crate) async fn run(command: StreamsCommand) -> Result<std::process::ExitCode> {
     match command.what {
         Some(What::Add(add)) => add::run(add).await.map(|()| std::process::ExitCode::SUCCESS),
+        Some(What::Terraform { environment }) => terraform(environment),
         None => list(command.json),
     }
+}
+
+fn terraform(environment: Option<String>) -> Result<std::process::ExitCode> {
+    let repo = Repo::find()?;
+    let options = EnvironmentOptions { environment, set: Vec::new() };
+    // What is wrong with the environment, and a name that is none.
+    options.load(&repo, &load_pack(&repo.sql())?)?;
+    print!("{}", weir_deploy::stream_variables(&repo, options.name(&repo))?);
+    Ok(std::process::ExitCode::SUCCESS)
 }
 
 fn list(as_json: bool) -> Result<std::process::ExitCode> {
