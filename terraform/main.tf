@@ -47,7 +47,7 @@ module "alerts" {
       WEIR_RETENTION_DAYS        = tostring(var.retention_days)
       WEIR_SEVERITY_FLOOR        = var.severity_floor
       WEIR_STORM_CAP             = tostring(var.storm_cap)
-    })
+    }, var.page_url == null ? {} : { WEIR_PAGE_URL = var.page_url })
   }
   anomalies_stream_arn = module.streams.arns["anomalies"]
   deletion_protection  = var.deletion_protection

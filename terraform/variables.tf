@@ -572,6 +572,17 @@ variable "observability_enabled" {
   nullable    = false
 }
 
+variable "page_url" {
+  description = "What an anomaly's id is put behind to make the link in its alert, such as http://127.0.0.1:8200/#view=history&anomaly= for `weir studio --port 8200`; without it, alerts have no link."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.page_url == null || can(regex("^https?://[!-~]{1,500}$", var.page_url))
+    error_message = "page_url begins with https:// or http:// and has no blanks."
+  }
+}
+
 variable "point_in_time_recovery" {
   description = "Keep continuous backups of the table for 35 days."
   type        = bool

@@ -323,11 +323,12 @@ run "values_below_their_limits" {
   variables {
     dedup_default_seconds = 0
     log_level             = "trace"
+    page_url              = "weir studio"
     retention_days        = 0
     storm_cap             = 0
   }
 
-  expect_failures = [var.dedup_default_seconds, var.log_level, var.retention_days, var.storm_cap]
+  expect_failures = [var.dedup_default_seconds, var.log_level, var.page_url, var.retention_days, var.storm_cap]
 }
 
 run "own_key" {

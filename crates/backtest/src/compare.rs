@@ -11,6 +11,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 use weir_anomaly::Anomaly;
 use weir_project::{Repo, revision::checkout};
+use weir_terminal::{markdown, markdown_code, visible};
 
 use super::{
     BacktestOptions, Rules,
@@ -111,7 +112,7 @@ impl Comparison {
 
     /// As Markdown: a table, and what was gained and lost folded away below it.
     pub(super) fn markdown(&self) -> String {
-        let mut text = format!("### Backtest against `{}`\n\n{}\n\n", self.with, self.history);
+        let mut text = format!("### Backtest against {}\n\n{}\n\n", markdown_code(&self.with), self.history);
         let scored = self.all.is_scored();
         text.push_str("| rule | gained | lost | same | alerts |");
         text.push_str(if scored { " precision | recall |\n" } else { "\n" });
@@ -124,7 +125,7 @@ impl Comparison {
         for change in self.rules.iter().filter(|change| change.gained + change.lost > 0) {
             let _ =
                 writeln!(text, "\n<details><summary>{}: +{} −{}</summary>\n", change.rule, change.gained, change.lost);
-            change.examples(&mut text, "- ");
+            change.examples(&mut text, "- ", &|example| markdown(example));
             text.push_str("\n</details>\n");
         }
         text
@@ -162,12 +163,12 @@ impl Change {
         cells
     }
 
-    fn examples(&self, text: &mut String, bullet: &str) {
+    fn examples(&self, text: &mut String, bullet: &str, shown: &dyn Fn(&str) -> String) {
         for (sign, examples, count) in
             [('+', &self.gained_examples, self.gained), ('−', &self.lost_examples, self.lost)]
         {
             for example in examples {
-                let _ = writeln!(text, "{bullet}{sign} {example}");
+                let _ = writeln!(text, "{bullet}{sign} {}", shown(example));
             }
             if count > examples.len() {
                 let _ = writeln!(text, "{bullet}{sign} … and {} more", count - examples.len());
@@ -191,7 +192,7 @@ impl fmt::Display for Comparison {
         write!(f, "{table}")?;
         for change in self.rules.iter().filter(|change| change.gained + change.lost > 0) {
             let mut text = String::new();
-            change.examples(&mut text, "  ");
+            change.examples(&mut text, "  ", &|example| visible(example).into_owned());
             write!(f, "\n{}:\n{}", change.rule, text.trim_end())?;
         }
         Ok(())

@@ -183,7 +183,7 @@ pub async fn backtest(options: &BacktestOptions, connect: &impl AsyncFn() -> Res
 fn judged(history: &History, refused_by_rules: usize) -> Result<()> {
     if refused_by_rules * 2 > history.events {
         bail!(
-            "the rules' tables refused {} of {} events: what was replayed is not what they read\n  hint: sql/tables.sql maps records of another shape; test such rules with `events` in sql/tests",
+            "the rules' tables refused {} of {} events: what was replayed is not what they read\n  hint: tables.sql maps records of another shape; test such rules with `events` in their tests",
             grouped(refused_by_rules),
             grouped(history.events)
         );
@@ -330,7 +330,7 @@ fn declared<'a>(pack: &'a Pack, name: &str) -> Result<&'a StreamFile> {
     pack.streams.iter().find(|stream| stream.declaration.name == name).with_context(|| {
         let known: Vec<&str> = pack.streams.iter().map(|stream| stream.declaration.name.as_str()).collect();
         match known.is_empty() {
-            true => format!("there is no stream `{name}`\n  hint: a stream is declared in sql/streams/{name}.toml"),
+            true => format!("there is no stream `{name}`\n  hint: a stream is declared in streams/{name}.toml, beside the folder of rules"),
             false => format!("there is no stream `{name}`\n  hint: {}", weir_stream::did_you_mean(name, known)),
         }
     })
@@ -361,7 +361,8 @@ fn select(pack: Pack, wanted: &[String]) -> Result<Pack> {
         let found = named(&pack, asked);
         if found.is_empty() {
             let known: Vec<&str> = pack.rules.iter().map(|rule| rule.header.name.as_str()).collect();
-            bail!("there is no rule `{}`\n  hint: the rules are {}", rule_name(asked), known.join(", "));
+            let name = rule_name(asked);
+            bail!("there is no rule `{name}`\n  hint: {}", weir_stream::did_you_mean(&name, known));
         }
         names.extend(found);
     }

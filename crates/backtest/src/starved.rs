@@ -12,6 +12,7 @@ use std::{
 use anyhow::Result;
 use serde::Serialize;
 use weir_rules::{Group, Interval, ParameterValue, Rule, Sampling};
+use weir_terminal::visible;
 
 use super::{Rules, history::History};
 
@@ -96,7 +97,8 @@ fn ask(rules: &Rules, rule: &Rule, history: &History) -> Option<std::result::Res
     };
     let known: BTreeSet<&str> = history.series.iter().map(|(name, series)| series.metric(name)).collect();
     if let Some(metric) = metric.as_deref().filter(|metric| !known.contains(metric)) {
-        let known = known.into_iter().take(METRICS).collect::<Vec<_>>().join(", ");
+        let known: Vec<_> = known.into_iter().take(METRICS).map(visible).collect();
+        let known = known.join(", ");
         return Some(Err(Starved {
             rule: name.clone(),
             message: format!(": no series has the metric `{metric}` (its parameter metric)"),

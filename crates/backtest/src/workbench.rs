@@ -4,11 +4,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use weir_anomaly::{Anomaly, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::{DecodedRows, RunOptions, Stats};
@@ -36,6 +39,40 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 const PARALLELISM_MOST: usize = 8;
 /// So many series' readings are kept beside the history: those that were looked at.
 const SERIES_KEPT: usize = 256;
+
+/// A reading that somebody follows from elsewhere, and may end.
+#[derive(Debug, Default)]
+pub struct Watched {
+    events: AtomicUsize,
+    records: AtomicUsize,
+    ended: AtomicBool,
+}
+
+impl Watched {
+    /// How many events were read so far.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// How many records were looked at so far, those among them that are no events.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Ends the reading at the next record, with an error.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// After a record.
+    pub(crate) fn look(&self, events: usize) -> Result<()> {
+        self.events.store(events, Ordering::Relaxed);
+        self.records.fetch_add(1, Ordering::Relaxed);
+        if self.ended.load(Ordering::Relaxed) { Err(anyhow!("the reading was ended")) } else { Ok(()) }
+    }
+}
 
 /// History, and what is known of it. Cloning it shares it.
 #[derive(Debug, Clone)]
@@ -180,8 +217,8 @@ impl Draft {
 const ARRIVAL_EVERY: i64 = 1_000_000_000;
 
 impl Workbench {
-    /// Reads inputs, as [`BacktestOptions::input`](crate::BacktestOptions::input) names them. `count` follows how many events were
-    /// read. `connect` gives clients of AWS, once an input lies there.
+    /// Reads inputs, as [`BacktestOptions::input`](crate::BacktestOptions::input) names them, in bounded memory: what does not fit
+    /// lies in a temporary file. `watched` follows the reading. `connect` gives clients of AWS, once an input lies there.
     ///
     /// # Errors
     /// When an input cannot be read, or they hold no events.
@@ -189,9 +226,9 @@ impl Workbench {
         inputs: &[String],
         columns: &Columns,
         connect: &impl AsyncFn() -> Result<Clients>,
-        count: Arc<AtomicUsize>,
+        watched: Arc<Watched>,
     ) -> Result<Self> {
-        let (history, notes) = input::read_noted(inputs, columns, connect, None, Some(count)).await?;
+        let (history, notes) = input::read_noted(inputs, columns, connect, None, Some(watched)).await?;
         Ok(Self::of(history, notes))
     }
 
@@ -204,11 +241,11 @@ impl Workbench {
         inputs: &[String],
         stream: &Declaration,
         connect: &impl AsyncFn() -> Result<Clients>,
-        count: Arc<AtomicUsize>,
+        watched: Arc<Watched>,
     ) -> Result<Self> {
         let every = stream.time.is_none().then_some(ARRIVAL_EVERY);
         let reader = Reader::new(stream, every);
-        let (history, notes) = input::declared::read_noted(inputs, reader, connect, None, Some(count)).await?;
+        let (history, notes) = input::declared::read_noted(inputs, reader, connect, None, Some(watched)).await?;
         Ok(Self::of(history, notes))
     }
 

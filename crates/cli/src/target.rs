@@ -48,6 +48,16 @@ impl DeployedTarget {
         self.environment.as_deref()
     }
 
+    /// The command that opens the page at a stored anomaly; `None` where the page could not be told what runs.
+    pub(crate) fn page_of(&self, id: &str) -> Option<String> {
+        let what = match (self.stack(), self.environment()) {
+            (Some(stack), _) => format!("--stack {stack}"),
+            (None, Some(environment)) => format!("--env {environment}"),
+            (None, None) => return None,
+        };
+        Some(format!("weir studio {what} --open {id}"))
+    }
+
     pub(crate) fn target(&self) -> Target {
         Target { environment: self.environment.clone(), ..self.target.clone() }
     }

@@ -5,11 +5,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    process::Command,
+};
 use weir_arroyo_stand_in::{Options, StandIn, State};
 
 const RULE: &str = "\
@@ -58,7 +63,7 @@ impl Project {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
         command.args(arguments).current_dir(self.folder.path());
         command.env("WEIR_ARROYO_URL", self.arroyo.url()).env("WEIR_ARROYO_KEY", "k1").env("WEIR_WHO", "ana");
-        command.env_remove("WEIR_OUTPUTS").env_remove("WEIR_ENV").stdin(std::process::Stdio::null());
+        command.env_remove("WEIR_OUTPUTS").env_remove("WEIR_ENV").stdin(Stdio::null());
         command
     }
 
@@ -146,6 +151,40 @@ async fn rules_are_planned_applied_changed_rolled_back_and_ended() {
     let none = project.weir(&["status"]).await;
     assert_eq!(none.code, 3);
     assert!(none.out.starts_with("dev: no rules are deployed"), "{}", none.out);
+}
+
+/// The page asks as `weir status` does, and again and again by one way.
+#[tokio::test]
+async fn the_page_shows_the_pipelines_of_an_environment() {
+    let project = Project::new().await;
+    assert_eq!(project.weir(&["apply", "--yes"]).await.code, 0);
+    let mut command = project.command(&["studio", "--no-open", "--env", "dev"]);
+    let mut page = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(page.stdout.take().unwrap()).read_line(&mut url).await.unwrap();
+    let (host, token) = url.trim().trim_start_matches("http://").split_once("/?token=").unwrap();
+    let look = async || {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let asked =
+            format!("GET /api/running HTTP/1.1\r\nHost: {host}\r\nx-weir-token: {token}\r\nConnection: close\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<serde_json::Value>(body).unwrap()
+    };
+    let well = look().await;
+    let said: serde_json::Value = serde_json::from_str(&project.weir(&["status", "--json"]).await.out).unwrap();
+    assert_eq!(well["pipelines"][0]["well"], true, "{well}");
+    assert_eq!(well["pipelines"][0]["id"], said["pipelines"][0]["id"], "what the command says: {said}");
+    let id = project.arroyo.entries()[0].id.clone();
+    project.arroyo.by_hand(&id, |entry| {
+        entry.stop = "checkpoint".to_owned();
+        entry.state = State::Stopped;
+    });
+    let ill = look().await;
+    assert_eq!(ill["pipelines"][0]["well"], false, "{ill}");
+    assert!(!ill["pipelines"][0]["problems"].as_array().unwrap().is_empty(), "{ill}");
 }
 
 #[tokio::test]

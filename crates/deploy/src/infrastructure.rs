@@ -71,8 +71,9 @@ impl Infrastructure {
         let variables = infrastructure.variables();
         if !variables.is_file() {
             bail!(
-                "{} is not there\n  hint: an environment has its sizes there and its rules' settings in sql/environments",
-                variables.display()
+                "{} is not there\n  hint: an environment has its sizes there and its rules' settings in {}/environments",
+                variables.display(),
+                repo.manifest().sql.display()
             );
         }
         Ok(infrastructure)

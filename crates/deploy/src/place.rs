@@ -51,6 +51,18 @@ pub(crate) struct Place {
 }
 
 impl PlaceOptions {
+    /// The cluster of an environment, with what else the process's environment says of it.
+    #[must_use]
+    pub fn of(environment: &str) -> Self {
+        let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            environment: environment.to_owned(),
+            url: said("WEIR_ARROYO_URL"),
+            key: said("WEIR_ARROYO_KEY"),
+            outputs: said("WEIR_OUTPUTS").map(PathBuf::from),
+        }
+    }
+
     /// The stack's outputs, from a file or from Terraform; empty when only an address is given, and this checkout never
     /// deployed the environment.
     pub(crate) async fn outputs(&self, repo: &Repo) -> Result<StackOutputs> {

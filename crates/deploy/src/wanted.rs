@@ -1,6 +1,6 @@
 //! What is wanted: the checkout's rules, compiled for a stack, at a parallelism that its stream allows.
 
-use std::{process::Command, time::Duration};
+use std::{ffi::OsStr, process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 use weir_arroyo::{Pack, Wanted, api::Udf, parallelism};
@@ -177,18 +177,44 @@ fn is_foreign(arn: &str, outputs: &StackOutputs) -> bool {
 
 /// The Git commit of the checkout, with `+` where files differ from it; none outside of Git.
 pub(crate) fn commit(repo: &Repo) -> Option<String> {
-    let git = |arguments: &[&str]| {
+    let git = |arguments: &[&OsStr]| {
         let output = Command::new("git").arg("-C").arg(&repo.root).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = git(&["status", "--porcelain", "--", "sql"]).is_none_or(|changes| !changes.is_empty());
+    let commit = git(&["rev-parse", "--short=12", "HEAD"].map(OsStr::new))?;
+    let sql = repo.manifest().sql.as_os_str();
+    let [status, porcelain, files] = ["status", "--porcelain", "--"].map(OsStr::new);
+    let changed = git(&[status, porcelain, files, sql]).is_none_or(|changes| !changes.is_empty());
     Some(if changed { format!("{commit}+") } else { commit })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn a_commit_is_marked_where_the_projects_own_folder_of_rules_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.email=a@b", "-c", "user.name=a"];
+            let status = Command::new("git").current_dir(&folder).args(identity).args(arguments).status();
+            assert!(status.unwrap().success());
+        };
+        fs::create_dir_all(folder.path().join("detection/rules")).unwrap();
+        fs::write(folder.path().join("weir.toml"), "[paths]\nsql = \"detection\"\n").unwrap();
+        fs::write(folder.path().join("detection/rules/a.sql"), "one").unwrap();
+        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", "rules"]] {
+            git(arguments);
+        }
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
+        assert!(!commit(&repo).unwrap().ends_with('+'));
+        fs::write(folder.path().join("notes.md"), "no rule").unwrap();
+        assert!(!commit(&repo).unwrap().ends_with('+'));
+        fs::write(folder.path().join("detection/rules/a.sql"), "two").unwrap();
+        assert!(commit(&repo).unwrap().ends_with('+'));
+    }
 
     fn shards(count: usize) -> Vec<String> {
         (0..count).map(|n| format!("shardId-{n:012}")).collect()

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use weir_engine::{Mismatches, PlanOptions};
 use weir_rules::{Environment, Pack, Program, RuleError, compile_for};
 use weir_stream::{did_you_mean, nearest};
@@ -56,7 +56,7 @@ impl EnvironmentOptions {
             fs::read_to_string(&file).with_context(|| {
                 let hint = match other_environment(&file) {
                     Some(name) => format!("did you mean --env {name}?"),
-                    None => "--env names a file below sql/environments".to_owned(),
+                    None => format!("--env names a file below {}/environments", repo.manifest().sql.display()),
                 };
                 format!("{} cannot be read\n  hint: {hint}", file.display())
             })?
@@ -80,7 +80,7 @@ impl EnvironmentOptions {
                 column: 0,
                 message: format!("there is no stream `{name}`"),
                 hint: Some(if names.is_empty() {
-                    "[streams.NAME] names a file below sql/streams".to_owned()
+                    format!("[streams.NAME] names a file below {}/streams", repo.manifest().sql.display())
                 } else {
                     did_you_mean(name, names)
                 }),
@@ -93,7 +93,7 @@ impl EnvironmentOptions {
                     line: 0,
                     column: 0,
                     message: format!("there is no rule `{rule}`"),
-                    hint: Some(format!("[{section}.RULE] names a file below sql/rules")),
+                    hint: Some(format!("[{section}.RULE] names a file below {}/rules", repo.manifest().sql.display())),
                 });
             }
         }
@@ -102,6 +102,24 @@ impl EnvironmentOptions {
         }
         Ok((environment, faults))
     }
+}
+
+/// Refuses an environment that the project does not have; `option` named it.
+///
+/// # Errors
+/// When there is no such file, with what it may have been meant to be.
+pub fn check_environment(repo: &Repo, name: &str, option: &str) -> Result<()> {
+    let folder = repo.sql().join("environments");
+    let file = folder.join(format!("{name}.toml"));
+    // A project without environments has the usual one.
+    if file.is_file() || (name == "local" && !folder.exists()) {
+        return Ok(());
+    }
+    let hint = match other_environment(&file) {
+        Some(other) => format!("did you mean {option} {other}?"),
+        None => format!("{option} names a file below {}/environments", repo.manifest().sql.display()),
+    };
+    bail!("there is no environment `{name}`\n  hint: {hint}")
 }
 
 /// The environment beside this file whose name is most like its own.

@@ -1,4 +1,4 @@
-//! New files of a project: all of them, or none.
+//! Files of a project: new ones, all of them or none, and one that takes the place of another in one step.
 
 use std::{
     fs::{self, OpenOptions},
@@ -30,6 +30,14 @@ impl NewFile {
 /// # Errors
 /// When one of them is there, or cannot be written.
 pub fn write_new(folder: &Path, files: &[NewFile]) -> Result<()> {
+    write_new_and(folder, files, || Ok(()))
+}
+
+/// The same, with something that belongs to them: where that fails, none of the files is left.
+///
+/// # Errors
+/// When one of them is there, or cannot be written, or what `then` gives.
+pub fn write_new_and(folder: &Path, files: &[NewFile], then: impl FnOnce() -> Result<()>) -> Result<()> {
     let there: Vec<String> = files
         .iter()
         .map(|file| folder.join(&file.path))
@@ -40,27 +48,43 @@ pub fn write_new(folder: &Path, files: &[NewFile]) -> Result<()> {
         bail!("{} is there already\n  hint: nothing is overwritten, and nothing was written", there.join(", "));
     }
     let mut written: Vec<PathBuf> = Vec::new();
-    for file in files {
-        let path = folder.join(&file.path);
-        if let Err(error) = create(&path, &file.bytes) {
-            // Written a moment ago by this very command.
-            for path in &written {
-                let _ = fs::remove_file(path);
-            }
-            return Err(error);
+    let done = files.iter().try_for_each(|file| create(folder.join(&file.path), &file.bytes, &mut written));
+    done.and_then(|()| then()).inspect_err(|_| {
+        // Written a moment ago by this very command.
+        for path in &written {
+            let _ = fs::remove_file(path);
         }
-        written.push(path);
-    }
-    Ok(())
+    })
 }
 
-fn create(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = || format!("{} cannot be written", path.display());
+fn create(path: PathBuf, bytes: &[u8], written: &mut Vec<PathBuf>) -> Result<()> {
+    let what = format!("{} cannot be written", path.display());
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(what)?;
+        fs::create_dir_all(folder).with_context(|| what.clone())?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).with_context(what)?;
-    file.write_all(bytes).with_context(what)
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).with_context(|| what.clone())?;
+    // From here on it is there, whole or not.
+    written.push(path);
+    file.write_all(bytes).context(what)
+}
+
+/// Writes a file so that its readers find either what was there or all that is new. Where a link leads to it, the link stays.
+///
+/// # Errors
+/// When it cannot be written, or is a link to nowhere.
+pub fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
+    let what = || format!("{} cannot be written", file.display());
+    let linked = file.symlink_metadata().is_ok_and(|known| known.is_symlink());
+    let file = if linked { fs::canonicalize(file).with_context(what)? } else { file.to_owned() };
+    let folder = file.parent().context("a file without a folder")?;
+    let mut part = tempfile::Builder::new().prefix(".weir-").tempfile_in(folder).with_context(what)?;
+    part.write_all(bytes).with_context(what)?;
+    // A temporary file is its maker's alone; the rules are everybody's who works in the project.
+    let permissions = fs::metadata(&file).map(|known| known.permissions());
+    let permissions = permissions.unwrap_or_else(|_| std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    fs::set_permissions(part.path(), permissions).with_context(what)?;
+    part.persist(&file).map_err(|error| error.error).with_context(what)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -81,5 +105,22 @@ mod tests {
         let broken = [NewFile::new("e.txt", "five"), NewFile::new("c.txt/f.txt", "six")];
         assert!(write_new(folder.path(), &broken).is_err());
         assert!(!folder.path().join("e.txt").exists());
+        // What belongs to them fails.
+        let last = [NewFile::new("g.txt", "seven")];
+        assert!(write_new_and(folder.path(), &last, || bail!("no")).is_err());
+        assert!(!folder.path().join("g.txt").exists());
+    }
+
+    #[test]
+    fn a_file_is_replaced_where_its_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("there.md"), folder.path().join("link.md"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        fs::remove_file(&file).unwrap();
+        assert!(replace(&link, b"newer").is_err() && !file.exists(), "a link to nowhere");
     }
 }

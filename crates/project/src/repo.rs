@@ -47,6 +47,16 @@ impl Repo {
     /// # Errors
     /// When there is none, or its `weir.toml` is faulty.
     pub fn find_any() -> Result<Self> {
+        Self::look()?.with_context(|| {
+            "there is no project here or above: neither weir.toml nor a folder sql with rules\n  hint: weir init makes one, --project DIR names one"
+        })
+    }
+
+    /// The same; `None` where there is no project, and none was named.
+    ///
+    /// # Errors
+    /// When its `weir.toml` is faulty, or what was named is no project.
+    pub fn look() -> Result<Option<Self>> {
         if let Some(root) = CHOSEN.get() {
             if !root.is_dir() {
                 bail!("--project {}: there is no such folder", root.display());
@@ -57,13 +67,11 @@ impl Repo {
                     root.display()
                 );
             }
-            return Self::at(root.canonicalize().with_context(|| format!("{} cannot be read", root.display()))?);
+            let root = root.canonicalize().with_context(|| format!("{} cannot be read", root.display()))?;
+            return Self::at(root).map(Some);
         }
         let here = std::env::current_dir().context("the working directory")?;
-        let root = here.ancestors().find(|folder| is_project(folder)).with_context(|| {
-            "there is no project here or above: neither weir.toml nor a folder sql with rules\n  hint: weir init makes one, --project DIR names one"
-        })?;
-        Self::at(root.to_owned())
+        here.ancestors().find(|folder| is_project(folder)).map(|root| Self::at(root.to_owned())).transpose()
     }
 
     /// The project of a folder, whether or not it has a `weir.toml`.
@@ -89,8 +97,9 @@ impl Repo {
         let file = self.root.join(manifest::FILE);
         if wanted.is_newer_than(own) {
             bail!(
-                "{}: this project is written for Weir {wanted}, and this is {own}\n  hint: install.sh {wanted} gets the version that it wants",
-                file.display()
+                "{}: this project is written for Weir {wanted}, and this is {own}\n  hint: install.sh {} gets the version that it wants",
+                file.display(),
+                wanted.whole()
             );
         }
         bail!(
@@ -177,7 +186,7 @@ mod tests {
         let repo = Repo::at(folder.path().to_owned()).unwrap();
         let check = |own: &str| repo.check_version(own.parse().unwrap()).map_err(|error| error.to_string());
         check("0.3.4").unwrap();
-        assert!(check("0.2.9").unwrap_err().ends_with("hint: install.sh 0.3 gets the version that it wants"));
+        assert!(check("0.2.9").unwrap_err().ends_with("hint: install.sh 0.3.0 gets the version that it wants"));
         assert!(check("0.4.0").unwrap_err().contains("write weir = \"0.4.0\" there"));
     }
 }

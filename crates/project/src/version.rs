@@ -27,6 +27,12 @@ impl Version {
         line(self) == line(other) && self.parts <= other.parts
     }
 
+    /// The version with all of its parts, as a release is called: `0.3` begins with 0.3.0.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { written: 3, ..self }
+    }
+
     /// Whether it is newer.
     #[must_use]
     pub fn is_newer_than(self, other: Self) -> bool {
@@ -78,6 +84,7 @@ mod tests {
         for text in ["", "1.", ".1", "1.2.3.4", "v1", "1.x", "-1", "+1", "4294967296"] {
             assert!(text.parse::<Version>().is_err(), "{text}");
         }
-        assert_eq!("01.2".parse::<Version>().unwrap().to_string(), "1.2");
+        let short = "01.2".parse::<Version>().unwrap();
+        assert_eq!((short.to_string().as_str(), short.whole().to_string().as_str()), ("1.2", "1.2.0"));
     }
 }

@@ -22,6 +22,11 @@ pub struct Text {
     array: bool,
     /// Whether lists are values themselves.
     lists: bool,
+    /// Lists that were begun and have not ended, and where the outermost began.
+    open: u32,
+    opened_at: u64,
+    /// Whether something between the elements was given up as a line, which may have ended a list.
+    damaged: bool,
 }
 
 impl std::fmt::Debug for Text {
@@ -44,7 +49,18 @@ impl Text {
     /// The values of a text, lists among them.
     #[must_use]
     pub fn of_values(input: Box<dyn BufRead>) -> Self {
-        Self { input, bytes: Vec::new(), start: 0, line: 1, ended: false, array: false, lists: true }
+        Self {
+            input,
+            bytes: Vec::new(),
+            start: 0,
+            line: 1,
+            ended: false,
+            array: false,
+            lists: true,
+            open: 0,
+            opened_at: 0,
+            damaged: false,
+        }
     }
 
     /// No list is a value from here on, and those of the list with which the text begins are its elements.
@@ -52,9 +68,17 @@ impl Text {
         self.lists = false;
         if self.next()? == Some(b'[') {
             self.array = true;
-            self.start += 1;
+            self.open();
         }
         Ok(())
+    }
+
+    fn open(&mut self) {
+        if self.open == 0 {
+            self.opened_at = self.line;
+        }
+        self.open = self.open.saturating_add(1);
+        self.start += 1;
     }
 
     /// The elements of the list with which the text begins are the values from here on, when nothing stands behind that list;
@@ -74,12 +98,13 @@ impl Text {
         };
         if lone {
             (self.array, self.lists) = (true, false);
-            self.start += 1;
+            self.open();
         }
         Ok(())
     }
 
-    /// The next value, and the line that it begins in: an object or a list, or whatever a line holds.
+    /// The next value, and the line that it begins in: an object or a list, or whatever a line holds. Of a list that was taken apart and
+    /// never ends, its bracket is the last: no value, so that whoever reads counts a fault where the list begins.
     ///
     /// # Errors
     /// When the text cannot be read.
@@ -105,10 +130,20 @@ impl Text {
 
     fn look(&mut self) -> io::Result<Option<(u64, usize)>> {
         self.forget();
-        let Some(byte) = self.next()? else { return Ok(None) };
+        let Some(byte) = self.next()? else { return Ok(self.unclosed()) };
         let line = self.line;
         let end = self.record(byte)?;
         Ok(Some((line, end)))
+    }
+
+    /// The bracket of a list that has not ended with its text, where nothing else told so.
+    fn unclosed(&mut self) -> Option<(u64, usize)> {
+        if std::mem::take(&mut self.open) == 0 || self.damaged {
+            return None;
+        }
+        self.start = self.bytes.len();
+        self.bytes.push(b'[');
+        Some((self.opened_at, self.bytes.len()))
     }
 
     /// The byte at a place; `None` at the end of the file.
@@ -144,7 +179,12 @@ impl Text {
         loop {
             match self.byte(self.start)? {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.skip(),
-                Some(b',' | b'[' | b']') if self.array => self.skip(),
+                Some(b',') if self.array => self.skip(),
+                Some(b'[') if self.array => self.open(),
+                Some(b']') if self.array => {
+                    self.open = self.open.saturating_sub(1);
+                    self.skip();
+                }
                 other => return Ok(other),
             }
         }
@@ -154,7 +194,10 @@ impl Text {
     fn record(&mut self, byte: u8) -> io::Result<usize> {
         let begins = byte == b'{' || (self.lists && byte == b'[');
         let value = if begins { self.value(byte)? } else { None };
-        let Some(end) = value else { return self.end_of_line(self.start) };
+        let Some(end) = value else {
+            self.damaged |= self.array;
+            return self.end_of_line(self.start);
+        };
         let mut after = end;
         loop {
             match self.byte(after)? {
@@ -163,7 +206,10 @@ impl Text {
                 Some(b'[') if self.lists => return Ok(end),
                 Some(b',' | b']') if self.array => return Ok(end),
                 // More than a value: what follows belongs to it, and it is no event.
-                Some(_) => return self.end_of_line(end),
+                Some(_) => {
+                    self.damaged |= self.array;
+                    return self.end_of_line(end);
+                }
             }
         }
     }

@@ -17,7 +17,6 @@ use sqlparser::{
     },
     dialect::PostgreSqlDialect,
     keywords::Keyword,
-    parser::Parser,
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
@@ -255,7 +254,7 @@ fn is_same(before: &str, after: &str) -> bool {
 }
 
 fn query(sql: &str) -> Option<Box<Query>> {
-    match Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?.pop()? {
+    match crate::sql::parse(sql).ok()?.pop()? {
         Statement::Query(query) => Some(query),
         _ => None,
     }

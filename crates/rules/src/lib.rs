@@ -17,6 +17,7 @@ mod projection;
 mod rule;
 mod sampling;
 mod source_map;
+mod sql;
 mod streams;
 mod template;
 pub mod testfile;

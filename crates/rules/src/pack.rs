@@ -61,7 +61,9 @@ impl Pack {
             }
         }
         if rules.is_empty() && faults.is_empty() {
-            return Err(RuleError::new(rules_folder, "there are no rules here").hint("a rule is a file NAME.sql"));
+            return Err(RuleError::new(rules_folder, "there are no rules here").hint(
+                "a rule is a file NAME.sql: `weir add zscore` copies one of the library, `weir new NAME` writes one",
+            ));
         }
         Ok((pack, faults))
     }
@@ -108,6 +110,10 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
+    // A project of a moment ago has no folder of rules yet.
+    if !folder.exists() && folder.symlink_metadata().is_err() {
+        return Ok(files);
+    }
     while let Some(folder) = folders.pop() {
         let fault = |e| RuleError::new(&folder, format!("cannot be read: {e}"));
         for entry in fs::read_dir(&folder).map_err(fault)? {

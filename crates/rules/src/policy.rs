@@ -208,14 +208,28 @@ fn key_matches(pattern: &str) -> String {
     format!("regexp_like(rule_key, {})", quote(&expression))
 }
 
-/// Whether a pattern matches a text.
+/// Whether a pattern matches a text: in steps of their lengths multiplied at most, and without recursion, as keys are as long as
+/// records make them.
 fn matches(pattern: &[char], text: &[char]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some(('*', rest)), tail) => matches(rest, text) || tail.is_some_and(|(_, tail)| matches(pattern, tail)),
-        (Some((letter, pattern)), Some((found, text))) => (*letter == '?' || letter == found) && matches(pattern, text),
-        _ => false,
+    let (mut at, mut read) = (0, 0);
+    // Behind the last `*`, and how much of the text it takes so far.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(found) = text.get(read) {
+        match pattern.get(at) {
+            Some('*') => {
+                at += 1;
+                star = Some((at, read));
+            }
+            Some(letter) if *letter == '?' || letter == found => (at, read) = (at + 1, read + 1),
+            _ => {
+                // It did not fit: the last `*` takes one more.
+                let Some((behind, taken)) = &mut star else { return false };
+                *taken += 1;
+                (at, read) = (*behind, *taken);
+            }
+        }
     }
+    pattern.iter().skip(at).all(|letter| *letter == '*')
 }
 
 impl Policy {
@@ -305,6 +319,28 @@ mod tests {
         assert_eq!(of("pump-7/flow"), (Direction::Both, 2.0));
         assert_eq!(of("pump-8/flow"), (Direction::Both, 3.0));
         assert_eq!(of("fan"), (Direction::Above, 0.0));
+    }
+
+    #[test]
+    fn a_long_key_is_matched_in_little_time() {
+        let chars = |text: &str| text.chars().collect::<Vec<_>>();
+        let key = chars(&"a".repeat(200_000));
+        assert!(matches(&chars("a*a"), &key) && matches(&chars("*"), &key) && !matches(&chars("*b"), &key));
+        assert!(!matches(&chars(&format!("{}b", "a*".repeat(20))), &chars(&"a".repeat(2_000))));
+        for (pattern, text, fits) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("**", "", true),
+            ("?", "", false),
+            ("?", "ab", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-b-b", false),
+            ("*ab", "aab", true),
+            ("pump-?/*", "pump-7/", true),
+        ] {
+            assert_eq!(matches(&chars(pattern), &chars(text)), fits, "{pattern} {text}");
+        }
     }
 
     #[test]

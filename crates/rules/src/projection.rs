@@ -2,13 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use sqlparser::{
-    ast::{Expr, Ident, SelectItem, SetExpr, Statement},
-    dialect::PostgreSqlDialect,
-    parser::{Parser, ParserError},
-};
+use sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement};
 
-use crate::{Parameter, RuleError, template::Output};
+use crate::{Parameter, RuleError, sql, template::Output};
 
 /// The columns that have a meaning of their own; every other column becomes a detail.
 const RESERVED: [&str; 9] =
@@ -104,10 +100,13 @@ fn columns(
         filled.map.origin(line, column).map_or((body_line, 1), |origin| (origin.line, origin.column))
     };
 
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &filled.text).map_err(|e| {
-        let (message, line, column) = parser_fault(&e);
-        let (line, column) = place(line, column);
-        RuleError::new(file, message).at(line, column)
+    let statements = sql::parse(&filled.text).map_err(|fault| {
+        let (line, column) = place(fault.line, fault.column);
+        let error = RuleError::new(file, fault.message).at(line, column);
+        match fault.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     })?;
     let [Statement::Query(query)] = statements.as_slice() else {
         return Err(RuleError::new(file, "a rule is exactly one SELECT")
@@ -153,17 +152,4 @@ fn column_name(item: &SelectItem) -> Option<String> {
 /// Unquoted identifiers fold to lower case, as in the engine.
 fn fold(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
-}
-
-/// The parser says `… at Line: 3, Column: 5`.
-fn parser_fault(error: &ParserError) -> (String, usize, usize) {
-    let text = match error {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
-        ParserError::RecursionLimitExceeded => "nested too deeply".to_owned(),
-    };
-    let Some((message, place)) = text.rsplit_once(" at Line: ") else {
-        return (text, 1, 1);
-    };
-    let mut numbers = place.split(", Column: ").map(|n| n.trim().parse().unwrap_or(1));
-    (message.to_owned(), numbers.next().unwrap_or(1), numbers.next().unwrap_or(1))
 }

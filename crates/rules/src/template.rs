@@ -144,6 +144,9 @@ fn directive(line: &str) -> Result<Option<Directive<'_>>, String> {
     Ok(Some(Directive::If { name: name.trim(), value: value.trim().trim_matches('"') }))
 }
 
+/// Bytes of one line that is filled: definitions that name others could fill any memory.
+const FILLED_MOST: usize = 1 << 20;
+
 /// One line with its `${name}`s filled, and how columns moved.
 fn fill(
     file: &Path,
@@ -166,6 +169,14 @@ fn fill(
         let value = values.get(name).ok_or_else(|| unknown(file, number, written, name, values))?;
         shifts.push((filled.chars().count() + 1, written));
         filled.push_str(value);
+        if filled.len() > FILLED_MOST {
+            return Err(RuleError::new(
+                file,
+                format!("this line is longer than {FILLED_MOST} bytes once it is filled"),
+            )
+            .at(number, written)
+            .hint("a `-- @define` that names another twice doubles it each time"));
+        }
         written += name.chars().count() + 3;
         shifts.push((filled.chars().count() + 1, written));
         rest = tail;

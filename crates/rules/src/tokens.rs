@@ -1,5 +1,7 @@
 //! Looks into a rule's text by its tokens, where comments, literals and longer names must not count.
 
+use std::collections::BTreeSet;
+
 use sqlparser::{
     dialect::PostgreSqlDialect,
     tokenizer::{Token, Tokenizer},
@@ -21,16 +23,26 @@ pub(crate) fn word(body: &str, wanted: &str) -> Option<(usize, usize)> {
 
 /// The parameters that stand in quotes: where, as line and column from 1, and their names.
 pub(crate) fn quoted_parameters(body: &str) -> Vec<(usize, usize, String)> {
+    if !body.contains("${") {
+        return Vec::new();
+    }
     let blanked = blank_parameters(body);
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, &blanked).tokenize_with_location().unwrap_or_default();
     let mut found = Vec::new();
+    let mut lines = body.lines();
+    // The line that was looked at last: tokens come in the order of the text, and each line is taken apart once.
+    let (mut current, mut letters) = (0, Vec::new());
     for token in tokens.iter().filter(|token| matches!(token.token, Token::SingleQuotedString(_))) {
         let (start, end) = (token.span.start, token.span.end);
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
         let (line, column) = (number(start.line), number(start.column));
-        let Some(text) = body.lines().nth(line.saturating_sub(1)) else { continue };
-        let length = if end.line == start.line { number(end.column).saturating_sub(column) } else { usize::MAX };
-        let quoted: String = text.chars().skip(column.saturating_sub(1)).take(length).collect();
+        while current < line {
+            let Some(next) = lines.next() else { return found };
+            (current, letters) = (current + 1, next.chars().collect::<Vec<char>>());
+        }
+        let first = column.saturating_sub(1).min(letters.len());
+        let last = if end.line == start.line { number(end.column).saturating_sub(1) } else { letters.len() };
+        let quoted: String = letters.get(first..last.clamp(first, letters.len())).unwrap_or_default().iter().collect();
         let names = quoted.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
         found.extend(names.map(|(name, _)| (line, column, name.to_owned())));
     }
@@ -43,7 +55,7 @@ pub(crate) fn without_final_semicolon(body: &str) -> String {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, &blanked).tokenize_with_location().unwrap_or_default();
     let last = tokens.iter().rev().take_while(|t| matches!(t.token, Token::Whitespace(_) | Token::SemiColon));
     let semicolons = last.filter(|t| t.token == Token::SemiColon);
-    let places: Vec<(u64, u64)> = semicolons.map(|t| (t.span.start.line, t.span.start.column)).collect();
+    let places: BTreeSet<(u64, u64)> = semicolons.map(|t| (t.span.start.line, t.span.start.column)).collect();
     let line = |(number, text): (u64, &str)| -> String {
         let keep = |(column, c): (u64, char)| if places.contains(&(number, column)) { ' ' } else { c };
         (1..).zip(text.chars()).map(keep).collect()

@@ -13,26 +13,45 @@ use weir_rules::{Environment, Pack, Rule, TimeMode};
 
 use crate::api::contract::EvaluateRequest;
 
-/// A file below `sql`, by its path relative to the project's folder. The page touches nothing else.
+/// A file below the project's folder of rules (`sql`, or what `[paths]` of weir.toml names), by its path relative to the project's
+/// folder. Everything that the page reads and writes by a name passes through here, but for the labels file.
 ///
 /// # Errors
-/// When the path leads out of `sql`, or to a file that the page does not edit.
+/// When the path leads out of that folder, or to something that the page does not edit.
 pub(crate) fn file_of(repo: &Repo, path: &str) -> Result<PathBuf> {
     let relative = Path::new(path);
+    let own = &repo.manifest().sql;
     let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
     let kind = relative.extension().and_then(|extension| extension.to_str());
-    if !plain || !relative.starts_with("sql") || !matches!(kind, Some("sql" | "toml")) {
-        bail!("{path} is no file of the rules\n  hint: .sql and .toml files below sql are");
+    if !plain || !relative.starts_with(own) || !matches!(kind, Some("sql" | "toml")) {
+        bail!("{path} is no file of the rules\n  hint: .sql and .toml files below {} are", own.display());
     }
     let file = repo.root.join(relative);
-    // A link may lead elsewhere.
-    let folder = file.parent().and_then(|folder| fs::canonicalize(folder).ok());
-    let sql = fs::canonicalize(repo.sql()).context("the folder sql")?;
-    let linked = fs::symlink_metadata(&file).is_ok_and(|file| file.is_symlink());
-    if linked || folder.is_some_and(|folder| !folder.starts_with(sql)) {
-        bail!("{path} leads out of the folder sql\n  hint: edit what it links to where it lies");
+    // A link may lead elsewhere, and what is made behind it would be made there: the folder that is there decides for those below it.
+    let sql = fs::canonicalize(repo.sql()).with_context(|| format!("the folder {}", own.display()))?;
+    let there = file.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
+    let inside = there.and_then(|folder| fs::canonicalize(folder).ok()).is_some_and(|folder| folder.starts_with(&sql));
+    let known = fs::symlink_metadata(&file).ok();
+    if !inside || known.as_ref().is_some_and(fs::Metadata::is_symlink) {
+        bail!("{path} leads out of the folder {}\n  hint: edit what it links to where it lies", own.display());
+    }
+    if known.is_some_and(|known| !known.is_file()) {
+        bail!("{path} is no file\n  hint: move it out of the folder {}", own.display());
     }
     Ok(file)
+}
+
+/// The file with the tests of a rule, whether it is there or not.
+///
+/// # Errors
+/// When it is none that the page may read and write.
+pub(crate) fn tests_file(repo: &Repo, rule: &str) -> Result<PathBuf> {
+    file_of(repo, &tests_path(repo, rule))
+}
+
+/// Where the tests of a rule are, as the page names files.
+pub(crate) fn tests_path(repo: &Repo, rule: &str) -> String {
+    repo.manifest().sql.join("tests").join(format!("{rule}.toml")).to_string_lossy().into_owned()
 }
 
 /// A path as the page writes it.
@@ -137,8 +156,32 @@ mod tests {
             assert!(file_of(&repo, path).is_err(), "{path}");
         }
         std::os::unix::fs::symlink(folder.path(), repo.sql().join("out")).unwrap();
-        assert!(file_of(&repo, "sql/out/secret.sql").is_err(), "a folder that is a link");
+        for path in ["sql/out/secret.sql", "sql/out/new.sql", "sql/out/new/new.sql", "sql/out/a/b/c.toml"] {
+            assert!(file_of(&repo, path).is_err(), "behind a folder that is a link: {path}");
+        }
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), repo.sql().join("dangling")).unwrap();
+        assert!(file_of(&repo, "sql/dangling/new/a.sql").is_err(), "a link to nowhere");
+        assert!(file_of(&repo, "sql/new/newer/a.sql").is_ok(), "folders that are not there yet");
+        fs::create_dir(repo.sql().join("folder.sql")).unwrap();
+        assert!(file_of(&repo, "sql/folder.sql").is_err(), "a folder of that name");
+        std::os::unix::fs::symlink(folder.path(), repo.sql().join("tests")).unwrap();
+        assert!(tests_file(&repo, "hot").is_err(), "the folder of tests is a link");
         std::os::unix::fs::symlink(folder.path().join("secret.sql"), repo.sql().join("rules/l.sql")).unwrap();
         assert!(file_of(&repo, "sql/rules/l.sql").is_err(), "a file that is a link");
+    }
+
+    #[test]
+    fn the_folder_of_rules_is_the_one_that_weir_toml_names() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("detection/our sql/rules")).unwrap();
+        fs::create_dir_all(folder.path().join("sql/rules")).unwrap();
+        fs::write(folder.path().join("weir.toml"), "[paths]\nsql = \"detection/our sql\"\n").unwrap();
+        let repo = Repo::at(folder.path().to_owned()).unwrap();
+        assert!(file_of(&repo, "detection/our sql/rules/a.sql").is_ok());
+        assert_eq!(tests_path(&repo, "a"), "detection/our sql/tests/a.toml");
+        for other in ["sql/rules/a.sql", "detection/a.sql"] {
+            let refused = file_of(&repo, other).unwrap_err().to_string();
+            assert!(refused.ends_with("hint: .sql and .toml files below detection/our sql are"), "{refused}");
+        }
     }
 }

@@ -47,6 +47,8 @@ impl Guard {
             None | Some("same-origin") => {}
             // Typed, or opened from outside the browser: the page itself, never its API.
             Some("none") if !is_api && method == Method::GET => {}
+            // The link in an alert, clicked in a mail on another site: the page alone, as the whole window.
+            Some("cross-site" | "same-site") if path == "/" && method == Method::GET && is_opened(headers) => {}
             Some(_) => return refuse("another site asks"),
         }
         if is_api && !headers.get(TOKEN).is_some_and(|given| same(given.as_bytes(), self.token.as_bytes())) {
@@ -55,6 +57,12 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// Whether the browser opens what it asks for as a page of its own, in no frame.
+fn is_opened(headers: &HeaderMap) -> bool {
+    let is = |name: &str, wanted: &str| headers.get(name).is_some_and(|value| value == wanted);
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
 
 /// Compares in the same time, wherever the first difference lies.
@@ -113,6 +121,12 @@ mod tests {
         assert!(asked(&guard, "/", &[own, ("sec-fetch-site", "none")]), "typed");
         assert!(asked(&guard, "/api/project", &[own, with]));
         assert!(asked(&guard, "/api/project", &[("host", "localhost:8200"), with, ("sec-fetch-site", "same-origin")]));
+        let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert!(asked(&guard, "/", &[&[own][..], &link].concat()), "a link in a mail");
+        assert!(!asked(&guard, "/app/main.js", &[&[own][..], &link].concat()), "the page alone");
+        assert!(!asked(&guard, "/api/project", &[&[own, with][..], &link].concat()));
+        assert!(!asked(&guard, "/", &[own, link[0], link[1], ("sec-fetch-dest", "iframe")]), "in no frame");
+        assert!(!asked(&guard, "/", &[own, link[0]]), "read by a script");
         for headers in [
             vec![own],
             vec![own, (TOKEN, "")],

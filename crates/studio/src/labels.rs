@@ -12,8 +12,9 @@ use weir_backtest::{
     data::labels::{self, Kind, Label},
     workbench::Workbench,
 };
+use weir_project::files::replace;
 
-use crate::api::contract::LabelEntry;
+use crate::api::contract::{LabelEntry, LabelRemoval};
 
 /// The labels of a history.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ impl Labels {
             kind: label.kind.as_str().to_owned(),
             source: label.source,
             metric: label.metric,
-            start: label.start.nanos().div_euclid(1_000_000),
-            end: label.end.nanos().div_euclid(1_000_000),
+            start: millis(label.start),
+            end: millis(label.end),
             own: index >= own,
         };
         all.into_iter().enumerate().map(entry).collect()
@@ -75,12 +76,16 @@ impl Labels {
         })
     }
 
-    /// Takes a label of the file back, by its number among all.
-    pub(crate) fn remove(&self, bench: &Workbench, index: usize) -> Result<()> {
-        let own = index.checked_sub(self.generated.len()).context("labels of generated data stay")?;
-        let label = self.of_file().get(own).cloned().context("there is no such label any more")?;
+    /// Takes a label of the file back: the one that the page shows, wherever it stands in the file by now.
+    pub(crate) fn remove(&self, bench: &Workbench, shown: &LabelRemoval) -> Result<()> {
         self.change(bench, |all| {
-            let at = all.iter().position(|other| *other == label).context("it is not in the file any more")?;
+            let at = all.iter().position(|label| is_shown(label, shown)).with_context(|| {
+                if self.generated.iter().any(|label| is_shown(label, shown)) {
+                    "labels of generated data stay"
+                } else {
+                    "this label is not in the file any more, or was changed\n  hint: load the page anew to see those that are"
+                }
+            })?;
             all.remove(at);
             Ok(())
         })
@@ -100,6 +105,18 @@ impl Labels {
     }
 }
 
+/// Times as the page has them.
+fn millis(time: Timestamp) -> i64 {
+    time.nanos().div_euclid(1_000_000)
+}
+
+fn is_shown(label: &Label, shown: &LabelRemoval) -> bool {
+    label.kind.as_str() == shown.kind
+        && label.source == shown.source
+        && label.metric == shown.metric
+        && (millis(label.start), millis(label.end)) == (shown.start, shown.end)
+}
+
 /// What a file of our own form holds.
 fn own(file: &Path) -> Result<Vec<Label>> {
     if !file.is_file() {
@@ -112,18 +129,4 @@ fn own(file: &Path) -> Result<Vec<Label>> {
             file.display()
         )
     })
-}
-
-/// Writes a file so that its readers find either what was there or all that is new.
-pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
-    let what = || format!("{} cannot be written", file.display());
-    let folder = file.parent().context("a file without a folder")?;
-    let mut part = tempfile::Builder::new().prefix(".weir-").tempfile_in(folder).with_context(what)?;
-    std::io::Write::write_all(&mut part, bytes).with_context(what)?;
-    // A temporary file is its maker's alone; the rules are everybody's who works in the project.
-    let permissions = fs::metadata(file).map(|known| known.permissions());
-    let permissions = permissions.unwrap_or_else(|_| std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    fs::set_permissions(part.path(), permissions).with_context(what)?;
-    part.persist(file).map_err(|error| error.error).with_context(what)?;
-    Ok(())
 }

@@ -70,6 +70,9 @@ pub trait Commands: Send + Sync {
     /// Makes a silence, in the name of the person who runs the command.
     fn silence<'a>(&'a self, place: &'a Place, wanted: &'a SilenceRequest) -> BoxFuture<'a, Result<()>>;
 
+    /// How the pipelines of a deployed environment do, as `weir status --env` has them.
+    fn pipelines<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<serde_json::Value>>>;
+
     /// The rule of an anomaly's version, from this checkout or its history.
     ///
     /// # Errors
@@ -121,6 +124,8 @@ pub struct Running {
     pub name: String,
     /// The local stack's name, where it is one.
     pub stack: Option<String>,
+    /// The deployed environment's name, where it is one.
+    pub environment: Option<String>,
     /// Gives clients and the names of its parts.
     pub connect: Reach,
 }

@@ -61,6 +61,10 @@ impl Commands for NoCommands {
         Box::pin(async { Ok(()) })
     }
 
+    fn pipelines<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn version(&self, _: &Anomaly) -> Result<Option<RuleVersion>> {
         Ok(None)
     }
@@ -89,6 +93,11 @@ impl Studio {
                 Command::new("git").current_dir(&folder).args(identity).args(arguments).status().unwrap().success()
             );
         }
+        Self::on(folder, history).await
+    }
+
+    /// The server of a project that is there.
+    async fn on(folder: TempDir, history: Option<HistoryChoice>) -> Self {
         let options = StudioOptions {
             repo: Repo::at(folder.path().to_owned()).unwrap(),
             port: 0,
@@ -145,8 +154,9 @@ impl Studio {
         let headers = [("Host", self.host()), ("x-weir-token", self.token()), ("Content-Type", "application/json")];
         let body = if method == "GET" { String::new() } else { body.to_string() };
         let (status, _, body) = self.send(method, &format!("/api/{path}"), &headers, &body).await;
-        // The last of several lines is the result.
-        let last = body.lines().last().unwrap_or("null");
+        // The last of several events is the result.
+        let last = body.lines().rfind(|line| !line.is_empty() && !line.starts_with(':')).unwrap_or("null");
+        let last = last.strip_prefix("data: ").unwrap_or(last);
         (status, serde_json::from_str(last).unwrap_or_else(|_| json!(last)))
     }
 
@@ -392,10 +402,25 @@ async fn ranges_become_labels_and_test_cases_and_the_tests_run_on_the_draft() {
     assert_eq!(own.len(), 1);
     let written: Value = serde_json::from_slice(&fs::read(studio.file("sql/labels.json")).unwrap()).unwrap();
     assert_eq!(written[0]["kind"], "labelled");
-    let (status, _) = studio.ask("DELETE", "labels/0", Value::Null).await;
-    assert_eq!(status, 422, "labels of generated data stay");
-    let left = studio.ask("DELETE", &format!("labels/{}", own[0]["index"]), Value::Null).await.1;
-    assert_eq!(left.as_array().unwrap().len(), labels.as_array().unwrap().len() - 1);
+    let generated = labels.as_array().unwrap().iter().find(|label| label["own"] == json!(false)).unwrap();
+    let (status, said) = studio.ask("DELETE", "labels", generated.clone()).await;
+    assert_eq!((status, &said["message"]), (422, &json!("labels of generated data stay")));
+    // A tab that shows what was: another has put a label before this one, then has changed it.
+    let file = studio.file("sql/labels.json");
+    let earlier = json!({ "kind": "labelled", "source": one["key"].as_str().unwrap().split('/').next(), "start": written[0]["start"], "end": written[0]["end"] });
+    let changed = |labels: &[&Value]| fs::write(&file, serde_json::to_vec(labels).unwrap()).unwrap();
+    changed(&[&earlier, &written[0]]);
+    let left = studio.ask("DELETE", "labels", own[0].clone()).await.1;
+    assert_eq!(left.as_array().unwrap().len(), labels.as_array().unwrap().len(), "{left}");
+    let kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!((kept.as_array().unwrap().len(), kept[0].get("metric").filter(|metric| !metric.is_null())), (1, None));
+    let mut moved = written[0].clone();
+    moved["end"] = json!("2027-01-01T00:00:00Z");
+    changed(&[&moved]);
+    let (status, said) = studio.ask("DELETE", "labels", own[0].clone()).await;
+    assert_eq!(status, 422, "{said}");
+    assert!(said["message"].as_str().unwrap().contains("not in the file any more, or was changed"), "{said}");
+    assert_eq!(serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap(), json!([moved]));
 
     let case = |name: &str, from: i64, to: i64| json!({ "draft": draft(RULE, json!({}), false), "key": one["key"], "from": from, "to": to, "name": name });
     let made = studio.post("case", case("it was hot", time - 600_000, time + 600_000)).await;
@@ -411,6 +436,79 @@ async fn ranges_become_labels_and_test_cases_and_the_tests_run_on_the_draft() {
     let broken = RULE.replace("value > ${limit}", "value > 10000.0");
     let tests = studio.post("tests", json!({ "path": "sql/rules/hot.sql", "text": broken })).await;
     assert_eq!(tests["result"][0]["passed"], json!(false), "{tests}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_link_leads_what_is_written_out_of_the_folder_of_rules() {
+    let studio = Studio::start(None).await;
+    studio.open_generated().await;
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path(), studio.file("sql/out")).unwrap();
+    fs::remove_dir_all(studio.file("sql/tests")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), studio.file("sql/tests")).unwrap();
+    for path in ["sql/out/a.sql", "sql/out/new/a.sql", "sql/out/new/newer/a.toml", "sql/tests/new/a.toml"] {
+        let (status, said) = studio.ask("PUT", "file", json!({ "path": path, "text": "x", "version": null })).await;
+        assert_eq!(status, 422, "{path}: {said}");
+        assert!(said["message"].as_str().unwrap().contains("leads out of the folder sql"), "{path}: {said}");
+    }
+    let case = json!({ "draft": draft(RULE, json!({}), false), "key": "a", "from": 0, "to": 1, "name": "a case" });
+    for (path, body) in [("case", case), ("tests", json!({ "path": "sql/rules/hot.sql", "text": RULE }))] {
+        let (status, said) = studio.ask("POST", path, body).await;
+        assert_eq!(status, 422, "{path}: {said}");
+        assert!(said["message"].as_str().unwrap().contains("sql/tests/hot.toml leads out"), "{path}: {said}");
+    }
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projects_own_folder_and_name_are_those_of_weir_toml() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("detection/rules");
+    fs::create_dir_all(&rules).unwrap();
+    fs::write(rules.join("hot.sql"), RULE).unwrap();
+    fs::write(folder.path().join("weir.toml"), "name = \"plant-7\"\n[paths]\nsql = \"detection\"\n").unwrap();
+    let studio = Studio::on(folder, None).await;
+    let project = studio.get("project").await;
+    assert_eq!(project["name"], "plant-7");
+    let rule = &project["rules"][0];
+    assert_eq!(
+        (&rule["path"], &rule["tests_path"]),
+        (&json!("detection/rules/hot.sql"), &json!("detection/tests/hot.toml"))
+    );
+    assert_eq!(studio.get("file?path=detection/rules/hot.sql").await["text"], RULE);
+    let save = json!({ "path": "detection/tests/hot.toml", "text": "# tests\n", "version": null });
+    assert_eq!(studio.ask("PUT", "file", save).await.1["state"], "saved");
+    assert_eq!(studio.ask("GET", "file?path=sql/rules/hot.sql", Value::Null).await.0, 422);
+    // A stream's file is checked as a stream, an environment as one.
+    let check = async |path: &str, text: &str| studio.post("check", json!({ "path": path, "text": text })).await;
+    let stream = check("detection/streams/flows.toml", "[fields]\nbytes = \"integr\"\n").await;
+    assert_eq!(stream["findings"][0]["code"], "invalid-stream", "{stream}");
+    assert_eq!(stream["findings"][0]["line"], json!(2), "{stream}");
+    let events = check("detection/streams/events.toml", "[fields]\nbytes = \"integer\"\n").await;
+    assert_eq!(events["findings"][0]["code"], "invalid-stream", "{events}");
+    let sound = check("detection/streams/flows.toml", "[fields]\nbytes = \"integer\"\n").await;
+    assert_eq!(sound["findings"], json!([]));
+    let environment = check("detection/environments/local.toml", "tme = \"event\"\n").await;
+    assert_eq!(environment["findings"][0]["code"], "invalid-rule", "{environment}");
+}
+
+/// Connections that say nothing, or half of what they want to say, take nobody's place for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_end_and_others_are_answered() {
+    let studio = Studio::start(None).await;
+    let mut silent = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(studio.host()).await.unwrap();
+        if n % 2 == 0 {
+            stream.write_all(b"GET /api/project HTTP/1.1\r\nHost: ").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(60), studio.ask("GET", "project", Value::Null));
+    assert_eq!(answered.await.unwrap().0, 200);
+    let mut rest = Vec::new();
+    let ended = silent[0].read_to_end(&mut rest);
+    tokio::time::timeout(std::time::Duration::from_secs(60), ended).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -496,4 +594,69 @@ async fn raw_records_of_a_declared_stream_are_a_history() {
         + "\n\nSELECT device AS key, event_time, temperature AS value, 0.5 AS score FROM climate WHERE temperature > ${limit}\n";
     let found = studio.evaluate(&rule, json!({ "limit": "66.5" }), false).await;
     assert_eq!(found["result"]["figures"]["anomalies"], json!(1), "{found}");
+
+    // The page's own dialog asks for the same, and what a rule expected of it is drawn, with its band.
+    assert_eq!(studio.get("project").await["streams"], json!(["climate"]));
+    let asked = json!({ "from": "records", "inputs": ["records.jsonl"], "stream": "climate" });
+    let opened = studio.post("history", asked).await;
+    assert_eq!(opened["result"]["name"], "records.jsonl as climate", "{opened}");
+    let header =
+        RULE.split("\n\n").next().unwrap().to_owned() + "\n--\n-- [band]\n-- lower = \"low\"\n-- upper = \"high\"\n";
+    let windowed = header
+        + "\nSELECT device || '/temperature' AS key, window, mean AS value, ${limit} AS expected, 0.5 AS score, 10.0 AS low, 30.0 AS high\n\
+           FROM (SELECT device, tumble(INTERVAL '10 minutes') AS window, avg(temperature) AS mean FROM climate GROUP BY device, window) AS w\n\
+           WHERE mean > 25.0\n";
+    let found = studio.evaluate(&windowed, json!({ "limit": "20.0" }), false).await;
+    assert_eq!(found["result"]["figures"]["anomalies"], json!(1), "{found}");
+    let number = &found["result"]["evaluation"];
+    let chart = json!({ "evaluation": number, "key": "cellar/temperature", "from": null, "to": null, "width": 600, "expected": true });
+    let chart = studio.post("chart", chart).await;
+    assert_eq!(chart["is_series"], json!(true), "{chart}");
+    let line = &chart["expected"][0];
+    assert_eq!(line["expected"].as_array().unwrap().len(), 6, "a window each: {chart}");
+    assert_eq!((&line["lower"][0], &line["upper"][0]), (&json!(10.0), &json!(30.0)), "{chart}");
+    for (stream, hint) in [("climte", "climate"), ("../x", "climate")] {
+        let refused =
+            studio.post("history", json!({ "from": "records", "inputs": ["records.jsonl"], "stream": stream })).await;
+        assert_eq!(refused["state"], "failed");
+        assert!(refused["hint"].as_str().unwrap().contains(hint), "{refused}");
+    }
+}
+
+/// A history of 2 GB, most of it a hole that is no record: read in bounded memory to its end, or no further than somebody waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_of_two_gigabytes_is_read_in_bounded_memory() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    // Under `make test-all` in full size; else so large that memory shows it.
+    let size: u64 = if std::env::var_os("WEIR_TEST_ALL").is_some() { 2 << 30 } else { 256 << 20 };
+    let studio = Studio::start(None).await;
+    let event = |minute: u32| {
+        format!(
+            "{{\"timestamp\":\"2026-01-01T00:{minute:02}:00Z\",\"source\":\"a\",\"metric\":\"temperature\",\"value\":{minute}}}\n"
+        )
+    };
+    let mut file = fs::File::create(studio.file("large.jsonl")).unwrap();
+    file.write_all((0..30).map(event).collect::<String>().as_bytes()).unwrap();
+    file.seek(SeekFrom::Start(size)).unwrap();
+    file.write_all(format!("\n{}", (30..60).map(event).collect::<String>()).as_bytes()).unwrap();
+    drop(file);
+    let before = resident();
+    let asked = json!({ "from": "inputs", "inputs": ["large.jsonl"], "timestamp": null, "value": null, "source": null, "metric": null });
+    // Somebody who goes away ends the reading: the next one is not behind it.
+    let gone = studio.ask("POST", "history", asked.clone());
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(50), gone).await;
+    let opened = studio.post("history", asked).await;
+    assert_eq!(opened["result"]["events"], json!(60), "{opened}");
+    let note =
+        opened["result"]["notes"].as_array().unwrap().iter().find(|note| note.as_str().unwrap().contains("not_json"));
+    assert!(note.is_some() || opened["result"]["notes"].to_string().contains("no events"), "{opened}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 192 << 20, "{} MB more than before", grown >> 20);
+}
+
+/// Bytes of memory that this process holds.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

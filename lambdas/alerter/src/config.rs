@@ -20,6 +20,8 @@ pub struct Config {
     pub dedup_seconds: u64,
     /// Alerts of one rule in one minute before a summary speaks for the rest.
     pub storm_cap: u32,
+    /// What an anomaly's id is put behind to make the link in its alert; without it, alerts have none.
+    pub page: Option<String>,
     /// Whether each record is logged.
     pub debug: bool,
 }
@@ -45,6 +47,7 @@ impl Config {
                 "seconds, 1 to 604800 (a week)",
             )?,
             storm_cap: env.number("WEIR_STORM_CAP", 20, 1, 1000, "alerts per rule and minute, 1 to 1000")?,
+            page: env.parse("WEIR_PAGE_URL", Page::default(), "https://… up to where the id of an anomaly follows")?.0,
             debug: env.parse("WEIR_LOG", Level::Info, "info or debug")? == Level::Debug,
         };
         config.check()?;
@@ -73,6 +76,25 @@ impl Config {
             return wrong("WEIR_QUARANTINE_URL", "it is no URL", "the queue's URL, not its ARN");
         }
         Ok(())
+    }
+}
+
+/// Bytes of a link's beginning: what people put there is an address, perhaps with a place on its page.
+const MAX_PAGE: usize = 512;
+
+/// The beginning of links.
+#[derive(Debug, Default)]
+struct Page(Option<String>);
+
+impl std::str::FromStr for Page {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_url = text.starts_with("https://") || text.starts_with("http://");
+        if !is_url || text.len() > MAX_PAGE || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("it is no URL of at most {MAX_PAGE} bytes"));
+        }
+        Ok(Self(Some(text.to_owned())))
     }
 }
 
@@ -117,6 +139,9 @@ mod tests {
             (config.retention_days, config.severity_floor, config.dedup_seconds, config.storm_cap, config.debug),
             (90, Severity::Info, 900, 20, false)
         );
+        assert_eq!(config.page, None);
+        let page = "http://127.0.0.1:8200/#view=history&anomaly=";
+        assert_eq!(read(&[("WEIR_PAGE_URL", page)]).unwrap().page.as_deref(), Some(page));
     }
 
     #[test]
@@ -132,6 +157,10 @@ mod tests {
             ("WEIR_SEVERITY_FLOOR", "loud"),
             ("WEIR_DEDUP_DEFAULT_SECONDS", "-1"),
             ("WEIR_STORM_CAP", "0"),
+            ("WEIR_PAGE_URL", "weir studio"),
+            ("WEIR_PAGE_URL", "https://a b"),
+            ("WEIR_PAGE_URL", "javascript:alert(1)//"),
+            ("WEIR_PAGE_URL", &format!("https://{}", "a".repeat(600))),
             ("WEIR_LOG", "trace"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

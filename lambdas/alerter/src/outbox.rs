@@ -33,8 +33,9 @@ impl Alerter {
             return;
         }
         let due = self.weather(due, budget, counters).await;
+        let (table, page) = (&self.config.table, self.config.page.as_deref());
         let messages: Vec<Message> =
-            due.iter().map(|(alert, first)| message::alert(first, alert, &self.config.table)).collect();
+            due.iter().map(|(alert, first)| message::alert(first, alert, table, page)).collect();
         let answers = budget.each(messages, async |messages: &[Message]| self.notifier.publish(messages).await).await;
         let now = self.clock.now();
         let mut marks = Vec::new();

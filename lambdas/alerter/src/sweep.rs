@@ -109,10 +109,9 @@ impl Alerter {
             } else {
                 for (alert, suppressed) in closing {
                     let first = self.first_of(&alert, budget).await.ok().flatten();
-                    messages.push((
-                        message::summary(first.as_ref(), &alert, suppressed, &self.config.table),
-                        vec![(alert, suppressed)],
-                    ));
+                    let (table, page) = (&self.config.table, self.config.page.as_deref());
+                    let message = message::summary(first.as_ref(), &alert, suppressed, table, page);
+                    messages.push((message, vec![(alert, suppressed)]));
                 }
             }
             for (message, spoken_for) in messages {

@@ -7,5 +7,6 @@ mod common;
 mod discovery;
 mod examples;
 mod library;
+mod refused;
 mod review;
 mod streams;

@@ -185,6 +185,13 @@ impl Browser {
         self.fresh()
     }
 
+    /// Waits until the chart shows the evaluation whose figures stand above it, with what was expected.
+    pub(crate) fn drawn(&mut self) {
+        self.fresh();
+        self.wait("(({ drawn, evaluation, expected }) => drawn === evaluation && expected === 'known')(document.querySelector('#picture').dataset)");
+        self.wait("document.querySelector('.chart .overlay')");
+    }
+
     /// Clicks on the first element that a selector finds, as a mouse does.
     pub(crate) fn click(&mut self, selector: &str) {
         let place = self.wait(&format!(

@@ -15,9 +15,11 @@ mod writing;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use browser::Browser;
@@ -160,4 +162,40 @@ pub(crate) fn page(fragment: &str) -> Option<(Project, Browser)> {
     browser.open(&project.url(fragment));
     browser.fresh();
     Some((project, browser))
+}
+
+/// A page whose process may open few files goes on when connections are more than that.
+#[test]
+fn connections_beyond_what_the_system_gives_end_nothing() {
+    let mut project = Project::start(&[]);
+    project.end();
+    let program = weir(&[]).get_program().to_owned();
+    let mut server = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" studio --no-open --port 0"])
+        .arg(program)
+        .current_dir(project.folder())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    project.server = Some(server);
+    let host = line.trim().trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let many: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&host).unwrap()).collect();
+    let answer = || {
+        let mut stream = TcpStream::connect(&host)?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).map(|_| text)
+    };
+    // Nobody is answered while all are held, and the process lives.
+    let _ = answer();
+    assert!(project.server.as_mut().unwrap().try_wait().unwrap().is_none(), "it has ended");
+    drop(many);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !answer().is_ok_and(|text| text.starts_with("HTTP/1.1 200")) {
+        assert!(Instant::now() < deadline, "nobody is answered any more");
+    }
 }

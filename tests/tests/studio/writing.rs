@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use weir_tests::{repo, weir};
 
-use super::{Project, RULE, TESTS, browser::Browser, page};
+use super::{MEAN, Project, RULE, TESTS, browser::Browser, page};
 
 #[test]
 fn the_page_comes_up_with_what_the_rule_would_have_found() {
@@ -204,6 +204,8 @@ fn the_keyboard_is_enough() {
     let Some((project, mut browser)) = page("#rule=hot") else { return };
     let focused = "document.activeElement";
     let tab_to = |browser: &mut Browser, wanted: &str| {
+        // What is not there yet, or is still being drawn anew, would be passed by.
+        browser.wait(&format!("document.querySelector({wanted:?})"));
         for _ in 0..120 {
             browser.key("Tab", 0);
             if browser.eval(&format!("Boolean({focused}.closest({wanted:?}))")) == json!(true) {
@@ -216,6 +218,8 @@ fn the_keyboard_is_enough() {
     tab_to(&mut browser, "[data-rule=mean]");
     browser.key("Enter", 0);
     browser.wait("document.querySelector('#picture').dataset.rule === 'mean'");
+    browser.wait("document.querySelector('.cm-content').textContent.includes('name = \"mean\"')");
+    browser.drawn();
     tab_to(&mut browser, ".cm-content");
     let before = browser.picture_of("evaluation");
     browser.key("End", 2);
@@ -226,11 +230,13 @@ fn the_keyboard_is_enough() {
     assert!(fs::read_to_string(project.file("sql/rules/mean.sql")).unwrap().contains("without a mouse"));
     browser.fresh_after(&before);
     browser.wait("!document.querySelector('.tree em')");
+    browser.drawn();
     tab_to(&mut browser, ".slider");
     let before = browser.picture_of("evaluation");
     browser.key("ArrowRight", 0);
     browser.wait("location.hash.includes('set.deviations')");
     browser.fresh_after(&before);
+    browser.drawn();
     tab_to(&mut browser, ".chart");
     browser.key("ArrowRight", 8);
     browser.wait("document.querySelector('#selection')");
@@ -320,6 +326,49 @@ fn a_history_is_chosen_on_the_page_and_one_that_is_none_says_so() {
     browser.replace("metric = 'temperature' AND ", "");
     assert_eq!(browser.fresh_after(&before), 1);
     assert_eq!(browser.picture_of("key"), "oven/value");
+    browser.is_clean(project.origin());
+}
+
+#[test]
+fn raw_records_of_a_declared_stream_are_chosen_in_the_dialog_and_drawn_with_their_band() {
+    let Some(mut browser) = Browser::start() else { return };
+    let project = Project::start(&[]);
+    fs::create_dir_all(project.file("sql/streams")).unwrap();
+    let declared = "key = \"device\"\ntime = { path = \"at\", format = \"rfc3339\" }\nmetrics = [\"temperature\"]\n\n\
+        [fields]\ndevice = { type = \"text\", required = true }\ntemperature = \"double\"\n";
+    fs::write(project.file("sql/streams/climate.toml"), declared).unwrap();
+    let record = |minute: usize| {
+        let temperature = if minute == 95 { 400 } else { 20 };
+        let (hour, minute) = (minute / 60, minute % 60);
+        format!(
+            "{{\"device\":\"cellar\",\"at\":\"2026-01-01T{hour:02}:{minute:02}:00Z\",\"temperature\":{temperature}}}\n"
+        )
+    };
+    fs::write(project.file("records.jsonl"), (0..300).map(record).collect::<String>()).unwrap();
+    let rule = MEAN
+        .replace("series AS key", "device || '/temperature' AS key")
+        .replace("SELECT series, tumble", "SELECT device, tumble")
+        .replace(
+            "avg(value) AS mean FROM events WHERE metric = 'temperature' GROUP BY series",
+            "avg(temperature) AS mean FROM climate GROUP BY device",
+        )
+        .replace("60.0", "20.0")
+        .replace("4.0", "1.0");
+    fs::write(project.file("sql/rules/mean.sql"), rule).unwrap();
+    browser.open(&project.url("#rule=mean"));
+    browser.click("#choose-history");
+    browser.wait("document.querySelector('#history-stream option[value=climate]')");
+    browser.eval("(() => { const e = document.querySelector('#history-stream'); e.value = 'climate'; e.dispatchEvent(new Event('change', { bubbles: true })); })()");
+    browser.wait("!document.querySelector('#history-dialog details')");
+    browser.fill("#history-dialog textarea", "records.jsonl");
+    browser.click("#history-dialog button[type=submit]");
+    browser.wait("!document.querySelector('#history-dialog')");
+    browser.wait("document.querySelector('#choose-history').textContent.includes('records.jsonl as climate')");
+    browser.wait("document.querySelector('#picture').dataset.anomalies === '1'");
+    browser.drawn();
+    assert_eq!(browser.picture_of("key"), "cellar/temperature");
+    browser.wait("document.querySelector('.legend .expected') && document.querySelector('.legend .band')");
+    assert_eq!(browser.eval("document.querySelectorAll('path.mark[data-id]').length"), json!(1));
     browser.is_clean(project.origin());
 }
 

@@ -1,9 +1,6 @@
 //! Raw records of a declared stream, wherever they are kept.
 
-use std::{
-    sync::{Arc, atomic::AtomicUsize},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::Result;
 use weir_anomaly::Timestamp;
@@ -11,7 +8,10 @@ use weir_cloud::Clients;
 use weir_records::{Next, Shape};
 
 use super::{Progress, notes};
-use crate::history::{Builder, History, declared::Reader};
+use crate::{
+    history::{Builder, History, declared::Reader},
+    workbench::Watched,
+};
 
 /// Reads every input, up to a time, and says on standard error what a person should know of it.
 pub(crate) async fn read(
@@ -25,23 +25,23 @@ pub(crate) async fn read(
     Ok(history)
 }
 
-/// Reads every input, up to a time; with what a person should know of it. `count` follows how many events were read.
+/// Reads every input, up to a time; with what a person should know of it. `watched` follows the reading.
 pub(crate) async fn read_noted(
     inputs: &[String],
     mut reader: Reader,
     connect: &impl AsyncFn() -> Result<Clients>,
     to: Option<Timestamp>,
-    count: Option<Arc<AtomicUsize>>,
+    watched: Option<Arc<Watched>>,
 ) -> Result<(History, Vec<String>)> {
     let begun = Instant::now();
     let mut history = Builder::new(to);
-    let mut progress = Progress { begun, said: begun, count };
+    let mut progress = Progress { begun, said: begun, watched };
     let shape = Shape::of(reader.stream());
     let mut said = Vec::new();
     for input in inputs {
         let report = weir_records::read(input, shape, connect, &mut |raw| {
             history.take_raw(&raw.place, raw.bytes, raw.arrival, &mut reader)?;
-            progress.look(&history);
+            progress.look(&history)?;
             Ok(Next::Record)
         })
         .await?;

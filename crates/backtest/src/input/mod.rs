@@ -4,15 +4,7 @@ pub(super) mod declared;
 mod notes;
 mod objects;
 
-use std::{
-    ops::ControlFlow,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{ops::ControlFlow, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, bail};
 use weir_anomaly::Timestamp;
@@ -23,7 +15,10 @@ use super::{
     history::{Builder, History},
     replay::{PROGRESS_INTERVAL, grouped},
 };
-use crate::data::read::{self, Columns, Found, Maker, Outcome};
+use crate::{
+    data::read::{self, Columns, Found, Maker, Outcome},
+    workbench::Watched,
+};
 use notes::Files;
 
 /// Names a stream in place of a file.
@@ -47,19 +42,19 @@ pub(super) async fn read(
     Ok(history)
 }
 
-/// Reads every input, up to a time; gives what a person must know of it beside it. `count` follows how many events were read.
+/// Reads every input, up to a time; gives what a person must know of it beside it. `watched` follows the reading.
 pub(super) async fn read_noted(
     inputs: &[String],
     columns: &Columns,
     connect: &impl AsyncFn() -> Result<Clients>,
     to: Option<Timestamp>,
-    count: Option<Arc<AtomicUsize>>,
+    watched: Option<Arc<Watched>>,
 ) -> Result<(History, Vec<String>)> {
     let begun = Instant::now();
     let mut reading = Reading {
         history: Builder::new(to),
         files: Files::default(),
-        progress: Progress { begun, said: begun, count },
+        progress: Progress { begun, said: begun, watched },
         columns,
     };
     for input in inputs {
@@ -130,8 +125,7 @@ impl Reading<'_> {
         let before = history.events();
         let outcome = read::each(file, columns, &mut |found| {
             history.take(name, &found)?;
-            progress.look(history);
-            Ok(())
+            progress.look(history)
         })?;
         if outcome == Outcome::Read {
             files.read(name, history.events() - before);
@@ -157,7 +151,7 @@ impl Reading<'_> {
                     None => data,
                 };
                 history.take(stream, &Found { line, record, read: read::of_stream(record) })?;
-                progress.look(history);
+                progress.look(history)?;
             }
             Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
         })
@@ -177,20 +171,20 @@ struct Progress {
     begun: Instant,
     said: Instant,
     /// Who else wants to know; then nothing is printed.
-    count: Option<Arc<AtomicUsize>>,
+    watched: Option<Arc<Watched>>,
 }
 
 impl Progress {
-    fn look(&mut self, history: &Builder) {
+    fn look(&mut self, history: &Builder) -> Result<()> {
         let events = history.events();
-        if let Some(count) = &self.count {
-            count.store(events, Ordering::Relaxed);
-            return;
+        if let Some(watched) = &self.watched {
+            return watched.look(events);
         }
         if events.is_multiple_of(LOOK_EACH) && self.said.elapsed() >= PROGRESS_INTERVAL {
             self.said = Instant::now();
             eprintln!("  reading: {} events in {:.0} s", grouped(events), self.begun.elapsed().as_secs_f64());
         }
+        Ok(())
     }
 
     /// Before an object is fetched: where that is the last thing that happens for a while, a person knows what is waited for.

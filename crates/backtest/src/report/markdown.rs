@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use weir_terminal::markdown;
+
 use super::Report;
 
 impl Report {
@@ -30,7 +32,7 @@ impl Report {
         }
         text.push('\n');
         for starved in &self.starved {
-            let _ = writeln!(text, "{}\n", starved.to_string().replace("\n  hint: ", "; hint: "));
+            let _ = writeln!(text, "{}\n", markdown(&starved.to_string().replace("\n  hint: ", "; hint: ")));
         }
         let _ = writeln!(text, "{}", self.cost());
         text

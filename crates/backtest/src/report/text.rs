@@ -3,6 +3,7 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
+use weir_terminal::visible;
 
 use super::{Report, RuleRow, words::counted};
 use crate::replay::grouped;
@@ -45,14 +46,15 @@ impl fmt::Display for Report {
             for row in &self.noisiest_keys {
                 let (anomalies, alerts) =
                     (counted(row.anomalies, "anomaly", "anomalies"), counted(row.alerts, "alert", "alerts"));
-                writeln!(f, "  {} by {}: {anomalies}, {alerts}", row.key, row.rule)?;
+                writeln!(f, "  {} by {}: {anomalies}, {alerts}", visible(&row.key), row.rule)?;
             }
         }
         if let Some(missed) = self.missed_labels.as_ref().filter(|missed| !missed.is_empty()) {
             writeln!(f, "missed by every rule ({}):", missed.len())?;
             for label in missed.iter().take(MISSED) {
-                let metric = label.metric.as_ref().map_or_else(String::new, |metric| format!("/{metric}"));
-                writeln!(f, "  {} in {}{metric}, {} to {}", label.kind.as_str(), label.source, label.start, label.end)?;
+                let metric = label.metric.as_ref().map_or_else(String::new, |metric| format!("/{}", visible(metric)));
+                let (kind, source) = (label.kind.as_str(), visible(&label.source));
+                writeln!(f, "  {kind} in {source}{metric}, {} to {}", label.start, label.end)?;
             }
             if missed.len() > MISSED {
                 writeln!(f, "  … and {} more", missed.len() - MISSED)?;

@@ -1,9 +1,16 @@
 //! `weir add`: a rule of the library, copied into the project.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
-use weir_project::{Repo, files::write_new, library};
+use weir_project::{
+    Repo,
+    files::{replace, write_new_and},
+    library,
+};
 use weir_rules::Pack;
 
 /// Copies a rule of Weir's library into the project, with its tests and its section of the runbook
@@ -32,8 +39,12 @@ pub(crate) fn run(command: &AddCommand) -> Result<()> {
     let name = command.name.as_deref().unwrap_or(rule.name);
     let sql = repo.sql();
     let files = rule.files(name, &sql)?;
-    write_new(&sql, &files)?;
-    add_section(&repo.root, &rule.section(name))?;
+    // Read before anything is written: what cannot be read leaves nothing half done.
+    let runbooks = with_section(&repo.root, &rule.section(name))?;
+    write_new_and(&sql, &files, || match &runbooks {
+        Some((file, text)) => replace(file, text.as_bytes()),
+        None => Ok(()),
+    })?;
     let here = std::env::current_dir().unwrap_or_default();
     for file in &files {
         let path = sql.join(&file.path);
@@ -42,7 +53,8 @@ pub(crate) fn run(command: &AddCommand) -> Result<()> {
     eprintln!("what to do when it alerts: {RUNBOOKS}#{name}");
     if let Some(stream) = stream_with_metrics(&repo) {
         eprintln!(
-            "it reads Weir's own events; on the metrics of `{stream}`: [rules.{name}] stream = \"{stream}\" in sql/environments/{}.toml",
+            "it reads Weir's own events; on the metrics of `{stream}`: [rules.{name}] stream = \"{stream}\" in {}/environments/{}.toml",
+            repo.manifest().sql.display(),
             repo.manifest().environment
         );
     }
@@ -57,16 +69,45 @@ fn stream_with_metrics(repo: &Repo) -> Option<String> {
     pack.streams.into_iter().map(|file| file.declaration).find(|stream| !stream.metrics.is_empty()).map(|s| s.name)
 }
 
-fn add_section(root: &Path, section: &library::Section) -> Result<()> {
+/// The file of runbooks, with the section; `None` where it has one of that name. Where a link leads to the file, that is written
+/// which it leads to.
+fn with_section(root: &Path, section: &library::Section) -> Result<Option<(PathBuf, String)>> {
     let file = root.join(RUNBOOKS);
-    let what = || format!("{} cannot be written", file.display());
-    let page = if file.exists() { Some(fs::read_to_string(&file).with_context(what)?) } else { None };
+    let what = || format!("{} cannot be read", file.display());
+    let page = match file.symlink_metadata() {
+        Ok(_) => Some(fs::read_to_string(&file).with_context(what)?),
+        Err(_) => None,
+    };
     let text = library::with_section(page.as_deref(), section);
     if page.as_ref() == Some(&text) {
-        return Ok(());
+        return Ok(None);
     }
     if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(what)?;
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }
-    fs::write(&file, text).with_context(what)
+    Ok(Some((file, text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runbook_is_read_before_a_rule_is_written_and_its_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let section = library::Section { name: "one".to_owned(), text: "first".to_owned() };
+        let (root, docs) = (folder.path().join("project"), folder.path().join("docs"));
+        fs::create_dir_all(&docs).unwrap();
+        fs::create_dir_all(root.join("docs")).unwrap();
+        std::os::unix::fs::symlink(docs.join("all.md"), root.join(RUNBOOKS)).unwrap();
+        assert!(with_section(&root, &section).is_err(), "a link to nowhere");
+        fs::write(docs.join("all.md"), "# All\n").unwrap();
+        let (file, text) = with_section(&root, &section).unwrap().unwrap();
+        replace(&file, text.as_bytes()).unwrap();
+        assert!(file.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(docs.join("all.md")).unwrap(), "# All\n\n## one\nfirst\n");
+        assert_eq!(with_section(&root, &section).unwrap(), None);
+        fs::write(docs.join("all.md"), b"\xff").unwrap();
+        assert!(with_section(&root, &section).is_err(), "a page that is no text");
+    }
 }

@@ -122,7 +122,9 @@ struct Own {
 async fn own_stream(command: &InitCommand, from: &str) -> Result<Own> {
     let stream = stream_name(command, from)?;
     let sample = AddCommand::from_sample(stream.clone(), from.to_owned(), command.target.clone());
-    let prepared = prepare(&sample).await?;
+    let file = Path::new("sql/streams").join(format!("{stream}.toml"));
+    // Refused before anything is written.
+    let prepared = prepare(&sample, &file).await?;
     let made = first_rule(&prepared.declaration, &prepared.rows);
     let runbook = with_section(None, &Section { name: made.name.clone(), text: made.runbook });
     // Of a stream without a sample, nothing can be made for a test.

@@ -1,13 +1,12 @@
 //! `weir new`: a rule and its tests from a template, ready to be changed.
 
-use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use weir_project::Repo;
+use anyhow::Result;
+use weir_project::{
+    Repo,
+    files::{NewFile, write_new},
+};
 use weir_rules::Rule;
 
 /// What stands for the rule's name in a template.
@@ -82,22 +81,9 @@ fn write(sql: &Path, name: &str, kind: Kind) -> Result<(PathBuf, PathBuf)> {
     // A name that is none is refused before anything is written.
     Rule::parse(&rule_file, &text)?;
     // The tests first: a reader who finds the rule finds its tests.
-    create(&tests_file, tests)?;
-    if let Err(error) = create(&rule_file, &text) {
-        // Written a moment ago by this very command.
-        let _ = std::fs::remove_file(&tests_file);
-        return Err(error);
-    }
+    let below = |file: &Path| file.strip_prefix(sql).unwrap_or(file).to_owned();
+    write_new(sql, &[NewFile::new(below(&tests_file), tests), NewFile::new(below(&rule_file), text)])?;
     Ok((rule_file, tests_file))
-}
-
-fn create(file: &Path, text: &str) -> Result<()> {
-    let what = || format!("{} cannot be written\n  hint: `weir new` overwrites nothing", file.display());
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(what)?;
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(file).with_context(what)?;
-    file.write_all(text.as_bytes()).with_context(what)
 }
 
 #[cfg(test)]
@@ -125,7 +111,7 @@ mod tests {
         let sql = tempfile::tempdir().unwrap();
         write(sql.path(), "a_rule", Kind::Event).unwrap();
         let before = std::fs::read_to_string(sql.path().join("rules/a_rule.sql")).unwrap();
-        assert!(write(sql.path(), "a_rule", Kind::Count).unwrap_err().to_string().contains("overwrites nothing"));
+        assert!(write(sql.path(), "a_rule", Kind::Count).unwrap_err().to_string().contains("nothing is overwritten"));
         assert_eq!(std::fs::read_to_string(sql.path().join("rules/a_rule.sql")).unwrap(), before);
         assert!(write(sql.path(), "../Rule", Kind::Event).unwrap_err().to_string().contains("is no rule name"));
         assert_eq!(std::fs::read_dir(sql.path().join("tests")).unwrap().count(), 1);

@@ -18,7 +18,8 @@ pub(crate) struct SelfCommand {
 enum What {
     /// Says which version this is, and whether the project wants another
     ///
-    /// Exit codes: 0 it is the one that the project wants, or there is no project; 3 the project wants another.
+    /// Exit codes: 0 it is the one that the project wants, or there is no project; 1 the project's weir.toml is faulty; 3 the
+    /// project wants another.
     Version {
         /// Prints JSON
         #[arg(long)]
@@ -29,8 +30,20 @@ enum What {
 pub(crate) fn run(command: &SelfCommand) -> Result<ExitCode> {
     let What::Version { json: as_json } = command.what;
     let own = Version::own();
-    // Without a project there is nothing that could want another version.
-    let repo = Repo::find_any().ok();
+    // Without a project there is nothing that could want another version; one that cannot be read does not say.
+    let repo = match Repo::look() {
+        Ok(repo) => repo,
+        Err(error) => {
+            match as_json {
+                true => println!(
+                    "{}",
+                    json!({ "version": own.to_string(), "project": null, "wanted": null, "serves": null })
+                ),
+                false => println!("weir {own}"),
+            }
+            return Err(error);
+        }
+    };
     let wanted = repo.as_ref().and_then(|repo| repo.manifest().weir);
     let serves = wanted.is_none_or(|wanted| wanted.is_served_by(own));
     let project = repo.as_ref().map(Repo::name);
@@ -44,7 +57,7 @@ pub(crate) fn run(command: &SelfCommand) -> Result<ExitCode> {
                 println!("project `{project}` is written for {wanted}: this serves it")
             }
             (Some(project), Some(wanted)) => {
-                println!("project `{project}` wants {wanted}: install.sh {wanted} gets it")
+                println!("project `{project}` wants {wanted}: install.sh {} gets it", wanted.whole())
             }
             (Some(project), None) => println!("project `{project}` names no version"),
             (None, _) => println!("there is no project here or above"),

@@ -8,6 +8,7 @@ use weir_anomaly::{
     stored_key,
 };
 use weir_cloud::store::{self, Index};
+use weir_terminal::visible;
 
 use crate::target::DeployedTarget;
 
@@ -64,7 +65,11 @@ pub(crate) async fn run(command: ShowCommand) -> Result<()> {
         if command.json {
             println!("{}", Value::Object(json(item)));
         } else {
-            print(&StoredAnomaly::from_item(item)?);
+            let stored = StoredAnomaly::from_item(item)?;
+            print(&stored);
+            if command.id.is_some() {
+                print_page(&command.target, &stored);
+            }
         }
     }
     Ok(())
@@ -80,21 +85,28 @@ pub(crate) fn print(stored: &StoredAnomaly) {
     );
 }
 
+/// How the page is opened at it.
+pub(crate) fn print_page(target: &DeployedTarget, stored: &StoredAnomaly) {
+    if let Some(page) = target.page_of(stored.anomaly.id.as_str()) {
+        println!("  page        {page}");
+    }
+}
+
 /// What the anomaly itself says.
 pub(crate) fn print_anomaly(a: &Anomaly) {
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    println!("{}  {}  {}", a.id, a.severity, a.key);
+    println!("{}  {}  {}", a.id, a.severity, visible(&a.key));
     println!("  rule        {} (version {})", a.rule, a.rule_version);
-    println!("  what        {}", a.rule_meta.description);
+    println!("  what        {}", visible(&a.rule_meta.description));
     match (a.window_start, a.window_end) {
         (Some(start), Some(end)) => println!("  window      {start} to {end}"),
         _ => println!("  at          {}", a.timestamp),
     }
     println!("  value       {}, expected {}, score {:.3}", number(a.value), number(a.expected), a.score);
     for (name, value) in &a.details {
-        println!("  detail      {name} = {value}");
+        println!("  detail      {} = {}", visible(name), visible(&value.to_string()));
     }
-    println!("  owner       {}   runbook {}", a.rule_meta.owner, a.rule_meta.runbook);
+    println!("  owner       {}   runbook {}", visible(&a.rule_meta.owner), visible(&a.rule_meta.runbook));
 }
 
 /// The item as a script wants it: numbers as numbers, JSON as JSON.

@@ -5,9 +5,11 @@ use std::{path::PathBuf, process::Stdio, sync::Arc};
 use anyhow::{Context, Result, anyhow};
 use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use weir_anomaly::Anomaly;
 use weir_cloud::store;
-use weir_project::Repo;
+use weir_deploy::{PlaceOptions, status::Deployment};
+use weir_project::{Repo, compile::check_environment};
 use weir_studio::{Commands, HistoryChoice, Place, RuleVersion, Running, SilenceRequest, StudioOptions};
 use weir_terminal::interrupted;
 
@@ -44,7 +46,7 @@ pub(crate) struct StudioCommand {
     #[command(flatten)]
     columns: ColumnOptions,
     /// The environment whose parameters rules are tried with: a file below sql/environments, without .toml [default: that of
-    /// --env, or local]
+    /// --env, else the project's own]
     #[arg(long, value_name = "NAME")]
     parameters_of: Option<String>,
     /// The loopback port; 0 takes a free one
@@ -83,6 +85,15 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
     }
     let StudioCommand { input, stream, labels, columns, parameters_of, port, open, target, .. } = command;
     let named = target.environment().map(str::to_owned);
+    let environment = match (&parameters_of, &named) {
+        (Some(name), _) => check_environment(&repo, name, "--parameters-of").map(|()| name.clone())?,
+        (None, Some(name)) => check_environment(&repo, name, "--parameters-of").map(|()| name.clone())?,
+        (None, None) => {
+            let name = repo.manifest().environment.clone();
+            check_environment(&repo, &name, "environment = in weir.toml, or --parameters-of,")?;
+            name
+        }
+    };
     let name = match (target.stack(), &named) {
         (Some(stack), _) => Some(format!("stack {stack}")),
         (None, Some(environment)) => Some(format!("environment {environment}")),
@@ -93,6 +104,7 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
     let running = name.map(|name| Running {
         name,
         stack: target.stack().map(str::to_owned),
+        environment: target.environment().map(str::to_owned),
         connect: Box::new(move || {
             let target = Arc::clone(&place);
             Box::pin(async move {
@@ -106,7 +118,7 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
     Ok(StudioOptions {
         repo,
         port,
-        environment: parameters_of.or(named).unwrap_or_else(|| "local".to_owned()),
+        environment,
         // A person who has no history sees at once what the page can do.
         history: Some(if input.is_empty() {
             HistoryChoice::Generated { seed: SEED }
@@ -120,7 +132,7 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
         running,
         open,
         generate: Box::new(|seed| GenerateOptions::usual(seed).generate()),
-        commands: Box::new(TheCommands(here)),
+        commands: Box::new(TheCommands { repo: here, deployment: Mutex::default() }),
         connect: Box::new(move || {
             let target = Arc::clone(&clients);
             Box::pin(async move { Ok(target.connect().await?.0) })
@@ -129,7 +141,11 @@ fn options(repo: Repo, command: StudioCommand) -> Result<StudioOptions> {
 }
 
 /// What the page does in the commands' place, by their code.
-struct TheCommands(Repo);
+struct TheCommands {
+    repo: Repo,
+    /// The way to Arroyo, kept while it answers: a tunnel takes seconds to open.
+    deployment: Mutex<Option<Deployment>>,
+}
 
 impl Commands for TheCommands {
     fn quarantined<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Vec<Value>>> {
@@ -160,8 +176,22 @@ impl Commands for TheCommands {
         })
     }
 
+    fn pipelines<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(async move {
+            let mut kept = self.deployment.lock().await;
+            let deployment = match kept.take() {
+                Some(deployment) => deployment,
+                None => Deployment::open(&self.repo, &PlaceOptions::of(environment)).await?,
+            };
+            // One that does not answer any more is not kept: the next look opens another.
+            let pipelines = deployment.pipelines().await?;
+            *kept = Some(deployment);
+            pipelines.iter().map(|one| serde_json::to_value(one).context("a pipeline as JSON")).collect()
+        })
+    }
+
     fn version(&self, anomaly: &Anomaly) -> Result<Option<RuleVersion>> {
-        Ok(version::find(&self.0, anomaly)?.map(|found| RuleVersion {
+        Ok(version::find(&self.repo, anomaly)?.map(|found| RuleVersion {
             pack: found.pack,
             environment: found.environment,
             environments: found.environment_names,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use weir_anomaly::Record;
 use weir_cloud::stream::{From, Tail};
-use weir_terminal::interrupted;
+use weir_terminal::{interrupted, visible};
 
 use crate::target::DeployedTarget;
 
@@ -67,8 +67,8 @@ fn print(record: &[u8], json: bool) {
                 "{}  {:8}  {:18}  {}  value {}  expected {}  score {:.2}  {}",
                 a.timestamp,
                 a.severity,
-                a.rule,
-                a.key,
+                visible(&a.rule),
+                visible(&a.key),
                 number(a.value),
                 number(a.expected),
                 a.score,
@@ -76,8 +76,8 @@ fn print(record: &[u8], json: bool) {
             );
         }
         Ok(Record::Poison(p)) => {
-            println!("poison    {}  {} (part {} of {})", p.stream, p.reason.as_str(), p.part, p.parts)
+            println!("poison    {}  {} (part {} of {})", visible(&p.stream), p.reason.as_str(), p.part, p.parts)
         }
-        Err(error) => println!("no anomaly: {error}"),
+        Err(error) => println!("no anomaly: {}", visible(&error.to_string())),
     }
 }

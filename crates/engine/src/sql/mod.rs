@@ -3,7 +3,6 @@
 
 mod cursor;
 mod ddl;
-mod limits;
 mod notes;
 mod types;
 
@@ -13,7 +12,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 pub(crate) use cursor::Cursor;
 pub(crate) use ddl::{Column, ColumnKind, CreateTable, OptionEntry, Watermark};
@@ -50,7 +49,8 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, PlanError> {
     let mut statements = Vec::new();
     for part in tokens.split(|t| t.token == Token::SemiColon) {
         let tokens: Vec<TokenWithSpan> = part.iter().filter(|t| is_code(t)).cloned().collect();
-        limits::check(&tokens)?;
+        weir_sql::check(&tokens)
+            .map_err(|fault| PlanError::refused(fault.message).at(place(fault.place)).hint(weir_sql::TooDeep::HINT))?;
         if !tokens.is_empty() {
             let notes = notes::read(part.iter().take_while(|t| !is_code(t)))?;
             statements.push(Statement { kind: parse_statement(&tokens)?, tokens, notes });
@@ -68,12 +68,9 @@ pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
 }
 
 fn tokenize_all(sql: &str) -> Result<Vec<TokenWithSpan>, PlanError> {
-    Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|e| {
-        PlanError::syntax(lower_first(&e.message)).at(Place {
-            line: usize::try_from(e.location.line).unwrap_or(0),
-            column: usize::try_from(e.location.column).unwrap_or(0),
-        })
-    })
+    Tokenizer::new(&PostgreSqlDialect {}, sql)
+        .tokenize_with_location()
+        .map_err(|e| PlanError::syntax(lower_first(&e.message)).at(place(e.location)))
 }
 
 /// Whether a token is neither whitespace nor a comment.
@@ -180,17 +177,15 @@ fn syntax_error(error: &ParserError, tokens: &[TokenWithSpan]) -> PlanError {
 }
 
 pub(crate) fn place_of(token: &TokenWithSpan) -> Place {
-    Place {
-        line: usize::try_from(token.span.start.line).unwrap_or(0),
-        column: usize::try_from(token.span.start.column).unwrap_or(0),
-    }
+    place(token.span.start)
 }
 
 fn place_of_end(token: &TokenWithSpan) -> Place {
-    Place {
-        line: usize::try_from(token.span.end.line).unwrap_or(0),
-        column: usize::try_from(token.span.end.column).unwrap_or(0),
-    }
+    place(token.span.end)
+}
+
+fn place(location: Location) -> Place {
+    Place { line: usize::try_from(location.line).unwrap_or(0), column: usize::try_from(location.column).unwrap_or(0) }
 }
 
 /// Error texts of libraries start with a capital; ours do not. Words in capitals (SQL) stay.

@@ -49,6 +49,20 @@ fn a_damaged_value_costs_its_line() {
 }
 
 #[test]
+fn a_list_that_never_ends_is_a_fault_where_it_begins() {
+    for shape in [JSON, Shape::Unknown] {
+        assert_eq!(found("\n[\n", shape), ["f:2 ["], "{shape:?}");
+        assert_eq!(found("[{\"a\":1},\n{\"a\":2}", shape), ["f:1 {\"a\":1}", "f:2 {\"a\":2}", "f:1 ["], "{shape:?}");
+        assert_eq!(found("[{\"a\":1},\n", shape), ["f:1 {\"a\":1}", "f:1 ["], "{shape:?}");
+        assert_eq!(found("[{\"a\":1},\n{\"a\":", shape), ["f:1 {\"a\":1}", "f:2 {\"a\":"], "the cut element tells it");
+        assert_eq!(found("[\n]\n", shape), [""; 0], "an empty list is whole");
+    }
+    assert_eq!(found("[{\"a\":1}]\n[{\"a\":2}\n", JSON), ["f:1 {\"a\":1}", "f:2 {\"a\":2}", "f:2 ["]);
+    assert_eq!(found("[[{\"a\":1}]", JSON), ["f:1 {\"a\":1}", "f:1 ["], "the inner one ends");
+    assert_eq!(found("[{\"a\":1},oops]", JSON), ["f:1 {\"a\":1}", "f:1 oops]"], "a damaged line takes the end with it");
+}
+
+#[test]
 fn text_is_a_record_a_line() {
     let text = "[2026-01-01] one\r\n\n[2026-01-02] two";
     for shape in [Shape::Unknown, Shape::Lines { gzip: false }] {

@@ -2,12 +2,10 @@
 
 use sqlparser::{
     ast::{Query, Spanned, Statement},
-    dialect::PostgreSqlDialect,
-    parser::Parser,
     tokenizer::Location,
 };
 
-use crate::{Environment, Rule, compile::parameter_values, template::Output};
+use crate::{Environment, Rule, compile::parameter_values, sql, template::Output};
 
 /// A parsed body.
 pub(super) struct Body<'a> {
@@ -21,7 +19,7 @@ impl<'a> Body<'a> {
     pub(super) fn read(rule: &'a Rule, environment: &Environment) -> Option<Self> {
         let mut filled = Output::default();
         filled.written(&rule.file, rule.body_line, &rule.body, &parameter_values(rule, environment).ok()?).ok()?;
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &filled.text).ok()?;
+        let mut statements = sql::parse(&filled.text).ok()?;
         match statements.pop() {
             Some(Statement::Query(query)) => Some(Self { rule, query, filled }),
             _ => None,

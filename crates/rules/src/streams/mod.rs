@@ -134,7 +134,7 @@ impl Used {
         {
             let known: Vec<&str> = pack.streams.iter().map(|s| s.declaration.name.as_str()).collect();
             let hint = match known.is_empty() {
-                true => "a stream is declared in sql/streams/NAME.toml".to_owned(),
+                true => "a stream is declared in streams/NAME.toml, beside the folder of rules".to_owned(),
                 false => did_you_mean(own, known.iter().copied().chain(["events"])),
             };
             return Err(RuleError::new(&rule.file, format!("there is no stream `{own}`")).hint(hint));

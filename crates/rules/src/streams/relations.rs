@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use sqlparser::{
-    ast::{Query, TableFactor, Visit, Visitor},
-    dialect::PostgreSqlDialect,
-    parser::Parser,
-};
+use sqlparser::ast::{Query, TableFactor, Visit, Visitor};
+
+use crate::sql;
 
 /// A table that a query reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +64,7 @@ fn folded(name: &str, quote: Option<char>) -> String {
 
 /// The tables that a query reads, in the order of the text; none of a text that is no SQL.
 pub(crate) fn relations(sql: &str) -> Vec<Relation> {
-    let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else { return Vec::new() };
+    let Ok(statements) = sql::parse(sql) else { return Vec::new() };
     let mut finder = Finder::default();
     let _ = statements.visit(&mut finder);
     let Finder { mut found, own } = finder;

@@ -16,7 +16,7 @@ use super::{
         Anomalies, AnomaliesRequest, Chart, ChartRequest, ComparisonFigures, EvaluateRequest, Evaluated, ExpectedLine,
         Fault, Figures, KeyEntry, Lane, Mark, SweepRequest, SweepRow,
     },
-    stream::{Tell, lines},
+    stream::{Tell, events},
 };
 use crate::{
     draft::{below, committed, committed_draft, draft_of},
@@ -47,7 +47,7 @@ pub(crate) async fn evaluate(
 ) -> Result<Response, ApiError> {
     let opened = studio.need_history()?;
     let newer = studio.begin(&request.tab);
-    Ok(lines(Some(newer), move |tell: Tell<Evaluated>| async move {
+    Ok(events(Some(newer), move |tell: Tell<Evaluated>| async move {
         let _counted = studio.begin_evaluation();
         let draft = draft_of(&studio.options.repo, &studio.options.environment, &request)?;
         let labels = opened.labels.all();
@@ -337,7 +337,7 @@ pub(crate) async fn sweep(
         return Err(ApiError::bad(format!("a sweep has at most {SWEEP_MOST} values")));
     }
     let newer = studio.begin(&format!("{} sweep", request.draft.tab));
-    Ok(lines(Some(newer), move |tell: Tell<Vec<SweepRow>>| async move {
+    Ok(events(Some(newer), move |tell: Tell<Vec<SweepRow>>| async move {
         let labels = opened.labels.all();
         let mut rows = Vec::new();
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]

@@ -1,27 +1,19 @@
 //! The history that drafts are evaluated on, and what is labelled in it.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use axum::{
-    Json,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use weir_anomaly::Timestamp;
-use weir_backtest::{data::read::Columns, workbench::Workbench};
+use weir_backtest::{
+    data::read::Columns,
+    workbench::{Watched, Workbench},
+};
 use weir_rules::Pack;
 
 use super::{
-    contract::{HistoryRequest, HistorySummary, LabelEntry, LabelRequest},
-    stream::{Tell, lines},
+    contract::{HistoryRequest, HistorySummary, LabelEntry, LabelRemoval, LabelRequest},
+    stream::{Tell, events},
 };
 use crate::{
     HistoryChoice,
@@ -39,7 +31,7 @@ const GENERATED: &str = "generated";
 /// `POST /api/history`: reads a history once, in place of the one that is open. Without a body that names one, the history that the
 /// command was started with.
 pub(crate) async fn open(State(studio): State<Arc<Studio>>, Json(request): Json<Option<HistoryRequest>>) -> Response {
-    lines(None, move |tell: Tell<HistorySummary>| async move {
+    events(None, move |tell: Tell<HistorySummary>| async move {
         let _one = studio.opening.lock().await;
         let (choice, columns) = match request {
             Some(request) => chosen(request, &studio.options.columns),
@@ -63,6 +55,7 @@ pub(crate) async fn open(State(studio): State<Arc<Studio>>, Json(request): Json<
 
 fn chosen(request: HistoryRequest, usual: &Columns) -> (HistoryChoice, Columns) {
     match request {
+        HistoryRequest::Records { inputs, stream } => (HistoryChoice::Records { inputs, stream }, Columns::default()),
         HistoryRequest::Generated { seed } => (HistoryChoice::Generated { seed }, Columns::default()),
         HistoryRequest::Inputs { inputs, timestamp, value, source, metric } => {
             let named = |name: Option<String>, usual: &String| name.filter(|n| !n.is_empty()).unwrap_or(usual.clone());
@@ -85,8 +78,10 @@ async fn read(
     columns: &Columns,
     tell: &Tell<HistorySummary>,
 ) -> Result<Opened> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let (own, choice, columns, counted) = (Arc::clone(studio), choice.clone(), columns.clone(), Arc::clone(&count));
+    let watched = Arc::new(Watched::default());
+    // Dropped with the answer, when nobody waits for it any more.
+    let _ends = EndsReading(Arc::clone(&watched));
+    let (own, choice, columns, counted) = (Arc::clone(studio), choice.clone(), columns.clone(), Arc::clone(&watched));
     let generated = matches!(choice, HistoryChoice::Generated { .. });
     let runtime = tokio::runtime::Handle::current();
     let mut reading = tokio::task::spawn_blocking(move || {
@@ -101,7 +96,13 @@ async fn read(
                 let (pack, _) = Pack::load_without_rules(&options.repo.sql())?;
                 let declared = pack.streams.iter().map(|file| &file.declaration).find(|known| known.name == stream);
                 let declared = declared.with_context(|| {
-                    format!("there is no stream `{stream}`\n  hint: a stream is declared in sql/streams/{stream}.toml")
+                    let known: Vec<&str> = pack.streams.iter().map(|file| file.declaration.name.as_str()).collect();
+                    let sql = options.repo.manifest().sql.display();
+                    let hint = match known.as_slice() {
+                        [] => format!("a stream is declared in {sql}/streams/NAME.toml"),
+                        known => format!("the streams are {}", known.join(", ")),
+                    };
+                    format!("there is no stream `{stream}`\n  hint: {hint}")
                 })?;
                 let connect = async || (options.connect)().await;
                 let bench = runtime.block_on(Workbench::read_records(&inputs, declared, &connect, counted))?;
@@ -120,16 +121,29 @@ async fn read(
         Ok(Opened { name, bench, labels })
     });
     loop {
-        let doing = if generated {
-            "generating events".to_owned()
-        } else {
-            format!("reading: {} events", count.load(Ordering::Relaxed))
-        };
+        let doing = if generated { "generating events".to_owned() } else { reading_so_far(&watched) };
         tell.running(None, &doing);
         tokio::select! {
             read = &mut reading => return read.context("the reader died")?,
             () = tokio::time::sleep(TOLD_EVERY) => {}
         }
+    }
+}
+
+/// Ends a reading with the answer that tells of it.
+struct EndsReading(Arc<Watched>);
+
+impl Drop for EndsReading {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn reading_so_far(watched: &Watched) -> String {
+    let (events, records) = (watched.events(), watched.records());
+    match records.saturating_sub(events) {
+        0 => format!("reading: {events} events"),
+        others => format!("reading: {events} events, {others} records that are none"),
     }
 }
 
@@ -180,13 +194,13 @@ pub(crate) async fn add_label(
     Ok(Json(opened.labels.entries()))
 }
 
-/// `DELETE /api/labels/INDEX`
+/// `DELETE /api/labels`
 pub(crate) async fn remove_label(
     State(studio): State<Arc<Studio>>,
-    Path(index): Path<usize>,
+    Json(shown): Json<LabelRemoval>,
 ) -> Result<Json<Vec<LabelEntry>>, ApiError> {
     let opened = studio.need_history()?;
     let _one = studio.writing.lock().await;
-    opened.labels.remove(&opened.bench, index)?;
+    opened.labels.remove(&opened.bench, &shown)?;
     Ok(Json(opened.labels.entries()))
 }

@@ -1,7 +1,7 @@
 //! The JSON API: one module a subject, and [`contract`] with every type that crosses the wire.
 //!
-//! Answers that take time are lines of JSON ([`contract::Progress`]), one as often as there is something to say and the result as the
-//! last. When the browser goes away, or its tab asks for something newer, the work ends.
+//! Answers that take time are Server-Sent Events ([`contract::Progress`] in each), one as often as there is something to say and the
+//! result as the last. When the browser goes away, or its tab asks for something newer, the work ends.
 
 pub mod contract;
 mod evaluation;
@@ -33,8 +33,7 @@ pub(crate) fn router(studio: Arc<Studio>) -> Router {
         .route("/check", post(project::check))
         .route("/words", get(project::words))
         .route("/history", post(history::open))
-        .route("/labels", get(history::labels).post(history::add_label))
-        .route("/labels/{index}", delete(history::remove_label))
+        .route("/labels", get(history::labels).post(history::add_label).delete(history::remove_label))
         .route("/evaluate", post(evaluation::evaluate))
         .route("/sweep", post(evaluation::sweep))
         .route("/chart", post(evaluation::chart))

@@ -1,10 +1,6 @@
 //! The project's files: listed, read, checked and saved.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{
@@ -14,16 +10,17 @@ use axum::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use weir_anomaly::Stage;
-use weir_project::check::of_pack;
-use weir_rules::{Environment, Pack, Parameter, ParameterType, Rule, lint::Finding, testfile::TestFile};
+use weir_project::{Repo, check::of_pack, files::replace};
+use weir_rules::{
+    Environment, Pack, Parameter, ParameterType, Rule, RuleError, StreamFile, lint::Finding, testfile::TestFile,
+};
 
 use super::contract::{
     CheckRequest, Checked, FileText, FindingEntry, ParameterEntry, Project, RuleEntry, SaveRequest, Saved, Vocabulary,
 };
 use crate::{
-    draft::{committed, environment_of, file_of, pack_of, relative},
+    draft::{committed, environment_of, file_of, pack_of, relative, tests_file, tests_path},
     fault::ApiError,
-    labels::replace,
     state::Studio,
 };
 
@@ -41,11 +38,10 @@ pub(crate) async fn project(State(studio): State<Arc<Studio>>) -> Result<Json<Pr
     let mut rules: Vec<RuleEntry> = pack.rules.iter().map(|rule| entry(&studio, rule, &environment)).collect();
     rules.extend(unread.iter().map(|fault| {
         let name = fault.file.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let tests = tests_file(&repo.sql(), &name);
         RuleEntry {
             path: relative(repo, &fault.file),
-            tests_path: relative(repo, &tests),
-            cases: cases(&tests),
+            tests_path: tests_path(repo, &name),
+            cases: cases(repo, &name),
             severity: None,
             stage: None,
             description: fault.message.clone(),
@@ -53,12 +49,13 @@ pub(crate) async fn project(State(studio): State<Arc<Studio>>) -> Result<Json<Pr
         }
     }));
     rules.sort_by(|a, b| a.name.cmp(&b.name));
-    let root = fs::canonicalize(&repo.root).unwrap_or_else(|_| repo.root.clone());
+    let streams = pack.streams.iter().map(|stream| stream.declaration.name.clone()).collect();
     Ok(Json(Project {
-        name: root.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned()),
+        name: repo.name(),
         environment: options.environment.clone(),
         running: options.running.as_ref().map(|running| running.name.clone()),
         rules,
+        streams,
         history: studio.opened().map(|opened| super::history::summary(&studio, &opened)),
         open: options.open.clone(),
         evaluations: studio.under_way(),
@@ -67,30 +64,27 @@ pub(crate) async fn project(State(studio): State<Arc<Studio>>) -> Result<Json<Pr
 
 fn entry(studio: &Studio, rule: &Rule, environment: &Environment) -> RuleEntry {
     let repo = &studio.options.repo;
-    let tests = tests_file(&repo.sql(), &rule.header.name);
+    let name = &rule.header.name;
     let stage = match environment.stage(rule) {
         Stage::Active => "active",
         Stage::Shadow => "shadow",
         Stage::Off => "off",
     };
     RuleEntry {
-        name: rule.header.name.clone(),
+        name: name.clone(),
         path: relative(repo, &rule.file),
-        tests_path: relative(repo, &tests),
-        cases: cases(&tests),
+        tests_path: tests_path(repo, name),
+        cases: cases(repo, name),
         severity: Some(rule.header.severity.to_string()),
         stage: Some(stage.to_owned()),
         description: rule.header.description.clone(),
     }
 }
 
-/// Where the tests of a rule are.
-pub(crate) fn tests_file(sql: &Path, rule: &str) -> PathBuf {
-    sql.join("tests").join(format!("{rule}.toml"))
-}
-
-fn cases(file: &Path) -> Vec<String> {
-    let tests = fs::read_to_string(file).ok().and_then(|text| TestFile::parse(file, &text).ok());
+/// The names of a rule's cases; none where its tests cannot be read, which running them says.
+fn cases(repo: &Repo, rule: &str) -> Vec<String> {
+    let tests =
+        tests_file(repo, rule).ok().and_then(|file| TestFile::parse(&file, &fs::read_to_string(&file).ok()?).ok());
     tests.map_or_else(Vec::new, |tests| tests.cases.into_iter().map(|case| case.name).collect())
 }
 
@@ -176,14 +170,8 @@ pub(crate) async fn check(
 fn checked(studio: &Studio, file: &Path, request: &CheckRequest) -> Checked {
     let options = &studio.options;
     if file.extension().is_some_and(|extension| extension == "toml") {
-        let fault = if file.starts_with(options.repo.sql().join("environments")) {
-            Environment::parse(file, &request.text).err()
-        } else {
-            TestFile::parse(file, &request.text).err()
-        };
-        let fault = fault.filter(|_| !request.text.trim().is_empty());
-        let findings = fault.map(|fault| shown(Finding::of_error("invalid-test", fault)));
-        return Checked { findings: findings.into_iter().collect(), parameters: Vec::new() };
+        let findings = of_settings(&options.repo, file, &request.text).into_iter().map(shown).collect();
+        return Checked { findings, parameters: Vec::new() };
     }
     let rule = match Rule::parse(file, &request.text) {
         Ok(rule) => rule,
@@ -204,6 +192,22 @@ fn checked(studio: &Studio, file: &Path, request: &CheckRequest) -> Checked {
         .iter()
         .map(|(name, parameter)| parameter_entry(name, parameter, set.and_then(|values| values.get(name))));
     Checked { parameters: parameters.collect(), findings: findings.into_iter().map(shown).collect() }
+}
+
+/// What is wrong with a file that is no rule: by the folder that it lies in, as `weir check` reads it.
+fn of_settings(repo: &Repo, file: &Path, text: &str) -> Vec<Finding> {
+    let below = |folder: &str| file.starts_with(repo.sql().join(folder));
+    let (code, faults): (_, Vec<RuleError>) = if below("streams") {
+        ("invalid-stream", StreamFile::parse(file, text).err().unwrap_or_default())
+    } else if below("environments") {
+        ("invalid-rule", Environment::parse(file, text).err().into_iter().collect())
+    } else if text.trim().is_empty() {
+        // A rule without tests has an empty file of them, or none.
+        ("invalid-test", Vec::new())
+    } else {
+        ("invalid-test", TestFile::parse(file, text).err().into_iter().collect())
+    };
+    faults.into_iter().map(|fault| Finding::of_error(code, fault)).collect()
 }
 
 fn parameter_entry(name: &str, parameter: &Parameter, set: Option<&toml::Value>) -> ParameterEntry {

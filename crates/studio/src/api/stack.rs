@@ -26,7 +26,7 @@ use super::{
         ExplainedSeries, Explanation, OpenAlert, Recomputation, RunningStatus, SendAgainRequest, SilenceEntry,
         SilenceRequest, StoredEntry, StoredPage, StoredRequest,
     },
-    stream::{Tell, lines},
+    stream::{Tell, events},
 };
 use crate::{
     Place, Running,
@@ -61,14 +61,23 @@ pub(crate) async fn status(State(studio): State<Arc<Studio>>) -> Result<Json<Run
         None => None,
     };
     let status = status.map(|status| serde_json::to_value(&status)).transpose().context("the status")?;
+    let asked = match &running.environment {
+        Some(environment) => Some(studio.options.commands.pipelines(environment).await),
+        None => None,
+    };
+    let (pipelines, pipelines_fault) = match asked {
+        None => (None, None),
+        Some(Ok(pipelines)) => (Some(pipelines), None),
+        Some(Err(error)) => (None, Some(told(&error))),
+    };
     let fault = (running.connect)().await.err().map(|error| told(&error));
-    Ok(Json(RunningStatus { name: running.name.clone(), status, fault }))
+    Ok(Json(RunningStatus { name: running.name.clone(), status, pipelines, pipelines_fault, fault }))
 }
 
-/// `GET /api/tail`: anomalies as they come, a line each.
+/// `GET /api/tail`: anomalies as they come, an event each.
 pub(crate) async fn tail(State(studio): State<Arc<Studio>>) -> Result<Response, ApiError> {
     let place = place(&studio).await?;
-    Ok(lines(None, move |tell: Tell<StoredEntry>| async move {
+    Ok(events(None, move |tell: Tell<StoredEntry>| async move {
         let mut tail = stream::Tail::open(&place.clients, &place.anomalies_stream, stream::From::Now).await?;
         tell.running(None, "listening");
         loop {
@@ -187,7 +196,7 @@ pub(crate) async fn explain(
 pub(crate) async fn again(State(studio): State<Arc<Studio>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let place = place(&studio).await?;
     let one = anomaly_of(&place, &id).await?.anomaly;
-    Ok(lines(None, move |tell: Tell<Recomputation>| async move {
+    Ok(events(None, move |tell: Tell<Recomputation>| async move {
         tell.running(None, "reading what the events stream keeps");
         let runtime = tokio::runtime::Handle::current();
         let work = tokio::task::spawn_blocking(move || {

@@ -9,12 +9,12 @@ use weir_ruletest::make::{Material, add, make};
 
 use super::{
     contract::{CaseMade, CaseRequest, TestOutcome, TestsRequest},
-    project::{tests_file, write},
-    stream::{Tell, lines},
+    project::write,
+    stream::{Tell, events},
 };
 use crate::{
     api::contract::Saved,
-    draft::{pack_of, parts_of, relative},
+    draft::{pack_of, parts_of, relative, tests_file},
     fault::ApiError,
     state::Studio,
 };
@@ -31,9 +31,9 @@ pub(crate) async fn run(
     let repo = studio.options.repo.clone();
     let pack = pack_of(&repo, &request.path, &request.text)?;
     let rule = name_of(&pack)?;
-    Ok(lines(None, move |tell: Tell<Vec<TestOutcome>>| async move {
+    let file = tests_file(&repo, &rule)?;
+    Ok(events(None, move |tell: Tell<Vec<TestOutcome>>| async move {
         tell.running(None, "running the tests");
-        let file = tests_file(&repo.sql(), &rule);
         // On a task of its own, as a case is busy without a pause.
         let outcomes = tokio::spawn(async move { weir_ruletest::test_draft(pack, &rule, file).await }).await;
         let outcome = |outcome: weir_ruletest::Outcome| TestOutcome {
@@ -56,15 +56,16 @@ pub(crate) async fn make_case(
     State(studio): State<Arc<Studio>>,
     Json(request): Json<CaseRequest>,
 ) -> Result<Response, ApiError> {
-    let opened = studio.need_history()?;
-    let repo = studio.options.repo.clone();
-    let (pack, environment) = parts_of(&repo, &studio.options.environment, &request.draft)?;
-    let rule = name_of(&pack)?;
     let name = request.name.trim().to_owned();
     if name.is_empty() {
         return Err(ApiError::bad("a case needs a name").hint("say what happens in it"));
     }
-    Ok(lines(None, move |tell: Tell<CaseMade>| async move {
+    let repo = studio.options.repo.clone();
+    let (pack, environment) = parts_of(&repo, &studio.options.environment, &request.draft)?;
+    let rule = name_of(&pack)?;
+    let file = tests_file(&repo, &rule)?;
+    let opened = studio.need_history()?;
+    Ok(events(None, move |tell: Tell<CaseMade>| async move {
         tell.running(None, "looking for the fewest records that do");
         let parameters = environment.parameters.get(&rule).cloned().unwrap_or_default();
         let range = (nanos(request.from), nanos(request.to));
@@ -75,7 +76,6 @@ pub(crate) async fn make_case(
         let key = request.key.clone();
         let material = Material { pack, rule: &rule, parameters, name: &name, key: &key, range, records };
         let made = make(&material).await?;
-        let file = tests_file(&repo.sql(), &rule);
         let _one = studio.writing.lock().await;
         let known = std::fs::read_to_string(&file).ok();
         let text = add(&file, &name, &made)?;

@@ -1,8 +1,12 @@
-// Questions to the server. The token is in the address that the command printed, and goes with each of them.
+// Questions to the server. The token is in the address that the command printed, and goes with each of them. The browser keeps it for
+// this origin, so that the link in an alert, which has none, opens while the same page is served.
 
 /** @typedef {import("./types.js").Fault} Fault */
 
-const token = new URLSearchParams(location.search).get("token") ?? "";
+const TOKEN = "weir-token";
+const given = new URLSearchParams(location.search).get("token");
+if (given) localStorage.setItem(TOKEN, given);
+const token = given ?? localStorage.getItem(TOKEN) ?? "";
 
 /** Which tab asks: a newer evaluation of the same tab ends the one before. */
 export const tab = crypto.randomUUID();
@@ -62,9 +66,10 @@ export const put = async (path, body) => (await send("PUT", path, body)).json();
 export const remove = async (path, body) => (await send("DELETE", path, body)).json();
 
 /**
- * Every line of an answer that goes on.
+ * Every event of an answer that goes on. Server-Sent Events, read here and not by the browser's EventSource: that one sends no header,
+ * so the token would stand in the address, and it cannot ask with a body.
  * @template T
- * @param {string} method @param {string} path @param {unknown} body @param {(line: T) => void} take @param {AbortSignal} [signal]
+ * @param {string} method @param {string} path @param {unknown} body @param {(data: T) => void} take @param {AbortSignal} [signal]
  */
 export async function each(method, path, body, take, signal) {
   const answer = await send(method, path, body, signal);
@@ -74,11 +79,43 @@ export async function each(method, path, body, take, signal) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) if (line) take(JSON.parse(line));
+    const events = (rest + value).split("\n\n");
+    rest = events.pop() ?? "";
+    for (const event of events) {
+      const data = event.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6));
+      if (data.length > 0) take(JSON.parse(data.join("\n")));
+    }
   }
 }
+
+/**
+ * The events of an answer that never ends. Where it breaks off it is asked for anew, as the browser's EventSource does, until the
+ * server itself says that it failed.
+ * @template T
+ * @param {string} path @param {(data: import("./types.js").Progress<T>) => void} take
+ * @param {() => void} broken @param {AbortSignal} signal
+ */
+export async function follow(path, take, broken, signal) {
+  for (let failed = false; !failed; ) {
+    try {
+      await each("GET", path, undefined, (/** @type {import("./types.js").Progress<T>} */ event) => {
+        failed = event.state === "failed";
+        take(event);
+      }, signal);
+    } catch (error) {
+      // A refusal is an answer; what broke is asked again.
+      if (isAbort(error) || error instanceof ApiError) throw error;
+    }
+    if (signal.aborted) return;
+    if (!failed) {
+      broken();
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    }
+  }
+}
+
+/** Milliseconds before a stream that broke off is asked for again: what the server says in `retry`. */
+const ASK_AGAIN = 2000;
 
 /**
  * An answer that tells of its progress.
@@ -92,10 +129,10 @@ export async function progress(path, body, tell, signal) {
   let result;
   /** @type {Fault | undefined} */
   let fault;
-  await each("POST", path, body, (/** @type {import("./types.js").Progress<T>} */ line) => {
-    if (line.state === "running") tell?.(line.share, line.doing);
-    else if (line.state === "done") result = line.result;
-    else fault = line;
+  await each("POST", path, body, (/** @type {import("./types.js").Progress<T>} */ event) => {
+    if (event.state === "running") tell?.(event.share, event.doing);
+    else if (event.state === "done") result = event.result;
+    else fault = event;
   }, signal);
   if (fault) throw new ApiError(fault);
   if (result === undefined) throw new ApiError({ message: "the answer broke off", hint: "try again" });

@@ -103,7 +103,7 @@ export function App() {
       ${project && view === "live" && html`<${LiveView} project=${project} />`}
       ${project && view === "history" && html`<${HistoryView} project=${project} theme=${theme} />`}
     </main>
-    ${choosing && html`<${HistoryDialog} summary=${summary} onClose=${() => setChoosing(false)}
+    ${choosing && html`<${HistoryDialog} summary=${summary} streams=${project?.streams ?? []} onClose=${() => setChoosing(false)}
       onOpen=${(/** @type {HistorySummary} */ found) => { setSummary(found); setOpened((n) => n + 1); setFault(null); setChoosing(false); }} />`}
   </div>`;
 }

@@ -1,8 +1,8 @@
 // What runs: its parts, anomalies as they come, open alerts, silences and quarantine.
 import { useCallback, useEffect, useRef, useState } from "./vendor.js";
 import { html } from "./html.js";
-import { each, faultOf, get, isAbort, post, remove } from "./api.js";
-import { counted, number, time } from "./format.js";
+import { faultOf, follow, get, isAbort, post, remove } from "./api.js";
+import { counted, duration, number, time } from "./format.js";
 import { FaultLine } from "./panels.js";
 import * as place from "./state.js";
 
@@ -18,12 +18,18 @@ const LOOK_EVERY = 5000;
 function useLook(path) {
   const [found, setFound] = useState(/** @type {any} */ (null));
   const [fault, setFault] = useState(/** @type {Fault | null} */ (null));
+  const busy = useRef(false);
   const look = useCallback(async () => {
+    // One at a time: what is slow to answer is not asked again meanwhile.
+    if (busy.current) return;
+    busy.current = true;
     try {
       setFound(await get(path));
       setFault(null);
     } catch (error) {
       setFault(faultOf(error));
+    } finally {
+      busy.current = false;
     }
   }, [path]);
   useEffect(() => {
@@ -60,8 +66,21 @@ function Parts() {
   return html`<${Card} id="parts" title=${status?.name ?? "What runs"} fault=${fault ?? status?.fault} data=${{ "data-well": status?.status?.well }}>
     ${status?.status && html`<ul class="parts">${status.status.parts.map((part) => html`<li key=${part.part} data-well=${part.well}>
       <i aria-label=${part.well ? "well" : "not well"}>${part.well ? "✓" : "!"}</i><b>${part.part}</b><span>${part.said}</span></li>`)}</ul>`}
-    ${status && !status.status && !status.fault && html`<p class="muted">Its parts and pipelines are told by <code>weir status --env</code> and, of Arroyo, by <code>weir ui</code>.</p>`}
+    ${status?.pipelines && html`<ul class="parts" id="pipelines" data-pipelines=${status.pipelines.length}>${status.pipelines.map((one) => html`<li key=${one.id} data-well=${one.well}>
+      <i aria-label=${one.well ? "well" : "not well"}>${one.well ? "✓" : "!"}</i><b>${one.name}</b><span>${pipelineText(one)}</span></li>`)}</ul>
+      ${status.pipelines.length === 0 && html`<p class="muted">No rules are deployed: <code>weir apply</code> does.</p>`}`}
+    ${status?.pipelines_fault && html`<${FaultLine} fault=${status.pipelines_fault} id="pipelines-fault" />`}
+    ${status && !status.status && html`<p class="muted">Arroyo's own page: <code>weir ui</code>.</p>`}
   </${Card}>`;
+}
+
+/** What is known of a pipeline, in words. @param {any} one */
+function pipelineText(one) {
+  const known = [one.state, one.parallelism !== null && `parallelism ${one.parallelism}`,
+    one.checkpoint_age_seconds !== null && `checkpoint ${duration(one.checkpoint_age_seconds)} ago`,
+    one.events_per_second !== null && `${number(one.events_per_second)} events/s`,
+    one.restarts > 0 && counted(one.restarts, "restart", "restarts"), ...one.problems, ...one.errors];
+  return known.filter(Boolean).join(", ");
 }
 
 function Tail() {
@@ -75,15 +94,15 @@ function Tail() {
   isPaused.current = paused;
   useEffect(() => {
     const ended = new AbortController();
-    each("GET", "tail", undefined, (/** @type {import("./types.js").Progress<StoredEntry>} */ line) => {
-      if (line.state === "running") setState("listening");
-      else if (line.state === "failed") setFault(line);
+    follow("tail", (/** @type {import("./types.js").Progress<StoredEntry>} */ event) => {
+      if (event.state === "running") setState("listening");
+      else if (event.state === "failed") setFault(event);
       else {
-        const add = (/** @type {StoredEntry[]} */ all) => (all.some((one) => one.id === line.result.id) ? all : [line.result, ...all].slice(0, KEPT));
+        const add = (/** @type {StoredEntry[]} */ all) => (all.some((one) => one.id === event.result.id) ? all : [event.result, ...all].slice(0, KEPT));
         if (isPaused.current) setHeld(add);
         else setShown(add);
       }
-    }, ended.signal).then(() => setState("ended"), (error) => { if (!isAbort(error)) { setFault(faultOf(error)); setState("ended"); } });
+    }, () => setState("reconnecting"), ended.signal).then(() => setState("ended"), (error) => { if (!isAbort(error)) { setFault(faultOf(error)); setState("ended"); } });
     return () => ended.abort();
   }, [round]);
   const resume = () => {

@@ -343,7 +343,7 @@ function Picture({ picture, theme, compare, summary, sweep, now, onCompare, onPi
   const [selection, setSelection] = useState(/** @type {import("./chart.js").Range | null} */ (null));
   const [chosen, setChosen] = useState(/** @type {string | null} */ (null));
   const [width, setWidth] = useState(800);
-  const [data, setData] = useState(/** @type {import("./types.js").Chart | null} */ (null));
+  const [data, setData] = useState(/** @type {(import("./types.js").Chart & { evaluation: number }) | null} */ (null));
   const [naming, setNaming] = useState(/** @type {string | null} */ (null));
   const whole = useMemo(() => (result ? { from: result.lane.from, to: result.lane.to } : { from: 0, to: 1 }), [result?.lane.from, result?.lane.to]);
   const keys = result?.keys ?? [];
@@ -356,9 +356,10 @@ function Picture({ picture, theme, compare, summary, sweep, now, onCompare, onPi
     const ask = (/** @type {boolean} */ expected) => post("chart", { evaluation: result.evaluation, key: shownKey, from: seen.from, to: seen.to, width, expected }, ended.signal);
     const timer = setTimeout(async () => {
       try {
+        const { evaluation } = result;
         const quick = await ask(false);
-        setData((before) => ({ ...quick, expected: quick.expected ?? (before?.key === quick.key ? before?.expected ?? null : null) }));
-        if (!quick.expected) setData(await ask(true));
+        setData((before) => ({ ...quick, evaluation, expected: quick.expected ?? (before?.key === quick.key ? before?.expected ?? null : null) }));
+        if (!quick.expected) setData({ ...(await ask(true)), evaluation });
       } catch (error) {
         // A newer evaluation has taken its place; that one draws its own.
         if (!isAbort(error)) setData((before) => before && { ...before, expected: before.expected ?? [] });
@@ -383,7 +384,7 @@ function Picture({ picture, theme, compare, summary, sweep, now, onCompare, onPi
   const counts = { "data-anomalies": figures?.anomalies, "data-alerts": figures?.alerts, "data-gained": result?.comparison?.gained, "data-lost": result?.comparison?.lost };
   const drawn = data && data.key === shownKey ? data : null;
   return html`<section class="picture" id="picture" aria-label="What the rule would have found" aria-busy=${state === "running"} data-state=${state}
-      data-evaluation=${result?.evaluation} data-rule=${result?.rule} data-key=${shownKey} data-drawn=${drawn ? result?.evaluation : null}
+      data-evaluation=${result?.evaluation} data-rule=${result?.rule} data-key=${shownKey} data-drawn=${drawn?.evaluation}
       data-expected=${drawn?.expected ? "known" : "unknown"} data-took=${took === null ? null : Math.round(took)} ...${counts}>
     <header class="bar">
       <span class="state" role="status" data-state=${state}><i></i>${state === "empty" && summary ? "Evaluating" : STATES[state]}${state === "fresh" && took !== null ? html` <small>${number(Math.round(took))} ms</small>` : ""}</span>

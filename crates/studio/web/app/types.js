@@ -6,7 +6,7 @@
  * @template T
  * @typedef {{ state: "running", share: number | null, doing: string } | { state: "done", result: T } | ({ state: "failed" } & Fault)} Progress
  */
-/** @typedef {{ name: string, environment: string, running: string | null, rules: RuleEntry[], history: HistorySummary | null, open: string | null, evaluations: number }} Project */
+/** @typedef {{ name: string, environment: string, running: string | null, rules: RuleEntry[], streams: string[], history: HistorySummary | null, open: string | null, evaluations: number }} Project */
 /** @typedef {{ name: string, path: string, tests_path: string, cases: string[], severity: string | null, stage: string | null, description: string }} RuleEntry */
 /** @typedef {{ path: string, text: string, version: string, head: string | null }} FileText */
 /** @typedef {{ state: "saved", version: string } | { state: "conflict", text: string, version: string | null }} Saved */
@@ -34,7 +34,7 @@
 
 export {};
 
-/** @typedef {{ name: string, status: { stack: string, well: boolean, parts: { part: string, state: string, well: boolean, said: string }[] } | null, fault: Fault | null }} RunningStatus */
+/** @typedef {{ name: string, status: { stack: string, well: boolean, parts: { part: string, state: string, well: boolean, said: string }[] } | null, pipelines: any[] | null, pipelines_fault: Fault | null, fault: Fault | null }} RunningStatus */
 /** @typedef {{ id: string, rule: string, rule_version: string, severity: string, key: string, time: number, window_start: number | null, window_end: number | null, value: number | null, expected: number | null, score: number, description: string, owner: string, runbook: string, details: Record<string, unknown>, disposition: string | null, first_seen: number | null, times_seen: number | null, alert_id: string | null }} StoredEntry */
 /** @typedef {{ anomalies: StoredEntry[], next: number | null }} StoredPage */
 /** @typedef {{ anomaly: StoredEntry, rule_text: string | null, found_in: string | null, environments: string[], parameters: [string, string][] }} Explanation */

@@ -161,9 +161,10 @@ mod tests {
             let (anomaly, alert) = largest(&key);
             let (many, closed) = (vec![alert.clone(); 2000], vec![(alert.clone(), i64::MAX / 4000); 2000]);
             let storm = Storm::at(&alert.rule, anomaly.timestamp);
+            let page = format!("https://{}", "p".repeat(500));
             for (kind, message) in [
-                ("alert", message::alert(&anomaly, &alert, "t")),
-                ("summary", message::summary(Some(&anomaly), &alert, i64::MAX, "t")),
+                ("alert", message::alert(&anomaly, &alert, "t", Some(&page))),
+                ("summary", message::summary(Some(&anomaly), &alert, i64::MAX, "t", Some(&page))),
                 ("digest", message::digest(&alert.rule, &closed, "t")),
                 ("storm", message::storm(&storm, &many, 20, "t")),
             ] {

@@ -29,7 +29,7 @@ const DEFAULT_TABLE: &str = "weir-anomalies";
 
 /// The first anomaly of a period: sent at once.
 #[must_use]
-pub fn alert(anomaly: &Anomaly, alert: &Alert, table: &str) -> Message {
+pub fn alert(anomaly: &Anomaly, alert: &Alert, table: &str, page: Option<&str>) -> Message {
     let meta = &anomaly.rule_meta;
     let mut lines = Lines::default();
     lines.title(&format!("{}: {}", anomaly.severity.as_str().to_uppercase(), anomaly.key));
@@ -53,6 +53,7 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert, table: &str) -> Message {
     }
     lines.contact(&meta.owner, &meta.runbook);
     lines.more(table, anomaly.id.as_str());
+    lines.page(page, anomaly.id.as_str());
     lines.add("Id", anomaly.id.as_str());
     lines.end(&format!(
         "Further anomalies of this rule and key up to {} are counted; a summary follows if there are any.",
@@ -71,7 +72,7 @@ pub fn alert(anomaly: &Anomaly, alert: &Alert, table: &str) -> Message {
 
 /// What followed the first anomaly until its period closed.
 #[must_use]
-pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64, table: &str) -> Message {
+pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64, table: &str, page: Option<&str>) -> Message {
     let mut lines = Lines::default();
     lines.title(&format!("{} more: {}", suppressed, alert.key));
     lines.add("Rule", &alert.rule);
@@ -86,6 +87,7 @@ pub fn summary(first: Option<&Anomaly>, alert: &Alert, suppressed: i64, table: &
     let copied = one_line(&alert.key) == alert.key;
     let by = if copied { format!("--key={}", shell(&alert.key)) } else { format!("--rule={}", alert.rule) };
     lines.more(table, &by);
+    lines.page(page, &alert.first_id);
     lines.add("Id", &alert.first_id);
     lines.end("The period is over. The next anomaly of this rule and key alerts anew.");
     let subject = format!("[{}] {}: {} more of {}", alert.severity, alert.rule, suppressed, alert.key);
@@ -237,6 +239,14 @@ impl Lines {
         let table = if table == DEFAULT_TABLE { String::new() } else { format!(" --table={table}") };
         // Not cut: half a command is none.
         self.0.push_str(&format!("{:<9}weir show {what}{table}\n", "More"));
+    }
+
+    /// The link to the page at this anomaly, where a page is configured.
+    fn page(&mut self, page: Option<&str>, id: &str) {
+        if let Some(page) = page {
+            // Not cut: half a link is none.
+            self.0.push_str(&format!("{:<9}{page}{id}\n", "Page"));
+        }
     }
 
     fn contact(&mut self, owner: &str, runbook: &str) {

@@ -52,7 +52,23 @@ fn shown(message: &Message) -> String {
 #[test]
 fn an_alert() {
     let anomaly = anomaly(|_| {});
-    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE)));
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE, None)));
+}
+
+#[test]
+fn an_alert_has_a_link_where_there_is_a_page() {
+    let anomaly = anomaly(|_| {});
+    let page = Some("https://weir.example/#view=history&anomaly=");
+    let link = format!("Page     https://weir.example/#view=history&anomaly={}\n", anomaly.id);
+    let alert_of = alert_of(&anomaly);
+    let with = alert(&anomaly, &alert_of, DEFAULT_TABLE, page);
+    assert_eq!(with.text.matches(&link).count(), 1, "{}", with.text);
+    let without = alert(&anomaly, &alert_of, DEFAULT_TABLE, None);
+    assert_eq!(with.text.replace(&link, ""), without.text, "nothing else changes");
+    assert_eq!((with.subject, with.json, with.attributes), (without.subject, without.json, without.attributes));
+    assert!(
+        summary(Some(&anomaly), &alert_of, 3, DEFAULT_TABLE, page).text.contains("\nPage     https://weir.example/")
+    );
 }
 
 #[test]
@@ -64,13 +80,13 @@ fn an_alert_about_one_event_with_little_known() {
         a.details.clear();
         a.rule_meta = weir_anomaly::RuleMeta::default();
     });
-    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE)));
+    insta::assert_snapshot!(shown(&alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE, None)));
 }
 
 #[test]
 fn a_summary() {
     let anomaly = anomaly(|_| {});
-    insta::assert_snapshot!(shown(&summary(Some(&anomaly), &alert_of(&anomaly), 41, DEFAULT_TABLE)));
+    insta::assert_snapshot!(shown(&summary(Some(&anomaly), &alert_of(&anomaly), 41, DEFAULT_TABLE, None)));
 }
 
 #[test]
@@ -101,7 +117,7 @@ fn a_hostile_record_cannot_break_the_message() {
             a.details.insert(format!("d{i}\n"), json!("v\u{0}".repeat(1000)));
         }
     });
-    let message = alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE);
+    let message = alert(&anomaly, &alert_of(&anomaly), DEFAULT_TABLE, None);
     assert!(message.subject.len() <= MAX_SUBJECT && message.subject.ends_with("..."));
     assert!(message.subject.starts_with('[') && message.subject.chars().all(|c| matches!(c, ' '..='~')));
     assert!(message.text.len() <= MAX_TEXT);
@@ -121,7 +137,7 @@ fn the_readme_shows_a_real_alert() {
     let record = br#"{"id":"61ccb4b96e51ff95b1693c69bfa94367","rule":"static_threshold","rule_version":"4eb26e8b364b","severity":"critical","key":"pump-1/temperature","timestamp":"2026-01-01T00:10:00","window_start":null,"window_end":null,"value":95.0,"expected":90.0,"score":0.5384615384615384,"details":{"source":"pump-1","metric":"temperature"},"rule_meta":{"description":"A reading outside fixed limits","owner":"platform","runbook":"docs/runbooks.md#static_threshold","dedup_seconds":3600,"stage":"active"}}"#;
     let Ok(Record::Anomaly(anomaly)) = Record::parse(record) else { panic!("no anomaly") };
     let period = Period::of(anomaly.timestamp, 3600);
-    let message = alert(&anomaly, &Alert { period, ..alert_of(&anomaly) }, DEFAULT_TABLE);
+    let message = alert(&anomaly, &Alert { period, ..alert_of(&anomaly) }, DEFAULT_TABLE, None);
     let readme = include_str!("../../../../README.md");
     let shown = format!("```\nSubject: {}\n\n{}\n```", message.subject, message.text.trim_end());
     assert!(readme.contains(&shown), "README.md lacks:\n{shown}");

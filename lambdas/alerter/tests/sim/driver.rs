@@ -225,6 +225,7 @@ fn config(storm_cap: u32) -> Config {
         severity_floor: Severity::Warning,
         dedup_seconds: 300,
         storm_cap,
+        page: None,
         debug: false,
     }
 }

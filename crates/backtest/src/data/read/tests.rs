@@ -72,6 +72,13 @@ fn what_is_damaged_costs_its_line_and_no_other() {
 }
 
 #[test]
+fn a_list_that_never_ends_is_counted_where_it_begins() {
+    let a = record("\"a\"", "1");
+    assert_eq!(found("a.json", "[\n"), expected(&[(1, "not_json")]));
+    assert_eq!(found("a.json", &format!("\n[{a},\n")), expected(&[(2, "a/value 1"), (2, "not_json")]));
+}
+
+#[test]
 fn csv_gives_the_same_whatever_stands_between_the_fields() {
     let rows = expected(&[(2, "x/value 2.5"), (3, "x/value 1")]);
     let csv = "timestamp,value,source\n2026-01-01 00:05:00,2.5,x\n1767225600000,1,x\n";

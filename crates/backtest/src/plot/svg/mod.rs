@@ -74,6 +74,32 @@ pub(super) fn draw(panels: &[Panel<'_>], history: &History, left_out: usize, lab
     out
 }
 
+/// A text as XML has it. A picture with a sign that XML 1.0 cannot have (<https://www.w3.org/TR/xml/#charsets>) is none.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sign_of_a_name_breaks_the_picture() {
+        assert_eq!(
+            escape("a<b>&\"c\u{1b}[2J\0\u{7f}\u{85}\u{ffff}\nü"),
+            "a&lt;b&gt;&amp;&quot;c\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\nü"
+        );
+    }
 }

@@ -9,6 +9,7 @@ use weir_anomaly::{Anomaly, AnomalyId, Timestamp, store::StoredAnomaly};
 use weir_backtest::{Recomputed, recompute};
 use weir_cloud::store;
 use weir_project::Repo;
+use weir_terminal::visible;
 
 use crate::{columns::ColumnOptions, commands::show, target::DeployedTarget};
 use version::Found;
@@ -85,6 +86,7 @@ async fn from_table(command: &ExplainCommand) -> Result<Anomaly> {
         item.with_context(|| format!("table {table} has no anomaly {}\n  hint: it may have expired", command.id))?;
     let stored = StoredAnomaly::from_item(&item)?;
     show::print(&stored);
+    show::print_page(&command.target, &stored);
     Ok(stored.anomaly)
 }
 
@@ -129,13 +131,13 @@ fn told(anomaly: &Anomaly, recomputed: &Recomputed, most: usize) -> String {
     }
     events.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     let span = format!("{} to {}", Timestamp::from_nanos(from), Timestamp::from_nanos(to));
-    let mut text = format!("events of {} from {span}: {}\n", anomaly.key, events.len());
+    let mut text = format!("events of {} from {span}: {}\n", visible(&anomaly.key), events.len());
     let left_out = events.len().saturating_sub(most);
     if left_out > 0 {
         let _ = writeln!(text, "  … {left_out} earlier ones (--most shows more)");
     }
     for (nanos, name, value) in events.iter().skip(left_out) {
-        let _ = writeln!(text, "  {}  {name}  {value}", Timestamp::from_nanos(*nanos));
+        let _ = writeln!(text, "  {}  {}  {value}", Timestamp::from_nanos(*nanos), visible(name));
     }
     text.push_str(&again(anomaly, recomputed));
     text

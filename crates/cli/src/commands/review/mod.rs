@@ -21,7 +21,8 @@ use rules::RuleChange;
 /// Says what a change of the rules means: check, tests, anomalies gained and lost, and what a deploy would lose
 ///
 /// The page is Markdown with a hidden mark, so that a comment on a pull request can be found and replaced; a table of rules, and
-/// the rest folded. Exit codes: 0 the change may go in; 1 a check or a test failed, or the review itself.
+/// the rest folded. Exit codes: 0 the change may go in; 1 a check or a test failed, the history could not be replayed, or the
+/// review itself failed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  weir review --base origin/main --input data --as climate --labels labels/faults.json > review.md\n  weir review --base HEAD~1 --env prod --json"
@@ -41,7 +42,7 @@ pub(crate) struct ReviewCommand {
     #[command(flatten)]
     columns: ColumnOptions,
     /// What is known to be wrong in the history
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, requires = "input", value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
@@ -63,6 +64,8 @@ struct Review {
     /// Of every rule that differs; `None` where one of the sides does not compile.
     rules: Option<Vec<RuleChange>>,
     backtest: Option<Answer>,
+    /// Whether history was named and could not be replayed.
+    replay_failed: bool,
     /// Why something could not be looked at.
     notes: Vec<String>,
 }
@@ -92,7 +95,7 @@ struct Failure {
 
 impl Review {
     fn may_go_in(&self) -> bool {
-        self.check.errors == 0 && self.tests.failed == 0 && self.rules.is_some()
+        self.check.errors == 0 && self.tests.failed == 0 && self.rules.is_some() && !self.replay_failed
     }
 }
 
@@ -112,6 +115,7 @@ pub(crate) async fn run(command: ReviewCommand) -> Result<ExitCode> {
             None
         }
     };
+    let mut replay_failed = false;
     let backtest = if command.input.is_empty() {
         notes.push("nothing was replayed: --input names history".to_owned());
         None
@@ -119,6 +123,7 @@ pub(crate) async fn run(command: ReviewCommand) -> Result<ExitCode> {
         match replay(&command).await {
             Ok(answer) => Some(answer),
             Err(error) => {
+                replay_failed = true;
                 notes.push(format!("the history could not be replayed: {error:#}"));
                 None
             }
@@ -127,7 +132,7 @@ pub(crate) async fn run(command: ReviewCommand) -> Result<ExitCode> {
         None
     };
     let environment = command.environment.name(&repo).to_owned();
-    let review = Review { base: command.base, environment, check, tests, rules, backtest, notes };
+    let review = Review { base: command.base, environment, check, tests, rules, backtest, replay_failed, notes };
     if command.json {
         println!("{}", serde_json::to_string_pretty(&review).context("the review as JSON")?);
     } else {

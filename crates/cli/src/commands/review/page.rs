@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use weir_rules::lint::Finding;
+use weir_terminal::{markdown, markdown_code};
 
 use super::{
     Review,
@@ -16,18 +17,23 @@ const SHOWN: usize = 8;
 
 pub(super) fn page(review: &Review) -> String {
     let mut text = format!("{MARK}\n## Weir: {}\n\n", verdict(review));
-    let _ = writeln!(text, "Compared with `{}`, environment `{}`.\n", review.base, review.environment);
+    let (base, environment) = (markdown_code(&review.base), markdown_code(&review.environment));
+    let _ = writeln!(text, "Compared with {base}, environment {environment}.\n");
     let _ = writeln!(text, "| check | tests | rules |\n|---|---|---|");
     let _ = writeln!(text, "| {} | {} | {} |\n", check(review), tests(review), rules(review));
     for note in &review.notes {
-        let _ = writeln!(text, "- {}", one_line(note));
+        let _ = writeln!(text, "- {}", markdown(note));
     }
     if !review.notes.is_empty() {
         text.push('\n');
     }
     folded(&mut text, "findings", &review.check.findings.iter().map(finding).collect::<Vec<_>>());
-    let failures: Vec<String> =
-        review.tests.failures.iter().map(|one| format!("- **{}**\n{}", one.case, fenced(&one.fault))).collect();
+    let failures: Vec<String> = review
+        .tests
+        .failures
+        .iter()
+        .map(|one| format!("- **{}**\n{}", markdown(&one.case), fenced(&one.fault)))
+        .collect();
     folded(&mut text, "failed cases", &failures);
     changes(&mut text, review.rules.as_deref().unwrap_or_default());
     if let Some(answer) = &review.backtest {
@@ -83,10 +89,10 @@ fn changes(text: &mut String, rules: &[RuleChange]) {
             Kind::Changed => "changed",
             Kind::Removed => "removed",
         };
-        let _ = writeln!(text, "| {} | {what} | {} |", rule.rule, consequence(rule));
+        let _ = writeln!(text, "| {} | {what} | {} |", markdown(&rule.rule), consequence(rule));
     }
     if rules.len() > SHOWN {
-        let names: Vec<&str> = rules.iter().skip(SHOWN).map(|rule| rule.rule.as_str()).collect();
+        let names: Vec<String> = rules.iter().skip(SHOWN).map(|rule| markdown(&rule.rule)).collect();
         let _ = writeln!(text, "\nand {} more: {}", names.len(), names.join(", "));
     }
     text.push('\n');
@@ -103,13 +109,13 @@ fn consequence(rule: &RuleChange) -> String {
         _ => "keeps nothing".to_owned(),
     };
     if !rule.details_lost.is_empty() {
-        let _ = write!(said, "; alerts lack {}", rule.details_lost.join(", "));
+        let _ = write!(said, "; alerts lack {}", markdown(&rule.details_lost.join(", ")));
     }
     said
 }
 
 fn finding(finding: &Finding) -> String {
-    format!("- `{}`", one_line(&finding.to_string()))
+    format!("- {}", markdown_code(&finding.to_string()))
 }
 
 /// The first of a list, and the rest behind a fold.
@@ -128,10 +134,6 @@ fn folded(text: &mut String, what: &str, items: &[String]) {
         text.push_str("\n</details>\n");
     }
     text.push('\n');
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace('`', "'")
 }
 
 /// Text as it is, whatever it holds.
@@ -168,8 +170,28 @@ mod tests {
             tests: Tests { passed: 9, failed: 0, failures: Vec::new() },
             rules,
             backtest: None,
+            replay_failed: false,
             notes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn names_are_text_and_never_markup() {
+        let hostile = "**x** | <img src=x onerror=1>\n## h";
+        let shown = markdown(hostile);
+        let mut review = review(Some(Vec::new()));
+        review.base = "a`b\n# c".to_owned();
+        review.notes = vec![hostile.to_owned()];
+        review.tests.failures = vec![Failure { case: hostile.to_owned(), fault: "f".to_owned() }];
+        let page = page(&review);
+        assert!(page.contains("Compared with `a'b; # c`"), "{page}");
+        assert!(page.contains(&format!("- {shown}\n")) && page.contains(&format!("- **{shown}**\n")), "{page}");
+    }
+
+    #[test]
+    fn a_change_whose_history_could_not_be_replayed_is_not_ready() {
+        let failed = Review { replay_failed: true, ..review(Some(Vec::new())) };
+        assert!(!failed.may_go_in() && page(&failed).contains("## Weir: this change is not ready"));
     }
 
     #[test]

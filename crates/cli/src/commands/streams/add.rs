@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use weir_project::{Repo, compile::joined};
+use weir_project::{Repo, compile::joined, files::replace};
 use weir_records::{Next, Raw, Report, Shape};
 use weir_rules::StreamFile;
 use weir_stream::{
@@ -78,13 +78,7 @@ pub(crate) struct Prepared {
 
 pub(super) async fn run(command: AddCommand) -> Result<()> {
     let repo = Repo::find()?;
-    // The name becomes a file's: nothing is written outside of the folder of streams.
-    if !command.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        bail!(
-            "`{}` is no stream's name\n  hint: lower case letters, digits and `_`, a letter first: rules say FROM it",
-            command.name
-        );
-    }
+    check_name(&command.name)?;
     let file = declared::folder(&repo).join(format!("{}.toml", command.name));
     let shown = declared::near(&file);
     if file.exists() && !command.overwrite {
@@ -94,9 +88,7 @@ pub(super) async fn run(command: AddCommand) -> Result<()> {
             command.name
         );
     }
-    let prepared = prepare(&command).await?;
-    // What a project refuses to read is not written: a name of Weir's own, above all.
-    StreamFile::parse(&file, &prepared.toml).map_err(joined)?;
+    let prepared = prepare(&command, &shown).await?;
     write(&file, &prepared.toml)?;
     prepared.said.iter().for_each(|line| eprintln!("{line}"));
     eprintln!("wrote {}", shown.display());
@@ -106,14 +98,27 @@ pub(super) async fn run(command: AddCommand) -> Result<()> {
     Ok(())
 }
 
-/// Looks at records and proposes the stream's file.
-pub(crate) async fn prepare(command: &AddCommand) -> Result<Prepared> {
+/// The name becomes a file's: nothing is written outside of the folder of streams.
+fn check_name(name: &str) -> Result<()> {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        bail!(
+            "`{name}` is no stream's name\n  hint: lower case letters, digits and `_`, a letter first: rules say FROM it"
+        );
+    }
+    Ok(())
+}
+
+/// Looks at records and proposes the stream's file, which is called so. What a project refuses to read is an error, before anything
+/// is written: a name of Weir's own, above all.
+pub(crate) async fn prepare(command: &AddCommand, file: &Path) -> Result<Prepared> {
+    check_name(&command.name)?;
     let sample = match &command.from {
         Some(from) => sample(from, command).await?,
         None => Sample::default(),
     };
     let proposal = propose(command, &sample)?;
     let toml = finished(&proposal.toml, command, &sample);
+    StreamFile::parse(file, &toml).map_err(joined)?;
     let said = said(&proposal, &sample);
     let mut decoder = Decoder::new(&proposal.declaration);
     let mut rows = Rows::default();
@@ -209,7 +214,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(what)?;
     }
-    fs::write(file, text).with_context(what)
+    replace(file, text.as_bytes())
 }
 
 /// What was recognised, what is unsure, and what became of the records.

@@ -23,6 +23,13 @@ pub enum HistoryRequest {
         /// The column with the metric, where it is not `metric`.
         metric: Option<String>,
     },
+    /// Raw records of a declared stream, as it decodes them.
+    Records {
+        /// Where they are: what `inputs` names elsewhere.
+        inputs: Vec<String>,
+        /// The stream's name.
+        stream: String,
+    },
     /// Generated events.
     Generated {
         /// The same seed gives the same events.

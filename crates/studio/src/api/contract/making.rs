@@ -34,6 +34,21 @@ pub struct LabelRequest {
     pub end: i64,
 }
 
+/// A label to take back, as the page shows it: another tab or editor may have changed the file since.
+#[derive(Debug, Deserialize)]
+pub struct LabelRemoval {
+    /// What it is.
+    pub kind: String,
+    /// Where.
+    pub source: String,
+    /// In which metric; absent when it concerns the whole source.
+    pub metric: Option<String>,
+    /// From when on, milliseconds.
+    pub start: i64,
+    /// Until when.
+    pub end: i64,
+}
+
 /// A case to make.
 #[derive(Debug, Deserialize)]
 pub struct CaseRequest {

@@ -24,6 +24,8 @@ pub struct Project {
     pub running: Option<String>,
     /// Its rules, in the order of their names.
     pub rules: Vec<RuleEntry>,
+    /// The streams that it declares, by name: a history may be raw records of one.
+    pub streams: Vec<String>,
     /// The history that is open.
     pub history: Option<HistorySummary>,
     /// The anomaly that the page was opened for.

@@ -11,6 +11,10 @@ pub struct RunningStatus {
     pub name: String,
     /// What `weir status` says of its parts; none where only the commands of AWS know.
     pub status: Option<serde_json::Value>,
+    /// Of an environment, what `weir status` says of its pipelines: each with its name, state, problems and age of the checkpoint.
+    pub pipelines: Option<Vec<serde_json::Value>>,
+    /// Why the pipelines cannot be asked.
+    pub pipelines_fault: Option<Fault>,
     /// Whether it can be reached, and why not.
     pub fault: Option<Fault>,
 }
