@@ -25,7 +25,9 @@ impl Deployment {
             Reached::Arroyo(place) => Ok(Self(place)),
             Reached::Embedded(service) => {
                 let name = &service.environment;
-                bail!("the embedded engine runs the rules of `{name}`\n  hint: weir status --env {name} says how it does")
+                bail!(
+                    "the embedded engine runs the rules of `{name}`\n  hint: weir status --env {name} says how it does"
+                )
             }
         }
     }
