@@ -8,8 +8,10 @@ use std::{
 };
 
 pub mod arroyo;
+mod checkout;
 mod emulator;
 
+pub use checkout::Checkout;
 pub use emulator::Emulator;
 
 /// The checkout.

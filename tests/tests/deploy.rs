@@ -18,7 +18,7 @@ use std::{
 
 use serde_json::Value;
 use weir_arroyo_stand_in::{Options, StandIn};
-use weir_tests::{Emulator, repo, weir};
+use weir_tests::{Checkout, Emulator, weir};
 
 const KEY: &str = "kdeploy";
 /// The line that protects an environment.
@@ -26,52 +26,6 @@ const PROTECTED: &str = "deletion_protection = true\n";
 const POLL: Duration = Duration::from_millis(50);
 /// From an event's put to its anomaly in the table takes a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A copy of what `weir deploy` needs of the checkout, so that a test shares no Terraform state with a person's own.
-struct Checkout {
-    folder: tempfile::TempDir,
-}
-
-impl Checkout {
-    /// With an environment `e2e`: the local sizes and these further ones.
-    fn new(further: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for part in ["dist", "scripts", "sql", "terraform"] {
-            copy(&repo().join(part), &folder.path().join(part));
-        }
-        let environments = folder.path().join("sql/environments");
-        fs::copy(environments.join("dev.toml"), environments.join("e2e.toml")).unwrap();
-        let checkout = Self { folder };
-        checkout.size(further);
-        checkout
-    }
-
-    fn size(&self, further: &str) {
-        let sizes = fs::read_to_string(repo().join("terraform/local.tfvars")).unwrap();
-        let own = "name_prefix = \"weir-e2e-deploy\"\nschedules_enabled = false\n";
-        fs::write(self.file("terraform/e2e.tfvars"), format!("{sizes}{own}{further}")).unwrap();
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-/// Files and folders, without what commands leave behind: names that begin with a dot, and state.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
-        if name.starts_with('.') || name.contains(".tfstate") {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(name));
-        } else {
-            fs::copy(entry.path(), to.join(name)).unwrap();
-        }
-    }
-}
 
 /// Runs what the stand-in says is running: a process of the embedded engine for each pipeline.
 struct Engines {
@@ -149,7 +103,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let options = Options { key: Some(KEY.to_owned()), ..Options::default() };
     let arroyo = Arc::new(runtime.block_on(StandIn::start(options)));
-    let checkout = Checkout::new(PROTECTED);
+    let checkout = Checkout::new(PROTECTED).unwrap();
     let files = tempfile::tempdir().unwrap();
     let emulator = Emulator::start(&files.path().join("emulator")).unwrap();
     let _engines = Engines::start(&arroyo, emulator.environment().into(), files.path().to_owned());
@@ -157,7 +111,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let command = |arguments: &[&str]| -> Command {
         let mut command = weir(arguments);
         command
-            .current_dir(checkout.folder.path())
+            .current_dir(checkout.path())
             .envs(emulator.environment())
             .env("WEIR_ENV", "e2e")
             .env("WEIR_ARROYO_URL", arroyo.url())
@@ -171,8 +125,8 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     let endpoint = format!("endpoint_url={}", emulator.endpoint());
     let terraform = ["--", "-var", &endpoint];
     let with = |arguments: &[&'static str]| [arguments, &terraform[..]].concat();
-    let state = checkout.folder.path().join("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
-    let plan_file = checkout.folder.path().join(".weir/deploy/e2e/plan");
+    let state = checkout.path().join("terraform/terraform.tfstate.d/e2e/terraform.tfstate");
+    let plan_file = checkout.path().join(".weir/deploy/e2e/plan");
 
     // What is planned is shown, and nothing is done before somebody said yes.
     let unasked = run(&with(&["deploy"]));
@@ -276,7 +230,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
     assert!(plain.out.contains("deletion_protection is on: nothing was deleted"), "{}{}", plain.out, plain.err);
     assert_eq!(resources(), before);
 
-    checkout.size("");
+    checkout.size("").unwrap();
     let unprotected = run(&with(&["deploy", "--yes"]));
     assert_eq!(unprotected.code, Some(0), "{}", unprotected.err);
     let ended = run(&with(&["destroy", "--all", "--yes"]));
@@ -295,7 +249,7 @@ fn an_environment_is_made_probed_made_again_and_ended() {
 /// The packages are built for the machine that Terraform names, in any place; and not at all for the emulator.
 #[test]
 fn a_deploy_packages_for_the_architecture_that_terraform_names() {
-    let checkout = Checkout::new("lambda_architecture = \"x86_64\"\n");
+    let checkout = Checkout::new("lambda_architecture = \"x86_64\"\n").unwrap();
     let sizes = fs::read_to_string(checkout.file("terraform/e2e.tfvars")).unwrap();
     let without = |name: &str| sizes.lines().filter(|line| !line.contains(name)).collect::<Vec<_>>().join("\n");
     fs::write(checkout.file("terraform/e2e.tfvars"), without("_zip")).unwrap();
@@ -304,7 +258,7 @@ fn a_deploy_packages_for_the_architecture_that_terraform_names() {
 
     let deploy = |further: &[&str]| -> Said {
         let mut command = weir(&[&["deploy", "--env", "e2e", "--yes", "--skip-doctor", "--"], further].concat());
-        command.current_dir(checkout.folder.path()).env_remove("WEIR_OUTPUTS").stdin(Stdio::null());
+        command.current_dir(checkout.path()).env_remove("WEIR_OUTPUTS").stdin(Stdio::null());
         command.output().unwrap().into()
     };
     for (further, architecture) in [
@@ -330,7 +284,8 @@ fn a_deploy_packages_for_the_architecture_that_terraform_names() {
 #[test]
 fn a_doctor_says_what_stands_in_the_way() {
     let checkout =
-        Checkout::new("arroyo_enabled = true\nalerter_reserved_concurrency = 10\ndeletion_protection = true\n");
+        Checkout::new("arroyo_enabled = true\nalerter_reserved_concurrency = 10\ndeletion_protection = true\n")
+            .unwrap();
     let programs = checkout.file("programs");
     fs::create_dir(&programs).unwrap();
     let aws = "case \"$*\" in\n\
@@ -350,7 +305,7 @@ fn a_doctor_says_what_stands_in_the_way() {
     let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
     let run = |arguments: &[&str]| {
         let mut command = weir(arguments);
-        command.current_dir(checkout.folder.path()).env("PATH", &path).stdin(Stdio::null());
+        command.current_dir(checkout.path()).env("PATH", &path).stdin(Stdio::null());
         Said::from(command.output().unwrap())
     };
     let said = run(&["doctor", "--env", "e2e"]);

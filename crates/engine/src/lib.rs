@@ -40,4 +40,4 @@ pub use exec::{
 pub use functions::{FunctionDoc, Udf, UdfCall, UdfKind, function_docs};
 pub use plan::{Mismatches, PlanOptions, plan};
 pub use program::{BadData, Format, FutureLimit, Program, TableInfo, TableKind};
-pub use state::{StateError, StateLocation};
+pub use state::{STATE_FORMAT, StateError, StateLocation};

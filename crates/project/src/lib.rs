@@ -24,3 +24,4 @@ pub use engine::EngineKind;
 pub use manifest::Manifest;
 pub use repo::Repo;
 pub use version::Version;
+pub use weir_engine::STATE_FORMAT;

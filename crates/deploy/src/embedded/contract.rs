@@ -5,7 +5,7 @@
 //! | `packs/HASH.sql` | `weir apply` | a compiled program, under the hash of its content |
 //! | `wanted.json` | `weir apply` | [`WantedPack`]: which program is to run |
 //! | `observed.json` | `weir serve` | [`Observed`]: what runs, and how it does |
-//! | `state/HASH/checkpoint` | `weir serve` | the state of a program (docs/engine.md) |
+//! | `state/HASH/FORMAT/checkpoint` | `weir serve` | the state of a program (docs/engine.md), in a place of its own for each format that versions of Weir keep it in |
 //!
 //! The one says what is wanted, the other what is so, and each has one writer. A task that starts reads both: `observed.json` is its
 //! memory of which program it had taken over to. The service's task definition names no program. So a change of rules starts no
@@ -13,6 +13,7 @@
 //! the new one catches up, which two tasks could not without a second service.
 
 use serde::{Deserialize, Serialize};
+use weir_project::STATE_FORMAT;
 
 /// The key of [`WantedPack`].
 pub const WANTED: &str = "wanted.json";
@@ -27,10 +28,11 @@ pub fn pack_key(hash: &str) -> String {
     format!("packs/{hash}.sql")
 }
 
-/// The prefix of a program's state.
+/// The prefix of a program's state. A version of Weir that keeps it in another format does not find it, and begins with empty windows and
+/// what the streams keep: state that it cannot read would end each of its tasks at its start.
 #[must_use]
 pub fn state_prefix(hash: &str) -> String {
-    format!("state/{hash}")
+    format!("state/{hash}/{STATE_FORMAT}")
 }
 
 /// What a program's content hashes to, as deployments write it down.

@@ -11,6 +11,9 @@ use super::{Checkpoint, OperatorState, SourceState};
 
 /// The first bytes; the number is the format's.
 const MAGIC: &[u8; 8] = b"WEIRCK02";
+/// The same as text. State of another format is not usable: what keeps state for longer than one version of Weir puts this into its
+/// place, so that each format has a place of its own.
+pub const STATE_FORMAT: &str = "WEIRCK02";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -102,4 +105,14 @@ fn read_table(bytes: &[u8]) -> Result<RecordBatch, ArrowError> {
     let mut reader = StreamReader::try_new(bytes, None)?;
     let schema = reader.schema();
     reader.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(schema)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_has_one_name() {
+        assert_eq!(STATE_FORMAT.as_bytes(), MAGIC);
+    }
 }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
+pub use encode::STATE_FORMAT;
 pub use error::StateError;
 pub use location::StateLocation;
 
