@@ -272,8 +272,18 @@ impl Rules {
         let mut wanted: Vec<String> = options.rules.iter().flat_map(|asked| named(&own, asked)).collect();
         wanted.extend(options.rules.iter().map(|asked| rule_name(asked)));
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
-        let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
-        Self::compile(Pack { rules, ..whole }, environment, !options.rules.is_empty())
+        let rules = whole.rules.iter().filter(|rule| wanted(&rule.header.name)).cloned().collect();
+        let mut chosen = Pack { rules, ..whole };
+        if let Some(name) = &options.stream {
+            let there = chosen.streams.iter().any(|stream| stream.declaration.name == *name);
+            if !there {
+                bail!(
+                    "they do not know the stream `{name}`, so that there is nothing to compare with\n  hint: leave out --compare, or compare with a revision that has sql/streams/{name}.toml"
+                );
+            }
+            chosen.rules = of_stream(&chosen, &environment, name);
+        }
+        Self::compile(chosen, environment, !options.rules.is_empty())
     }
 
     /// History keeps no time of arrival: the event's own time stands for both. A rule that was asked for by name is active
@@ -304,7 +314,7 @@ impl Rules {
         };
         let stream = declared(&self.pack, name)?;
         let every = options.every.map(|every| i64::try_from(every.duration().as_nanos()).unwrap_or(i64::MAX));
-        if every.is_some() && stream.declaration.time.is_some() {
+        if every.is_some() && stream.declaration.carries_time() {
             bail!("--every is for streams that go by arrival: the records of `{name}` say when they were");
         }
         Ok(Some(Reader::new(&stream.declaration, every)))
@@ -340,15 +350,20 @@ fn declared<'a>(pack: &'a Pack, name: &str) -> Result<&'a StreamFile> {
 fn reading(pack: Pack, environment: &Environment, options: &BacktestOptions) -> Result<Pack> {
     let Some(name) = &options.stream else { return Ok(pack) };
     declared(&pack, name)?;
-    let reads =
-        |rule: &&weir_rules::Rule| streams_of(&pack, rule, environment).iter().any(|s| s.declaration.name == *name);
-    let rules: Vec<_> = pack.rules.iter().filter(reads).cloned().collect();
+    let rules = of_stream(&pack, environment, name);
     if rules.is_empty() {
         bail!(
             "no rule reads the stream `{name}`\n  hint: a rule says FROM {name}; one of the library takes its metrics with [rules.RULE] stream = \"{name}\""
         );
     }
     Ok(Pack { rules, ..pack })
+}
+
+/// The rules of a pack that read a declared stream.
+fn of_stream(pack: &Pack, environment: &Environment, name: &str) -> Vec<weir_rules::Rule> {
+    let reads =
+        |rule: &&weir_rules::Rule| streams_of(pack, rule, environment).iter().any(|s| s.declaration.name == *name);
+    pack.rules.iter().filter(reads).cloned().collect()
 }
 
 /// The rules that were asked for, by name, by file or by folder; all without any.

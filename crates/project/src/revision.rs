@@ -14,7 +14,7 @@ pub fn checkout(root: &Path, revision: &str, paths: &[&str]) -> Result<TempDir> 
     let folder = tempfile::tempdir().context("a folder for the revision")?;
     // Relative to the project's folder, which need not be the repository's.
     let listed = git(root, &[&["ls-tree", "-r", "--name-only", revision, "--"], paths].concat())
-        .with_context(|| format!("{revision} is neither a folder with tables.sql nor a git revision"))?;
+        .with_context(|| format!("{revision} is neither a folder with rules nor a git revision"))?;
     let files: Vec<&str> = std::str::from_utf8(&listed).context("git's list of files")?.lines().collect();
     if files.is_empty() {
         bail!("there is no {} at revision {revision}", paths.join(", "));

@@ -118,3 +118,39 @@ fn a_stream_by_arrival_needs_to_be_told_when_records_of_a_file_arrive() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("goes by arrival") && said.contains("--every 1s"), "{said}");
 }
+
+#[test]
+fn a_backtest_compares_with_a_folder_of_rules_and_says_when_that_lacks_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let climate = repo().join("examples/streams/climate");
+    let options = ["backtest", "--input", "records.jsonl", "--as", "climate"];
+    let compare = |with: &Path| {
+        let with = with.display().to_string();
+        let arguments = [options.as_slice(), &["--compare", &with]].concat();
+        let output = run(&climate, &arguments);
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    // A folder needs no tables.sql.
+    let same = climate.join("sql");
+    assert!(!same.join("tables.sql").exists());
+    let (success, said) = compare(&same);
+    assert!(success && said.contains("against"), "{said}");
+
+    let older = folder.path().join("sql");
+    fs::create_dir_all(older.join("rules")).unwrap();
+    let body = "SELECT series AS key, event_time, value, 0.5 AS score FROM events WHERE value > 1.0";
+    let header =
+        "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n";
+    fs::write(older.join("rules/high.sql"), format!("{header}\n{body}\n")).unwrap();
+    let (success, said) = compare(&older);
+    assert!(!success && said.contains("do not know the stream `climate`"), "{said}");
+    assert!(said.contains("hint: leave out --compare"), "{said}");
+
+    // With the stream, and no rule on it, all rules are new.
+    fs::create_dir_all(older.join("streams")).unwrap();
+    fs::copy(climate.join("sql/streams/climate.toml"), older.join("streams/climate.toml")).unwrap();
+    let (success, said) = compare(&older);
+    assert!(success && said.contains("(new)") && !said.contains("high"), "{said}");
+    let (success, said) = compare(folder.path());
+    assert!(!success && said.contains("is neither a folder with rules nor a git revision"), "{said}");
+}
