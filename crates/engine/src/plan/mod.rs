@@ -1,11 +1,12 @@
 //! Plans a program: SQL text in, a graph of operators out, or a refusal with its place and a hint.
 //!
 //! The steps are Arroyo's: each statement is planned and optimized by DataFusion with Arroyo's functions and rules
-//! ([`statements`]), its plan is lowered into operators ([`lower`]), and when all statements are read the operators are
-//! pruned ([`prune`]) and made runnable ([`physical`]).
+//! ([`statements`]), its plan is lowered into operators ([`lower`]), and when all statements are read, those that do the same
+//! become one ([`reuse`]), and the operators are pruned ([`prune`]) and made runnable ([`physical`]).
 
 mod lower;
 mod physical;
+mod reuse;
 mod statements;
 
 use std::collections::HashMap;
@@ -305,12 +306,14 @@ impl Planner {
         Ok(())
     }
 
-    fn finish(self, sql: &str) -> Result<Program, PlanError> {
+    fn finish(mut self, sql: &str) -> Result<Program, PlanError> {
         if self.sinks.is_empty() {
             return Err(PlanError::refused("The provided SQL does not contain a query")
                 .at(Place { line: 1, column: 1 })
                 .hint("add an INSERT INTO … SELECT, or a SELECT whose rows go to standard output"));
         }
+        reuse::reuse(&mut self.graph)
+            .map_err(|error| PlanError::refused(sql::lower_first(error.strip_backtrace().as_str())))?;
         let (operators, sources) = physical::build(self.graph, self.now).map_err(|fault| {
             let refused = passed_through::<PlanError>(&fault.error)
                 .cloned()

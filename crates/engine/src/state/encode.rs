@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checkpoint, OperatorState, SourceState};
 
 /// The first bytes; the number is the format's.
-const MAGIC: &[u8; 8] = b"WEIRCK01";
+const MAGIC: &[u8; 8] = b"WEIRCK02";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {

@@ -47,16 +47,16 @@ impl Lowering<'_> {
                     if let Some(group) = groups.get_mut(index) {
                         *group = Expr::Column(Column::new(qualifier, name));
                     }
-                    return regroup(input, groups, &aggregate);
+                    return self.part(regroup(input, groups, &aggregate)?);
                 }
                 if matches!(existing, Window::Session { .. }) {
                     return plan_err!(
                         "can't reinvoke session window in nested aggregates. Need to pass the window struct up from the source query."
                     );
                 }
-                nested(input, index, existing, &aggregate)
+                self.part(nested(input, index, existing, &aggregate)?)
             }
-            (Some(_), None) => regroup(input, aggregate.group_expr.clone(), &aggregate),
+            (Some(_), None) => self.part(regroup(input, aggregate.group_expr.clone(), &aggregate)?),
             (None, Some((index, window))) => self.in_window(input, index, window, &aggregate),
             (None, None) if self.anonymous => Err(DataFusionError::External(Box::new(WithoutWindow))),
             (None, None) => plan_err!(

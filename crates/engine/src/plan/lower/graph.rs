@@ -3,7 +3,7 @@
 //! Each operator carries a logical plan whose leaves are other operators' outputs. Nodes are in topological order: a node
 //! reads only nodes before it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -32,6 +32,8 @@ pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     /// Nodes whose rows are counted by the text in a column.
     pub(crate) counts: BTreeMap<NodeId, usize>,
+    /// Operators that were split off a statement's plan so that others may read them too.
+    pub(crate) parts: BTreeSet<NodeId>,
 }
 
 /// One operator.
@@ -81,6 +83,29 @@ pub(crate) struct LogicalJoin {
     pub(crate) ttl: i64,
 }
 
+impl Node {
+    /// Its plans: one, none, or of a union several.
+    pub(crate) fn plans(&self) -> Vec<&LogicalPlan> {
+        match &self.kind {
+            NodeKind::Unused | NodeKind::Source(_) => Vec::new(),
+            NodeKind::Rows(plan) | NodeKind::PerTimestamp(plan) | NodeKind::Sink { rows: plan, .. } => vec![plan],
+            NodeKind::Window(window) => vec![&window.plan],
+            NodeKind::Join(join) => vec![&join.plan],
+            NodeKind::Union(plans) => plans.iter().collect(),
+        }
+    }
+
+    pub(crate) fn plans_mut(&mut self) -> Vec<&mut LogicalPlan> {
+        match &mut self.kind {
+            NodeKind::Unused | NodeKind::Source(_) => Vec::new(),
+            NodeKind::Rows(plan) | NodeKind::PerTimestamp(plan) | NodeKind::Sink { rows: plan, .. } => vec![plan],
+            NodeKind::Window(window) => vec![&mut window.plan],
+            NodeKind::Join(join) => vec![&mut join.plan],
+            NodeKind::Union(plans) => plans.iter_mut().collect(),
+        }
+    }
+}
+
 impl Graph {
     /// Adds an operator; its output columns are `fields`.
     pub(crate) fn add(
@@ -95,18 +120,34 @@ impl Graph {
         self.nodes.len() - 1
     }
 
+    /// Gives an operator other columns.
+    pub(crate) fn set_fields(&mut self, id: NodeId, fields: Vec<(Option<TableReference>, FieldRef)>) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.schema = unique_schema(&fields);
+            node.fields = fields;
+        }
+    }
+
     /// A plan that reads a node, with the columns named as queries know them; `qualifier` renames the table.
     pub(crate) fn scan(&self, id: NodeId, qualifier: Option<&TableReference>) -> Result<LogicalPlan> {
         let Some(node) = self.nodes.get(id) else { return datafusion::common::internal_err!("no node {id}") };
-        let name = format!("{NODE_PREFIX}{id}");
-        let source = Arc::new(Columns(Arc::clone(&node.schema)));
         let columns = node.schema.fields().iter().zip(&node.fields).map(|(unique, (own, field))| {
-            Expr::Column(Column::new(Some(TableReference::bare(name.clone())), unique.name()))
+            Expr::Column(Column::new(Some(leaf_name(id)), unique.name()))
                 .alias_qualified(qualifier.or(own.as_ref()).cloned(), field.name())
         });
         let columns: Vec<Expr> = columns.collect();
-        LogicalPlanBuilder::scan(name.clone(), source, None)?.project(columns)?.build()
+        leaf(id, &node.schema)?.project(columns)?.build()
     }
+}
+
+/// The scan of a node, with the columns as the node names them.
+pub(crate) fn leaf(id: NodeId, schema: &SchemaRef) -> Result<LogicalPlanBuilder> {
+    LogicalPlanBuilder::scan(leaf_name(id), Arc::new(Columns(Arc::clone(schema))), None)
+}
+
+/// The name of the table that a scan of a node reads.
+pub(crate) fn leaf_name(id: NodeId) -> TableReference {
+    TableReference::bare(format!("{NODE_PREFIX}{id}"))
 }
 
 /// The node that a table scan reads, when it is one of ours.

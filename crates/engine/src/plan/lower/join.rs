@@ -35,7 +35,7 @@ impl Lowering<'_> {
             _ if join.join_constraint != JoinConstraint::On => {
                 not_impl_err!("can't handle join constraint other than ON")
             }
-            (Some(window), Some(_)) => windowed(left, right, join, window),
+            (Some(window), Some(_)) => self.part(windowed(left, right, join, window)?),
             (None, None) => self.with_expiry(left, right, join),
         }
     }

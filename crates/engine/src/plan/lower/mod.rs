@@ -142,6 +142,13 @@ impl Lowering<'_> {
         self.read_node(node, None)
     }
 
+    /// A stream that combines rows, as an operator of its own: another statement may compute the same.
+    pub(crate) fn part(&mut self, stream: Stream) -> Result<Stream> {
+        let node = self.materialise(stream);
+        self.graph.parts.insert(node);
+        self.read_node(node, None)
+    }
+
     fn lower_over(&mut self, window: WindowPlan) -> Result<Stream> {
         let input = self.lower(Arc::unwrap_or_clone(window.input))?;
         match input.window {
@@ -158,7 +165,9 @@ impl Lowering<'_> {
             return plan_err!("Window function requires exactly one window expression in partition_by");
         }
         // The partition holds the window, so all timestamps can be evaluated at once.
-        input.with_plan(|plan| Ok(LogicalPlan::Window(WindowPlan::try_new(window.window_expr, Arc::new(plan))?)))
+        let stream = input
+            .with_plan(|plan| Ok(LogicalPlan::Window(WindowPlan::try_new(window.window_expr, Arc::new(plan))?)))?;
+        self.part(stream)
     }
 
     fn lower_union(&mut self, union: datafusion::logical_expr::Union) -> Result<Stream> {
