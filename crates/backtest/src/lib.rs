@@ -14,6 +14,7 @@ pub mod data;
 mod history;
 mod input;
 mod plot;
+mod recompute;
 mod replay;
 mod report;
 mod score;
@@ -23,7 +24,6 @@ mod tests;
 pub mod workbench;
 
 use std::{
-    collections::BTreeMap,
     fmt, fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
-use weir_anomaly::{Anomaly, Stage, Timestamp};
+use weir_anomaly::{Stage, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::RunOptions;
 use weir_project::{
@@ -47,6 +47,7 @@ use data::{
 };
 pub use history::Points;
 use history::{History, declared::Reader};
+pub use recompute::{Recomputed, kinesis_input, recompute};
 
 use replay::{Replayed, Span, grouped};
 use report::Report;
@@ -204,35 +205,6 @@ fn judged(history: &History, refused_by_rules: usize) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// What rules say of events now, for `weir explain`.
-#[derive(Debug)]
-pub struct Recomputed {
-    /// The readings of the series that were asked for, by name: `source/metric`.
-    pub series: BTreeMap<String, Points>,
-    /// What the rules find.
-    pub anomalies: Vec<Anomaly>,
-}
-
-/// Replays inputs through a pack as it is; gives the readings of the series, or of the source, of that name.
-///
-/// # Errors
-/// When the pack does not compile, or the inputs cannot be read.
-pub async fn recompute(
-    key: &str,
-    pack: Pack,
-    environment: Environment,
-    inputs: &[String],
-    columns: &Columns,
-    connect: &impl AsyncFn() -> Result<Clients>,
-) -> Result<Recomputed> {
-    let rules = Rules::compile(pack, environment, false)?;
-    let history = input::read(inputs, columns, connect, None).await?;
-    let replayed = replay::replay(&rules, &history, Span::default()).await?;
-    let points = history.points(|name, series| name == key || series.source == key)?;
-    let series = points.into_iter().map(|(name, points)| (name.to_owned(), points)).collect();
-    Ok(Recomputed { series, anomalies: replayed.anomalies })
 }
 
 /// A pack, ready to be replayed.

@@ -177,7 +177,7 @@ impl Draft {
 }
 
 /// Files keep no arrival: nanoseconds from one record of a stream that goes by it to the next.
-const ARRIVAL_EVERY: i64 = 1_000_000_000;
+pub(crate) const ARRIVAL_EVERY: i64 = 1_000_000_000;
 
 impl Workbench {
     /// Reads inputs, as [`BacktestOptions::input`](crate::BacktestOptions::input) names them. `count` follows how many events were

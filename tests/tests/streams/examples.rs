@@ -154,3 +154,28 @@ fn a_backtest_compares_with_a_folder_of_rules_and_says_when_that_lacks_the_strea
     let (success, said) = compare(folder.path());
     assert!(!success && said.contains("is neither a folder with rules nor a git revision"), "{said}");
 }
+
+#[test]
+fn an_anomaly_of_a_declared_stream_is_explained_from_its_raw_records() {
+    for (name, field) in [("climate", "cellar/temperature"), ("vpc_flow_logs", "198.51.100.77"), ("heart_rate", "HIGH")]
+    {
+        let project = repo().join("examples/streams").join(name);
+        let input = records(&project);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("anomalies.jsonl").display().to_string();
+        let mut arguments = vec!["backtest", "--input", &input, "--as", name, "--out", &out];
+        if name == "heart_rate" {
+            arguments.extend(["--every", "1s"]);
+        }
+        good(&project, &arguments);
+        let text = fs::read_to_string(&out).unwrap();
+        let anomaly: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let id = anomaly["id"].as_str().unwrap();
+        let said = good(&project, &["explain", id, "--from", &out, "--input", &input]);
+        assert!(said.contains("computed again: the same anomaly"), "{name}: {said}");
+        assert!(said.contains(field) && !said.contains(": 0\n"), "{name}: {said}");
+        let output = run(&project, &["explain", id, "--from", &out, "--input", &input, "--value", "x"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("events: not to be had any more (the rule's records are read as"), "{name}: {said}");
+    }
+}
