@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use weir_arroyo::local::{Arrival, on_files};
+use weir_arroyo::local::{Arrival, Input, on_files};
 use weir_engine::{MemorySink, MemorySource, PlanOptions, RunOptions, plan};
 use weir_rules::{Environment, Pack, compile};
 use weir_tests::arroyo::{Bounds, Cluster, Judge, adapt, binary, bounds};
@@ -341,7 +341,7 @@ fn the_pack_finds_the_same_on_arroyo_as_here() {
 
     let out = scratch.path().join("out");
     fs::create_dir_all(&out).unwrap();
-    let sql = on_files(&pack("event"), &input, &out, Arrival::Unused).unwrap();
+    let sql = on_files(&pack("event"), &mut |_| Input { path: input.clone(), arrival: Arrival::Unused }, &out).unwrap();
     let environment = [("ARROYO__PIPELINE__SOURCE_BATCH_SIZE", "1".to_owned())];
     let cluster = Cluster::start(&binary, &scratch.path().join("arroyo"), &environment).unwrap();
     let pipeline = cluster.api.create("pack", &sql, &[]).unwrap();
@@ -454,4 +454,19 @@ fn a_rule_with_a_function_in_rust_finds_the_same_on_arroyo() {
     let Some(binary) = arroyo("a rule with a function in Rust on Arroyo") else { return };
     let (code, said) = weir_test(&repo(), &binary, "adaptive: ");
     assert!(code == Some(0) && said.contains("5 passed; 0 failed"), "{said}");
+}
+
+/// The examples' own cases: streams that Arroyo reads itself, by either clock, and streams that pass the gate.
+#[test]
+fn the_tests_of_rules_on_declared_streams_are_run_on_arroyo() {
+    let Some(binary) = arroyo("the tests of rules on declared streams on Arroyo") else { return };
+    for name in ["climate", "cloudtrail_sign_in", "heart_rate", "metric_stream", "vpc_flow_logs", "meter_batches"] {
+        // A copy, so that nothing of the run stays beside the example.
+        let folder = tempfile::tempdir().unwrap();
+        let from = repo().join("examples/streams").join(name);
+        assert!(Command::new("cp").arg("-r").arg(from).arg(folder.path()).status().unwrap().success());
+        let (code, said) = weir_test(&folder.path().join(name), &binary, "");
+        assert!(code == Some(0) && said.contains("; 0 failed"), "{name}: {said}");
+        assert!(said.contains("ok      "), "{name}: {said}");
+    }
 }

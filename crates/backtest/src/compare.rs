@@ -33,10 +33,11 @@ pub(super) struct Other {
 }
 
 impl Other {
-    /// From a folder with `tables.sql` and `rules`, or from `sql` at a git revision.
+    /// From a folder with `rules` or `tables.sql`, or from `sql` at a git revision.
     pub(super) fn load(repo: &Repo, with: &str, options: &BacktestOptions) -> Result<Self> {
         let folder = Path::new(with);
-        let (sql, checked_out) = if folder.join("tables.sql").is_file() {
+        let is_sql = folder.join("tables.sql").is_file() || folder.join("rules").is_dir();
+        let (sql, checked_out) = if is_sql {
             (folder.to_owned(), None)
         } else {
             let own = &repo.manifest().sql;

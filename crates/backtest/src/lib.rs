@@ -14,6 +14,7 @@ pub mod data;
 mod history;
 mod input;
 mod plot;
+mod recompute;
 mod replay;
 mod report;
 mod score;
@@ -24,7 +25,6 @@ mod watched;
 pub mod workbench;
 
 use std::{
-    collections::BTreeMap,
     fmt, fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
-use weir_anomaly::{Anomaly, Stage, Timestamp};
+use weir_anomaly::{Stage, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::RunOptions;
 use weir_project::{
@@ -48,6 +48,7 @@ use data::{
 };
 pub use history::Points;
 use history::{History, declared::Reader};
+pub use recompute::{Recomputed, kinesis_input, recompute};
 
 use replay::{Replayed, Span, grouped};
 use report::Report;
@@ -207,35 +208,6 @@ fn judged(history: &History, refused_by_rules: usize) -> Result<()> {
     Ok(())
 }
 
-/// What rules say of events now, for `weir explain`.
-#[derive(Debug)]
-pub struct Recomputed {
-    /// The readings of the series that were asked for, by name: `source/metric`.
-    pub series: BTreeMap<String, Points>,
-    /// What the rules find.
-    pub anomalies: Vec<Anomaly>,
-}
-
-/// Replays inputs through a pack as it is; gives the readings of the series, or of the source, of that name.
-///
-/// # Errors
-/// When the pack does not compile, or the inputs cannot be read.
-pub async fn recompute(
-    key: &str,
-    pack: Pack,
-    environment: Environment,
-    inputs: &[String],
-    columns: &Columns,
-    connect: &impl AsyncFn() -> Result<Clients>,
-) -> Result<Recomputed> {
-    let rules = Rules::compile(pack, environment, false)?;
-    let history = input::read(inputs, columns, connect, None).await?;
-    let replayed = replay::replay(&rules, &history, Span::default()).await?;
-    let points = history.points(|name, series| name == key || series.source == key)?;
-    let series = points.into_iter().map(|(name, points)| (name.to_owned(), points)).collect();
-    Ok(Recomputed { series, anomalies: replayed.anomalies })
-}
-
 /// A pack, ready to be replayed.
 #[derive(Debug)]
 struct Rules {
@@ -273,8 +245,18 @@ impl Rules {
         let mut wanted: Vec<String> = options.rules.iter().flat_map(|asked| named(&own, asked)).collect();
         wanted.extend(options.rules.iter().map(|asked| rule_name(asked)));
         let wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
-        let rules = whole.rules.into_iter().filter(|rule| wanted(&rule.header.name)).collect();
-        Self::compile(Pack { rules, ..whole }, environment, !options.rules.is_empty())
+        let rules = whole.rules.iter().filter(|rule| wanted(&rule.header.name)).cloned().collect();
+        let mut chosen = Pack { rules, ..whole };
+        if let Some(name) = &options.stream {
+            let there = chosen.streams.iter().any(|stream| stream.declaration.name == *name);
+            if !there {
+                bail!(
+                    "they do not know the stream `{name}`, so that there is nothing to compare with\n  hint: leave out --compare, or compare with a revision that has sql/streams/{name}.toml"
+                );
+            }
+            chosen.rules = of_stream(&chosen, &environment, name);
+        }
+        Self::compile(chosen, environment, !options.rules.is_empty())
     }
 
     /// History keeps no time of arrival: the event's own time stands for both. A rule that was asked for by name is active
@@ -305,7 +287,7 @@ impl Rules {
         };
         let stream = declared(&self.pack, name)?;
         let every = options.every.map(|every| i64::try_from(every.duration().as_nanos()).unwrap_or(i64::MAX));
-        if every.is_some() && stream.declaration.time.is_some() {
+        if every.is_some() && stream.declaration.carries_time() {
             bail!("--every is for streams that go by arrival: the records of `{name}` say when they were");
         }
         Ok(Some(Reader::new(&stream.declaration, every)))
@@ -341,15 +323,20 @@ fn declared<'a>(pack: &'a Pack, name: &str) -> Result<&'a StreamFile> {
 fn reading(pack: Pack, environment: &Environment, options: &BacktestOptions) -> Result<Pack> {
     let Some(name) = &options.stream else { return Ok(pack) };
     declared(&pack, name)?;
-    let reads =
-        |rule: &&weir_rules::Rule| streams_of(&pack, rule, environment).iter().any(|s| s.declaration.name == *name);
-    let rules: Vec<_> = pack.rules.iter().filter(reads).cloned().collect();
+    let rules = of_stream(&pack, environment, name);
     if rules.is_empty() {
         bail!(
             "no rule reads the stream `{name}`\n  hint: a rule says FROM {name}; one of the library takes its metrics with [rules.RULE] stream = \"{name}\""
         );
     }
     Ok(Pack { rules, ..pack })
+}
+
+/// The rules of a pack that read a declared stream.
+fn of_stream(pack: &Pack, environment: &Environment, name: &str) -> Vec<weir_rules::Rule> {
+    let reads =
+        |rule: &&weir_rules::Rule| streams_of(pack, rule, environment).iter().any(|s| s.declaration.name == *name);
+    pack.rules.iter().filter(reads).cloned().collect()
 }
 
 /// The rules that were asked for, by name, by file or by folder; all without any.

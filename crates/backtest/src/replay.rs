@@ -80,7 +80,10 @@ pub(super) async fn replay_with(
         let Record::Anomaly(anomaly) = Record::parse(row.as_bytes()).context("the engine wrote no anomaly")? else {
             continue;
         };
-        if anomaly.is_probe() || span.from.is_some_and(|from| anomaly.timestamp < from) {
+        // A record may hold rows on both sides of the end.
+        let outside = span.from.is_some_and(|from| anomaly.timestamp < from)
+            || (anomaly.window_end.is_none() && span.to.is_some_and(|to| anomaly.timestamp > to));
+        if anomaly.is_probe() || outside {
             continue;
         }
         if anomaly.window_end.is_some_and(|end| end.nanos() > full) {

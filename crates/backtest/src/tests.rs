@@ -2,12 +2,12 @@ use std::path::Path;
 
 use weir_anomaly::Timestamp;
 use weir_engine::RunOptions;
-use weir_rules::{Environment, Pack, Rule};
+use weir_rules::{Environment, Pack, Rule, StreamFile};
 
 use super::{
     Rules,
     compare::{Comparison, Side},
-    history::{Builder, History},
+    history::{Builder, History, declared::Reader},
     replay::{Span, replay},
     report::Report,
 };
@@ -193,4 +193,92 @@ async fn the_plot_has_a_band_a_label_and_a_mark_for_each_verdict() {
         (6, 1)
     );
     assert!(svg.contains("1 of 2 labels found"));
+}
+
+const METERS: &str = "each = \"$.rows[*]\"\ntime = { path = \"at\", format = \"unix\" }\nkey = \"d\"\nmetrics = [\"x\"]\nignore = \"x < 0\"\n[fields]\nd = { type = \"text\", of = \"record\" }\nx = \"double\"";
+
+/// A rule on the rows of a declared stream.
+fn meter_rules() -> Rules {
+    let text = "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n\
+                SELECT d AS key, event_time, x AS value, 1.0 AS score FROM meters WHERE x > 5";
+    let pack = Pack {
+        streams: vec![StreamFile::parse("meters.toml".as_ref(), METERS).unwrap()],
+        rules: vec![Rule::parse(Path::new("high.sql"), text).unwrap()],
+        ..rules("1.0").pack
+    };
+    Rules::compile(pack, Environment::default(), false).unwrap()
+}
+
+/// A record of readings, seconds after the beginning and values.
+fn meter_record(readings: &[(i64, f64)]) -> Vec<u8> {
+    let rows: Vec<_> = readings
+        .iter()
+        .map(|(seconds, x)| serde_json::json!({ "at": at(0).nanos() / 1_000_000_000 + seconds, "x": x }))
+        .collect();
+    serde_json::json!({ "d": "m-1", "rows": rows }).to_string().into_bytes()
+}
+
+fn meter_history(to: Option<Timestamp>, records: &[Vec<u8>]) -> anyhow::Result<History> {
+    let mut reader = Reader::new(&meter_rules().pack.streams[0].declaration, None);
+    let mut history = Builder::new(to);
+    for record in records {
+        history.take_raw(&"a.jsonl", record, None, &mut reader)?;
+    }
+    history.finish()
+}
+
+#[tokio::test]
+async fn rows_behind_the_end_are_left_out_of_a_record_that_has_others() {
+    let to = at(0).plus_seconds(60);
+    let records = [
+        meter_record(&[(0, 9.0), (60, 9.0), (61, 9.0), (900, 9.0)]),
+        meter_record(&[(61, 9.0)]),
+        meter_record(&[(30, 9.0)]),
+    ];
+    let history = meter_history(Some(to), &records).unwrap();
+    let points = history.points(|_, _| true).unwrap().into_values().next().unwrap();
+    let times: Vec<i64> = points.into_iter().map(|(nanos, _)| (nanos - at(0).nanos()) / 1_000_000_000).collect();
+    assert_eq!((times, history.end, history.events), (vec![0, 30, 60], to, 2));
+    let found = replay(&meter_rules(), &history, Span { from: None, to: Some(to) }).await.unwrap();
+    let times: Vec<i64> = found.anomalies.iter().map(|a| a.timestamp.since(at(0)) / 1_000_000_000).collect();
+    assert_eq!(times, [0, 30, 60]);
+    let whole = replay(&meter_rules(), &meter_history(None, &records).unwrap(), Span::default()).await.unwrap();
+    assert_eq!(whole.anomalies.len(), 5, "one row stands in two records");
+}
+
+#[test]
+fn an_input_whose_rows_are_all_left_out_says_so() {
+    let error = |records: &[Vec<u8>]| meter_history(None, records).unwrap_err().to_string();
+    let ignored = meter_record(&[(0, -1.0), (1, -2.0)]);
+    assert_eq!(error(&[ignored.clone(), ignored.clone()]), "the input holds no events; `ignore` leaves out 4 rows");
+    let both = error(&[ignored, b"{".to_vec()]);
+    assert!(
+        both.starts_with("the input holds no events (the first fault: a.jsonl: ") && both.ends_with("2 rows"),
+        "{both}"
+    );
+    assert_eq!(error(&[]), "the input holds no events");
+}
+
+/// An empty record may be a row, of a stream whose fields are all optional.
+#[tokio::test]
+async fn an_empty_record_is_replayed_as_any_other() {
+    for heartbeat in [false, true] {
+        let stream = format!("format = \"logfmt\"\nheartbeat = {heartbeat}\n[fields]\nd = \"text\"");
+        let text = "-- name = \"none\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n\n\
+                    SELECT coalesce(d, 'nobody') AS key, event_time, 1.0 AS value, 1.0 AS score FROM logs";
+        let pack = Pack {
+            streams: vec![StreamFile::parse("logs.toml".as_ref(), &stream).unwrap()],
+            rules: vec![Rule::parse(Path::new("none.sql"), text).unwrap()],
+            ..rules("1.0").pack
+        };
+        let rules = Rules::compile(pack, Environment::default(), false).unwrap();
+        let mut reader = Reader::new(&rules.pack.streams[0].declaration, None);
+        let mut history = Builder::new(None);
+        for record in [b"d=a".as_slice(), b"", b"d=b"] {
+            history.take_raw(&"a", record, Some(at(1).nanos()), &mut reader).unwrap();
+        }
+        let found = replay(&rules, &history.finish().unwrap(), Span::default()).await.unwrap();
+        let keys: Vec<&str> = found.anomalies.iter().map(|anomaly| anomaly.key.as_str()).collect();
+        assert_eq!(keys, ["a", "b", "nobody"], "heartbeat = {heartbeat}");
+    }
 }

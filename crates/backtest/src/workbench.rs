@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use weir_anomaly::{Anomaly, Timestamp};
 use weir_cloud::Clients;
 use weir_engine::{DecodedRows, RunOptions, Stats};
@@ -179,7 +179,7 @@ impl Draft {
 }
 
 /// Files keep no arrival: nanoseconds from one record of a stream that goes by it to the next.
-const ARRIVAL_EVERY: i64 = 1_000_000_000;
+pub(crate) const ARRIVAL_EVERY: i64 = 1_000_000_000;
 
 impl Workbench {
     /// Reads inputs, as [`BacktestOptions::input`](crate::BacktestOptions::input) names them, in bounded memory: what does not fit
@@ -208,7 +208,7 @@ impl Workbench {
         connect: &impl AsyncFn() -> Result<Clients>,
         watched: Arc<Watched>,
     ) -> Result<Self> {
-        let every = stream.time.is_none().then_some(ARRIVAL_EVERY);
+        let every = (!stream.carries_time()).then_some(ARRIVAL_EVERY);
         let reader = Reader::new(stream, every);
         let (history, notes) = input::declared::read_noted(inputs, reader, connect, None, Some(watched)).await?;
         Ok(Self::of(history, notes))
@@ -289,6 +289,11 @@ impl Workbench {
         (from, to): (i64, i64),
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<(i64, String, Vec<u8>)>> {
+        if let Some(name) = &self.0.history.stream {
+            bail!(
+                "a test case of the stream `{name}` is written by hand for now\n  hint: series = [{{ field = \"…\", values = \"…\" }}] sets a field in its sample, docs/rules.md"
+            );
+        }
         self.0.history.records((from, to), wanted)
     }
 
@@ -431,5 +436,18 @@ mod tests {
         let (gained, lost) = changes(&few.anomalies, &many.anomalies);
         assert_eq!((gained.len(), lost.len()), (many.anomalies.len() - few.anomalies.len(), 0));
         assert_eq!(changes(&many.anomalies, &few.anomalies).1.len(), gained.len());
+    }
+
+    #[tokio::test]
+    async fn no_case_is_made_of_records_of_a_declared_stream() {
+        let stream = "time = { path = \"at\", format = \"unix\" }\n[fields]\nx = \"double\"";
+        let stream = Declaration::parse("meters.toml".as_ref(), stream).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, b"{\"at\":1767225600,\"x\":1}\n").unwrap();
+        let connect = async || bail!("nothing lies on AWS");
+        let inputs = [file.path().display().to_string()];
+        let bench = Workbench::read_records(&inputs, &stream, &connect, Arc::default()).await.unwrap();
+        let error = bench.records((0, i64::MAX), |_| true).unwrap_err().to_string();
+        assert!(error.starts_with("a test case of the stream `meters` is written by hand"), "{error}");
     }
 }

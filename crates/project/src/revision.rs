@@ -15,7 +15,7 @@ pub fn checkout(root: &Path, revision: &str, paths: &[&str]) -> Result<TempDir> 
     // Relative to the project's folder, which need not be the repository's.
     // By -z names come as they are: git else quotes those that are not ASCII.
     let listed = git(root, &[&["ls-tree", "-r", "-z", "--name-only", revision, "--"], paths].concat())
-        .with_context(|| format!("{revision} is neither a folder with tables.sql nor a git revision"))?;
+        .with_context(|| format!("{revision} is neither a folder with rules nor a git revision"))?;
     let files = std::str::from_utf8(&listed).context("git's list of files")?;
     let files: Vec<&str> = files.split_terminator('\0').collect();
     if files.is_empty() {

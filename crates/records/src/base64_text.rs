@@ -26,8 +26,14 @@ pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
+/// The bytes of a word; a word has some.
 pub(crate) fn decode(word: &[u8]) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(word).ok().filter(|bytes| !bytes.is_empty())
+    decode_any(word).filter(|bytes| !bytes.is_empty())
+}
+
+/// The same, where there may be none: Kinesis takes empty records.
+pub(crate) fn decode_any(text: &[u8]) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text).ok()
 }
 
 /// Whether bytes are likely a record: text, or what envelopes begin with.

@@ -35,10 +35,28 @@ const KNOWN: [(&[u8], Magic); 15] = [
     (b"\xfe\xff", Magic::NotRead("UTF-16 text (save it as UTF-8)")),
 ];
 
-/// What the first bytes say.
+/// So many bytes are enough to know a file by.
+pub(crate) const MAGIC_BYTES: usize = 16;
+
+/// What the first bytes say. Letters that begin a text are a word of it.
 #[must_use]
 pub fn magic(begin: &[u8]) -> Option<Magic> {
-    KNOWN.into_iter().find(|(bytes, _)| begin.starts_with(bytes)).map(|(_, magic)| magic)
+    let (bytes, magic) = KNOWN.into_iter().find(|(bytes, _)| begin.starts_with(bytes))?;
+    let letters = bytes.iter().all(u8::is_ascii_alphanumeric);
+    let begin = begin.get(..MAGIC_BYTES).unwrap_or(begin);
+    (!letters || !is_text(begin)).then_some(magic)
+}
+
+/// Whether bytes are a text, or the beginning of one. Each of the formats that letters begin has other bytes, or control
+/// characters, close behind them.
+fn is_text(bytes: &[u8]) -> bool {
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(_) => bytes,
+        // A character may be cut off.
+        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or_default(),
+        Err(_) => return false,
+    };
+    whole.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
 /// What the first part of an unpacked file looks like.
@@ -91,7 +109,27 @@ mod tests {
         assert_eq!(looks(b"a\0b"), Looks::Binary);
         assert_eq!(looks(b""), Looks::Text);
         assert_eq!(magic(b"\x1f\x8b\x08"), Some(Magic::Gzip));
-        assert_eq!(magic(b"ORC1"), Some(Magic::NotRead("ORC")));
+        assert_eq!(magic(b"ORC\n\x1d\n\x04\x08"), Some(Magic::NotRead("ORC")));
         assert_eq!(magic(b"{"), None);
+    }
+
+    #[test]
+    fn words_that_begin_as_a_format_does_are_text() {
+        for text in
+            ["ORCHARD,4", "ORC", "BZh is a word", "PAR1", "PAR1,2026-01-01,4.5,é€é€é€", "ARROW1\t7", "BZh9€€€€€€€"]
+        {
+            assert_eq!(magic(text.as_bytes()), None, "{text}");
+            let long = text.repeat(10_000);
+            assert_eq!(magic(long.as_bytes()), None, "{text}");
+        }
+        // As `bzip2` and a writer of Parquet begin.
+        let bzip2 = b"BZh91AY&SY\xc9\x03\x9b\x97\x00\x00\x01\xd9";
+        let in_letters = b"BZh91AY&SYabcd\x00\x00\x01\xd9";
+        let nothing = b"BZh9\x17rE8P\x90\0\0\0\0";
+        for bytes in [bzip2.as_slice(), in_letters, nothing] {
+            assert_eq!(magic(bytes), Some(Magic::NotRead("bzip2")));
+        }
+        assert_eq!(magic(b"PAR1\x15\x04\x15\x10\x15\x14L\x15\x02\x15\x00\x12"), Some(Magic::Parquet));
+        assert_eq!(magic(b"ARROW1\0\0\xff\xff\xff\xff"), Some(Magic::NotRead("Arrow")));
     }
 }

@@ -30,12 +30,17 @@ pub(crate) fn records(json: &[u8]) -> Option<Vec<Exported>> {
         Value::Array(items) if !items.is_empty() => {
             items.iter().try_for_each(|item| match item {
                 Value::String(word) => {
-                    found.push(Exported { bytes: base64_text::decode(word.as_bytes())?, arrival: None });
+                    found.push(Exported { bytes: base64_text::decode_any(word.as_bytes())?, arrival: None });
                     Some(())
                 }
                 Value::Object(object) => of_object(object, &mut found),
                 _ => None,
             })?;
+            // A list of empty texts says nothing of what it is.
+            let words = items.iter().all(Value::is_string);
+            if words && found.iter().all(|record| record.bytes.is_empty()) {
+                return None;
+            }
         }
         Value::Object(object) => of_object(&object, &mut found)?,
         _ => return None,
@@ -63,7 +68,7 @@ fn one(record: &Map<String, Value>, found: &mut Vec<Exported>) -> Option<()> {
             (record.get("Data")?, record.get("ApproximateArrivalTimestamp"))
         }
     };
-    let bytes = base64_text::decode(data.as_str()?.as_bytes())?;
+    let bytes = base64_text::decode_any(data.as_str()?.as_bytes())?;
     found.push(Exported { bytes, arrival: arrival.and_then(time) });
     Some(())
 }
@@ -97,6 +102,11 @@ mod tests {
         assert_eq!(found(&format!(r#"{{"Records":[{record}],"NextShardIterator":"x"}}"#)), expected);
         let lambda = r#"{"Records":[{"kinesis":{"data":"eyJhIjoxfQ==","approximateArrivalTimestamp":1767225600.5},"eventSource":"aws:kinesis"}]}"#;
         assert_eq!(found(lambda), expected);
+        let empty = record.replace("eyJhIjoxfQ==", "");
+        let both = found(&format!(r#"{{"Records":[{empty},{record}],"NextShardIterator":"x"}}"#)).unwrap();
+        assert_eq!((both[0].0.as_str(), both[1].0.as_str()), ("", "{\"a\":1}"), "Kinesis takes empty records");
+        assert_eq!(found(&lambda.replace("eyJhIjoxfQ==", "")).unwrap()[0].0, "");
+        assert_eq!(found(r#"["","eyJhIjoxfQ=="]"#).unwrap().len(), 2);
         assert_eq!(found(r#"["eyJhIjoxfQ=="]"#), Some(vec![("{\"a\":1}".to_owned(), None)]));
         assert_eq!(found(r#"{"Records":[],"MillisBehindLatest":0}"#), Some(vec![]));
     }
@@ -110,6 +120,7 @@ mod tests {
             r#"{"Data":"no base64!","PartitionKey":"p","SequenceNumber":"1"}"#,
             r#"{"kinesis":"a word"}"#,
             "[]",
+            r#"["",""]"#,
             r#"[{"a":1}]"#,
             r#"["a","b"]"#,
             "{",

@@ -11,7 +11,7 @@ use weir_stream::limits::{MAX_ENVELOPES, MAX_UNPACKED_BYTES};
 
 use crate::{
     LONGEST, Next, Place, Raw, Shape, Take, base64_text,
-    content::{Looks, Magic, looks, magic},
+    content::{Looks, MAGIC_BYTES, Magic, looks, magic},
     export,
     json::Text,
     members::Members,
@@ -20,8 +20,6 @@ use crate::{
 
 /// So much of a text is looked at to find out what it is.
 const LOOKED_AT: u64 = 64 << 10;
-/// First bytes by which files are known.
-const MAGIC_BYTES: u64 = 16;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How records were found, where what was read says where each of them ends.
@@ -58,7 +56,7 @@ pub(crate) fn each(name: &str, input: Box<dyn Read>, shape: Shape, take: &mut Ta
         }
     }
     for _ in 0..=MAX_ENVELOPES {
-        let begin = peek(&mut input, MAGIC_BYTES).with_context(what)?;
+        let begin = peek(&mut input, MAGIC_BYTES as u64).with_context(what)?;
         input = match magic(&begin) {
             Some(Magic::Gzip) if shape.gzip() => Box::new(BufReader::with_capacity(1 << 16, Members::new(input))),
             Some(Magic::Gzip) => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(input))),
@@ -203,6 +201,11 @@ fn lines(name: &str, first: u64, input: Input, take: &mut Take<'_>) -> Result<Ou
 
 fn base64(name: &str, input: Input, take: &mut Take<'_>) -> Result<Outcome> {
     let next = each_line(name, 1, input, |line, words| {
+        if words.len() > MAX_UNPACKED_BYTES {
+            bail!(
+                "{name}:{line}: a line of base64 has more than {MAX_UNPACKED_BYTES} bytes\n  hint: one record a line"
+            );
+        }
         for (index, word) in base64_text::words(words).enumerate() {
             let Some(bytes) = base64_text::decode(word) else {
                 bail!("{name}:{line}: word {} is no base64, as those before it are", index + 1);
@@ -227,11 +230,14 @@ fn each_line(
     let mut bytes = Vec::new();
     for line in first.. {
         bytes.clear();
-        // A longer line is cut: it is no record.
-        let most = MAX_UNPACKED_BYTES as u64;
-        let read = input.by_ref().take(most).read_until(b'\n', &mut bytes);
-        if read.with_context(|| format!("{name} cannot be read"))? == 0 {
+        // A longer line is cut, which is too long for a record, and its rest is no line of its own.
+        let what = || format!("{name} cannot be read");
+        let most = MAX_UNPACKED_BYTES as u64 + 1;
+        if input.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(what)? == 0 {
             return Ok(Next::Source);
+        }
+        if bytes.len() as u64 == most && !bytes.ends_with(b"\n") {
+            input.skip_until(b'\n').with_context(what)?;
         }
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let text = text.strip_suffix(b"\r").unwrap_or(text);

@@ -18,6 +18,8 @@ pub struct Text {
     /// The line of `start`.
     line: u64,
     ended: bool,
+    /// Whether what was handed on is the beginning of a line that is too long: its rest is no record.
+    cut: bool,
     /// Whether the text is one list, whose elements are the values.
     array: bool,
     /// Whether lists are values themselves.
@@ -55,6 +57,7 @@ impl Text {
             start: 0,
             line: 1,
             ended: false,
+            cut: false,
             array: false,
             lists: true,
             open: 0,
@@ -109,6 +112,9 @@ impl Text {
     /// # Errors
     /// When the text cannot be read.
     pub fn next_value(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        if std::mem::take(&mut self.cut) {
+            self.skip_line()?;
+        }
         let Some((line, end)) = self.look()? else { return Ok(None) };
         let start = self.start;
         self.start = end;
@@ -118,7 +124,10 @@ impl Text {
 
     /// The next value, which stays the next one.
     pub(crate) fn peek_value(&mut self) -> io::Result<Option<&[u8]>> {
-        let Some((_, end)) = self.look()? else { return Ok(None) };
+        let found = self.look()?;
+        // It is still to be handed on.
+        self.cut = false;
+        let Some((_, end)) = found else { return Ok(None) };
         Ok(self.bytes.get(self.start..end))
     }
 
@@ -172,6 +181,22 @@ impl Text {
         self.count_lines(self.start, self.start + 1);
         self.start += 1;
         self.forget();
+    }
+
+    /// Goes on to the end of the line, however far it is, and keeps nothing of it.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let rest = self.bytes.get(self.start..).unwrap_or_default();
+            if let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
+                self.start += length;
+                return Ok(());
+            }
+            self.bytes.clear();
+            self.start = 0;
+            if self.byte(0)?.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Goes on to the next byte that is no blank, nor a sign between the elements of an array.
@@ -254,7 +279,11 @@ impl Text {
     fn end_of_line(&mut self, from: usize) -> io::Result<usize> {
         let mut at = from;
         while let Some(byte) = self.byte(at)? {
-            if byte == b'\n' || at - self.start > LONGEST {
+            if byte == b'\n' {
+                break;
+            }
+            if at - self.start > LONGEST {
+                self.cut = true;
                 break;
             }
             at += 1;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use crate::content::magic;
+use crate::content::{MAGIC_BYTES, magic};
 
 /// Reads what the members of a gzip file hold, one after the other, each text ended with a line's end: where each was a record on
 /// the stream, its last line is no part of the next one's first.
@@ -13,12 +13,9 @@ pub(crate) struct Members<R: BufRead> {
     rest: Option<R>,
     /// Whether the member that is read has given nothing yet, or ended with a line's end.
     ended: bool,
-    /// The first bytes that the member gave.
+    /// The first bytes that the member gave: they tell what is packed once more, whose end is no line's.
     head: Vec<u8>,
 }
-
-/// So many bytes tell what is packed once more: its end is no line's.
-const HEAD: usize = 4;
 
 impl<R: BufRead> Members<R> {
     pub(crate) fn new(input: R) -> Self {
@@ -35,7 +32,7 @@ impl<R: BufRead> Read for Members<R> {
             if let Some(member) = &mut self.member {
                 let read = member.read(out)?;
                 if read > 0 {
-                    let missing = HEAD.saturating_sub(self.head.len()).min(read);
+                    let missing = MAGIC_BYTES.saturating_sub(self.head.len()).min(read);
                     self.head.extend_from_slice(out.get(..missing).unwrap_or_default());
                     self.ended = out.get(read - 1) == Some(&b'\n');
                     return Ok(read);
@@ -80,6 +77,10 @@ pub(crate) mod tests {
         let mut text = String::new();
         Members::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\nthree\nfour\n");
+        let words = [pack(b"PAR1,4"), pack(b"ORCHARD,5")].concat();
+        let mut text = String::new();
+        Members::new(words.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "PAR1,4\nORCHARD,5\n");
         let cut = &bytes[..bytes.len() - 3];
         assert!(Members::new(cut).read_to_string(&mut text).is_err());
     }

@@ -3,24 +3,33 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::unix::pipe,
+    process::Command,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 use weir_arroyo::{
     Client, Timing,
     api::{JobState, NewPipeline, Udf},
-    local::{Arrival, LocalCluster, binary, on_files, sink_file},
+    local::{Arrival, Input, LocalCluster, binary, on_files, sink_file},
 };
-use weir_engine::RawRecord;
-use weir_rules::{Program, TimeMode};
+use weir_rules::Program;
 
-use super::diff::Fields;
+use super::{diff::Fields, lines::Lines};
 
 /// Arroyo is up within a second or two; a debug build on a busy machine gets two minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -33,6 +42,8 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(1800);
 const ATTEMPTS_A_CALL: u32 = 10;
 /// So many cases take some seconds.
 const TOLD_EACH: usize = 10;
+/// The number of the error of a pipe that nobody reads, on Linux and macOS alike.
+const ENXIO: i32 = 6;
 const POLL: Duration = Duration::from_millis(50);
 /// A source that ends while the job still starts can panic Arroyo's worker: such a case is tried again.
 const ATTEMPTS: u32 = 4;
@@ -101,33 +112,33 @@ impl Arroyo {
         })
     }
 
-    /// What the program writes to `anomalies` on Arroyo when its source ends after these records.
-    pub(super) async fn anomalies(
-        &self,
-        program: &Program,
-        time: TimeMode,
-        records: &[RawRecord],
-    ) -> Result<Vec<Fields>> {
+    /// What the program writes to `anomalies` on Arroyo when its sources end after these lines; a source without any reads none.
+    pub(super) async fn anomalies(&self, program: &Program, sources: &[Lines]) -> Result<Vec<Fields>> {
         let _turn = self.free.acquire().await?;
-        let arrival = match time {
-            TimeMode::Event => Arrival::Unused,
-            TimeMode::Arrival => Arrival::InFile,
-        };
         let udfs = weir_rules::udf_definitions(&self.udfs, &program.sql)?;
         let udfs: Vec<Udf> =
             udfs.into_values().map(|definition| Udf { definition, language: "rust".to_owned() }).collect();
         if !udfs.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
             eprintln!("  Arroyo compiles functions in Rust; what they depend on takes minutes the first time");
         }
-        let lines = lines(records, arrival)?;
         let mut last = anyhow!("it was never run");
         for _ in 0..ATTEMPTS {
             let folder = self.folder.path().join(self.runs.fetch_add(1, Ordering::Relaxed).to_string());
             fs::create_dir(&folder).context("a folder for a case")?;
-            let input = folder.join("records");
-            fs::write(&input, &lines).context("a case's records")?;
-            let query = on_files(&program.sql, &input, &folder, arrival).map_err(|e| anyhow!(e))?;
-            match self.run(query, udfs.clone()).await? {
+            let mut pipes: Vec<PathBuf> = Vec::new();
+            let mut input = |table: &str| {
+                let path = folder.join(table);
+                pipes.push(path.clone());
+                let lines = sources.iter().find(|lines| lines.table == table);
+                Input { path, arrival: lines.map_or(Arrival::Unused, |lines| lines.arrival) }
+            };
+            let query = on_files(&program.sql, &mut input, &folder).map_err(|e| anyhow!(e))?;
+            let text = |path: &Path| {
+                let lines = sources.iter().find(|lines| path.ends_with(&lines.table));
+                lines.map_or_else(|| Arc::from([]), |lines| Arc::clone(&lines.text))
+            };
+            let inputs = pipes.into_iter().map(|path| (text(&path), path)).collect();
+            match self.run(query, udfs.clone(), inputs).await? {
                 Ok(()) => {
                     let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done.is_multiple_of(TOLD_EACH) {
@@ -142,7 +153,7 @@ impl Arroyo {
     }
 
     /// Runs a program to its end. What failed while it ran may succeed another time.
-    async fn run(&self, query: String, udfs: Vec<Udf>) -> Result<Result<()>> {
+    async fn run(&self, query: String, udfs: Vec<Udf>, inputs: Vec<(Arc<[u8]>, PathBuf)>) -> Result<Result<()>> {
         let refused = self.client.validate(&query, &udfs).await?;
         if !refused.is_empty() {
             let refused: Vec<String> = refused.into_iter().map(|diagnostic| diagnostic.message).collect();
@@ -150,12 +161,22 @@ impl Arroyo {
         }
         let pipeline =
             NewPipeline { name: "case".into(), query, udfs, parallelism: 1, checkpoint_interval_micros: None };
+        let (running, seen) = watch::channel(false);
+        let mut feeding = JoinSet::new();
+        for (text, path) in inputs {
+            make_pipe(&path).await?;
+            feeding.spawn(feed(text, path, seen.clone()));
+        }
         let pipeline = self.client.create(&pipeline).await?.id;
         let begun = Instant::now();
         loop {
             // A pipeline has no job for a moment after it was created.
             let job = self.client.job(&pipeline).await?;
-            match job.as_ref().map(|job| &job.state) {
+            let state = job.as_ref().map(|job| &job.state);
+            if !matches!(state, None | Some(JobState::Starting(_) | JobState::Unknown(_))) {
+                running.send_replace(true);
+            }
+            match state {
                 Some(JobState::Finished) => break,
                 Some(JobState::Failed) => {
                     let id = job.as_ref().map_or("", |job| job.id.as_str());
@@ -177,6 +198,30 @@ impl Arroyo {
     }
 }
 
+/// Makes a pipe with a name: Arroyo reads it as a file, which ends only when it is told to.
+async fn make_pipe(path: &Path) -> Result<()> {
+    let made = Command::new("mkfifo").arg(path).status().await.context("`mkfifo` cannot be started")?;
+    anyhow::ensure!(made.success(), "{}: no pipe can be made here", path.display());
+    Ok(())
+}
+
+/// Writes what a source reads, and ends it when the job runs: what a source says that ends before is lost on Arroyo's controller,
+/// and the job never ends.
+async fn feed(text: Arc<[u8]>, path: PathBuf, mut running: watch::Receiver<bool>) -> io::Result<()> {
+    let mut pipe = loop {
+        match pipe::OpenOptions::new().open_sender(&path) {
+            Ok(pipe) => break pipe,
+            // Arroyo has not opened it yet, which shows as ENXIO: no such device or address.
+            Err(error) if error.raw_os_error() == Some(ENXIO) => tokio::time::sleep(POLL).await,
+            Err(error) => return Err(error),
+        }
+    };
+    pipe.write_all(&text).await?;
+    // Nobody sends any more when the case is over.
+    let _ = running.wait_for(|running| *running).await;
+    Ok(())
+}
+
 /// A folder for Arroyo's compiler that outlives the run, and the lock on it; none while another run has it, which then compiles
 /// everything for itself.
 fn build_folder(work: &Path) -> Result<Option<(PathBuf, File)>> {
@@ -187,33 +232,10 @@ fn build_folder(work: &Path) -> Result<Option<(PathBuf, File)>> {
     Ok(lock.try_lock().is_ok().then_some((folder, lock)))
 }
 
-/// The file that the source reads.
-fn lines(records: &[RawRecord], arrival: Arrival) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for record in records {
-        match arrival {
-            Arrival::Unused if record.payload.contains(&b'\n') => {
-                bail!("a record with a line break in it cannot be put into a file for Arroyo");
-            }
-            Arrival::Unused => lines.extend_from_slice(&record.payload),
-            Arrival::InFile => {
-                let mut raw = String::with_capacity(record.payload.len() * 2);
-                for byte in &record.payload {
-                    let _ = write!(raw, "{byte:02x}");
-                }
-                let line = json!({ "arrival": record.arrival_nanos.unwrap_or(0), "raw": raw });
-                lines.extend_from_slice(line.to_string().as_bytes());
-            }
-        }
-        lines.push(b'\n');
-    }
-    Ok(lines)
-}
-
 /// What the sink wrote, as the embedded engine gives it: Arroyo writes JSON that was computed as text, and the alerter reads both.
 fn read(folder: &Path) -> Result<Vec<Fields>> {
     let text = match fs::read_to_string(sink_file(folder, "anomalies")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         read => read.context("what Arroyo wrote")?,
     };
     let parse = |line: &str| {

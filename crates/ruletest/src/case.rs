@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use weir_engine::{MemorySource, RawRecord, RunOptions};
 use weir_project::{Planned, Poison, compile::joined};
 use weir_rules::{
-    Environment, Pack, Program, RuleSettings, TimeMode, streams_of,
+    Environment, Pack, Program, RuleSettings, Target, TimeMode, streams_of,
     testfile::{TestCase, TestFile},
 };
 
 use super::{
     arroyo::Arroyo,
     diff::{self, Fields},
+    lines::{self, Lines},
 };
 
 /// The rule's programs: planning takes longer than running a case, so cases with the same parameters share one.
@@ -23,11 +24,13 @@ pub(super) struct Plans<'a> {
     rule: &'a str,
     tests: &'a TestFile,
     planned: BTreeMap<String, (Program, Planned)>,
+    /// The same for Arroyo, where they are other programs.
+    for_arroyo: BTreeMap<String, Program>,
 }
 
 impl<'a> Plans<'a> {
     pub(super) fn new(pack: &Pack, rule: &'a str, tests: &'a TestFile) -> Self {
-        Self { pack: pack.only(rule), rule, tests, planned: BTreeMap::new() }
+        Self { pack: pack.only(rule), rule, tests, planned: BTreeMap::new(), for_arroyo: BTreeMap::new() }
     }
 
     /// The environment of a case. A rule that reads `events` reads those of the case's stream.
@@ -59,17 +62,37 @@ impl<'a> Plans<'a> {
     }
 
     fn of(&mut self, case: &TestCase) -> Result<&(Program, Planned)> {
-        let mut environment = self.environment(case);
-        let parameters = environment.parameters.entry(self.rule.to_owned()).or_default();
-        parameters.extend(self.tests.parameters.clone());
-        parameters.extend(case.parameters.clone());
-        let name = format!("{:?} {:?} {parameters:?}", case.time, case.stream);
+        let (name, environment) = self.named(case);
         if !self.planned.contains_key(&name) {
             let program = weir_rules::compile(&self.pack, &environment).map_err(joined)?;
             let planned = Planned::new(&program)?;
             self.planned.insert(name.clone(), (program, planned));
         }
         self.planned.get(&name).context("a program that was just planned")
+    }
+
+    /// The program for Arroyo, and the records that its sources read there.
+    fn on_arroyo(&mut self, case: &TestCase, feeds: &Feeds) -> Result<(&Program, Vec<Lines>)> {
+        let (name, environment) = self.named(case);
+        let lines = feeds.iter().map(|(stream, records)| {
+            let declared = |name: &String| self.pack.streams.iter().find(|s| s.declaration.name == *name);
+            lines::of(stream.as_ref().and_then(declared), &environment, records)
+        });
+        let lines = lines.collect::<Result<_>>()?;
+        if !self.for_arroyo.contains_key(&name) {
+            let program = weir_rules::compile_for(&self.pack, &environment, Target::Arroyo).map_err(joined)?;
+            self.for_arroyo.insert(name.clone(), program);
+        }
+        Ok((self.for_arroyo.get(&name).context("a program that was just compiled")?, lines))
+    }
+
+    /// The environment of a case with its parameters, and a name that cases of the same programs share.
+    fn named(&self, case: &TestCase) -> (String, Environment) {
+        let mut environment = self.environment(case);
+        let parameters = environment.parameters.entry(self.rule.to_owned()).or_default();
+        parameters.extend(self.tests.parameters.clone());
+        parameters.extend(case.parameters.clone());
+        (format!("{:?} {:?} {parameters:?}", case.time, case.stream), environment)
     }
 }
 
@@ -106,13 +129,10 @@ const BATCHES: usize = 8;
 /// Runs a case on Arroyo: it must find there what is expected, and all that it finds must be what the embedded engine finds.
 pub(super) async fn test_on(arroyo: &Arroyo, plans: &mut Plans<'_>, case: &TestCase) -> Result<(), Fault> {
     let feeds = plans.feeds(case)?;
-    let (program, planned) = plans.of(case)?;
-    let [(None, records)] = feeds.as_slice() else {
-        let why = "records of declared streams are not fed to Arroyo yet";
-        return Err(anyhow!("{why}\nhint: leave out --engine for this rule").into());
-    };
-    let mut found = arroyo.anomalies(program, case.time, records).await?;
+    let (program, lines) = plans.on_arroyo(case, &feeds)?;
+    let mut found = arroyo.anomalies(program, &lines).await?;
     sort(&mut found);
+    let (_, planned) = plans.of(case)?;
     if let Some(said) = diff::unexpected(&case.expected(), &found) {
         return Err(Fault::Unexpected { found, said });
     }

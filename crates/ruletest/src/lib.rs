@@ -1,6 +1,6 @@
 //! The rules' own tests, on the embedded engine or on a real Arroyo.
 //!
-//! [`case`] runs one case, [`make`] makes one of what happened, [`arroyo`] has the Arroyo to run it on, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
+//! [`case`] runs one case, [`make`] makes one of what happened, [`arroyo`] has the Arroyo to run it on and [`lines`] what it reads there, [`diff`] says what was expected and not found, [`junit`] writes the result for a CI system, and
 //! [`update`] rewrites what a test file expects.
 
 #![allow(clippy::print_stderr, reason = "what takes long is told on standard error")]
@@ -12,6 +12,7 @@ mod arroyo;
 mod case;
 mod diff;
 mod junit;
+mod lines;
 pub mod make;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,10 @@ pub const MAX_ROWS: usize = 100_000;
 /// The most cells, rows times columns, that one record may give: they are kept until the whole record is judged, 32 bytes each.
 pub const MAX_CELLS: usize = 4_000_000;
 
+/// The most bytes of text that the rows of one record may hold: a text of the record, or of its envelope, stands in each of its
+/// rows, so that one megabyte could become gigabytes. As much as [`MAX_PLAIN_BYTES`]: what the gate can hand on, rules can read.
+pub const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
+
 /// How deep objects and lists may nest; the same as serde_json's, so that strictness is the same in every place that checks it.
 pub const MAX_DEPTH: usize = 127;
 

@@ -118,3 +118,64 @@ fn a_stream_by_arrival_needs_to_be_told_when_records_of_a_file_arrive() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("goes by arrival") && said.contains("--every 1s"), "{said}");
 }
+
+#[test]
+fn a_backtest_compares_with_a_folder_of_rules_and_says_when_that_lacks_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let climate = repo().join("examples/streams/climate");
+    let options = ["backtest", "--input", "records.jsonl", "--as", "climate"];
+    let compare = |with: &Path| {
+        let with = with.display().to_string();
+        let arguments = [options.as_slice(), &["--compare", &with]].concat();
+        let output = run(&climate, &arguments);
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    // A folder needs no tables.sql.
+    let same = climate.join("sql");
+    assert!(!same.join("tables.sql").exists());
+    let (success, said) = compare(&same);
+    assert!(success && said.contains("against"), "{said}");
+
+    let older = folder.path().join("sql");
+    fs::create_dir_all(older.join("rules")).unwrap();
+    let body = "SELECT series AS key, event_time, value, 0.5 AS score FROM events WHERE value > 1.0";
+    let header =
+        "-- name = \"high\"\n-- severity = \"info\"\n-- description = \"d\"\n-- owner = \"o\"\n-- runbook = \"r\"\n";
+    fs::write(older.join("rules/high.sql"), format!("{header}\n{body}\n")).unwrap();
+    let (success, said) = compare(&older);
+    assert!(!success && said.contains("do not know the stream `climate`"), "{said}");
+    assert!(said.contains("hint: leave out --compare"), "{said}");
+
+    // With the stream, and no rule on it, all rules are new.
+    fs::create_dir_all(older.join("streams")).unwrap();
+    fs::copy(climate.join("sql/streams/climate.toml"), older.join("streams/climate.toml")).unwrap();
+    let (success, said) = compare(&older);
+    assert!(success && said.contains("(new)") && !said.contains("high"), "{said}");
+    let (success, said) = compare(folder.path());
+    assert!(!success && said.contains("is neither a folder with rules nor a git revision"), "{said}");
+}
+
+#[test]
+fn an_anomaly_of_a_declared_stream_is_explained_from_its_raw_records() {
+    for (name, field) in [("climate", "cellar/temperature"), ("vpc_flow_logs", "198.51.100.77"), ("heart_rate", "HIGH")]
+    {
+        let project = repo().join("examples/streams").join(name);
+        let input = records(&project);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("anomalies.jsonl").display().to_string();
+        let mut arguments = vec!["backtest", "--input", &input, "--as", name, "--out", &out];
+        if name == "heart_rate" {
+            arguments.extend(["--every", "1s"]);
+        }
+        good(&project, &arguments);
+        let text = fs::read_to_string(&out).unwrap();
+        let anomaly: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let id = anomaly["id"].as_str().unwrap();
+        let said = good(&project, &["explain", id, "--from", &out, "--input", &input]);
+        assert!(said.contains("computed again: the same anomaly"), "{name}: {said}");
+        assert!(said.contains(field) && !said.contains(": 0\n"), "{name}: {said}");
+        let output = run(&project, &["explain", id, "--from", &out, "--input", &input, "--value", "x"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("events: not to be had any more (the rule's records are read as"), "{name}: {said}");
+    }
+}

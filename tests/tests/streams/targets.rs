@@ -33,6 +33,23 @@ const LINES: &str = "envelope = \"lines\"\nheartbeat = true\ntime = { path = \"a
 const EVENTBRIDGE: &str = "envelope = \"eventbridge\"\ntime = { path = \"time\", of = \"envelope\" }\n[fields]\nx = { type = \"double\", path = \"a.x\" }\nsource = { type = \"text\", of = \"envelope\" }";
 const ARRIVAL: &str = "heartbeat = true\n[fields]\nx = \"double\"\nns = { type = \"timestamp\", format = \"unix_ns\" }\nus = { type = \"timestamp\", format = \"unix_us\" }";
 
+/// Fields that are called as words of SQL are, and as signs that one may take for the text of a name.
+const WORDS: &str = r#"
+null = ["-"]
+ignore = """order = 3 OR select LIKE 'a%' OR "not" OR (case BETWEEN 1 AND 2 AND "null" IS NOT NULL)
+  OR "like" IN ('1', 'order', '"select"') OR NOT (group <> 0.5) AND "in" IN (NULL, -7, 1.5) OR "end" IN (true)"""
+[fields]
+order = { type = "integer", default = 3 }
+select = "text"
+not = "boolean"
+case = "integer"
+null = "text"
+like = { type = "text", path = "IN" }
+in = "double"
+group = { type = "double", default = 0.25 }
+end = { type = "boolean", default = false }
+"#;
+
 /// A rule that gives all that the view has.
 fn all_columns(pack: &Pack) -> String {
     let declaration = &pack.streams[0].declaration;
@@ -216,6 +233,23 @@ fn every_type_of_field_is_read_alike() {
         ],
         &usual,
     );
+}
+
+#[test]
+fn fields_may_be_called_as_words_of_sql() {
+    let usual = [
+        r#"{"order":1,"select":"b"}"#,
+        r#"{"order":1,"select":"abc"}"#,
+        r#"{"order":1,"not":true}"#,
+        r#"{"order":1,"case":2,"null":"x"}"#,
+        r#"{"order":1,"IN":"order"}"#,
+        r#"{"order":1,"IN":"\"select\""}"#,
+        r#"{"order":1,"in":-7,"group":0.5}"#,
+        r#"{"order":1,"end":"TRUE"}"#,
+        r#"{"order":"x"}"#,
+        "{}",
+    ];
+    hold(WORDS, BOTH_CLOCKS, &["order", "order", "select", "not", "case", "null", "IN", "in", "group", "end"], &usual);
 }
 
 #[test]

@@ -5,6 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The file that a source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The file.
+    pub path: PathBuf,
+    /// What a line of it is.
+    pub arrival: Arrival,
+}
+
 /// What the time of arrival is, which a file does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
@@ -16,11 +25,11 @@ pub enum Arrival {
 
 const STREAM: &str = "connector = 'kinesis', type = '";
 
-/// The program with each stream as a file: its source reads the lines of `input`, a sink writes [`sink_file`].
+/// The program with each stream as a file: a source reads what `input` names for its table, a sink writes [`sink_file`].
 ///
 /// # Errors
 /// Says what cannot be put on files.
-pub fn on_files(program: &str, input: &Path, folder: &Path, arrival: Arrival) -> Result<String, String> {
+pub fn on_files(program: &str, input: &mut dyn FnMut(&str) -> Input, folder: &Path) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = program;
     while let Some((before, after)) = rest.split_once(STREAM) {
@@ -29,15 +38,16 @@ pub fn on_files(program: &str, input: &Path, folder: &Path, arrival: Arrival) ->
         text.push_str(others);
         let name = table.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
         if options.starts_with("source") {
+            let Input { path, arrival } = input(name);
             let (table, format) = match arrival {
                 Arrival::Unused => (table.to_owned(), format_of(options)?),
                 Arrival::InFile => (with_arrival(name, table)?, "json".to_owned()),
             };
-            let path = input.display();
             let _ = write!(
                 text,
-                "CREATE TABLE {table}connector = 'single_file', type = 'source', path = '{path}', \
-                 wait_for_control = 'false', format = '{format}'"
+                "CREATE TABLE {table}connector = 'single_file', type = 'source', path = '{}', \
+                 wait_for_control = 'false', format = '{format}'",
+                path.display()
             );
         } else {
             let path = sink_file(folder, name);
@@ -86,12 +96,17 @@ mod tests {
         stream_name = 'e',\n  'source.offset' = 'earliest', format = 'raw_bytes'\n);\nCREATE TABLE anomalies (\n  id TEXT\n) WITH (\n  \
         connector = 'kinesis', type = 'sink', stream_name = 'a', format = 'json'\n);\nINSERT INTO anomalies SELECT 'x' AS id FROM events_raw;";
 
+    fn of(program: &str, arrival: Arrival) -> Result<String, String> {
+        let mut input = |table: &str| Input { path: Path::new("/in").join(table), arrival };
+        on_files(program, &mut input, Path::new("/out"))
+    }
+
     #[test]
     fn streams_become_files() {
-        let sql = on_files(PROGRAM, Path::new("/in"), Path::new("/out"), Arrival::Unused).unwrap();
+        let sql = of(PROGRAM, Arrival::Unused).unwrap();
         assert_eq!(
             sql,
-            "CREATE TABLE events_raw (\n  value BYTEA NOT NULL\n) WITH (\n  connector = 'single_file', type = 'source', path = '/in', \
+            "CREATE TABLE events_raw (\n  value BYTEA NOT NULL\n) WITH (\n  connector = 'single_file', type = 'source', path = '/in/events_raw', \
              wait_for_control = 'false', format = 'raw_bytes'\n);\nCREATE TABLE anomalies (\n  id TEXT\n) WITH (\n  connector = \
              'single_file', type = 'sink', path = '/out/anomalies.jsonl', format = 'json'\n);\nINSERT INTO anomalies SELECT 'x' AS id FROM events_raw;"
         );
@@ -99,14 +114,10 @@ mod tests {
 
     #[test]
     fn a_time_of_arrival_becomes_the_event_time() {
-        let sql = on_files(PROGRAM, Path::new("/in"), Path::new("/out"), Arrival::InFile).unwrap();
+        let sql = of(PROGRAM, Arrival::InFile).unwrap();
         assert!(sql.contains("CREATE TABLE events_raw (\n  arrival TIMESTAMP NOT NULL,\n"), "{sql}");
         assert!(sql.contains("WATERMARK FOR arrival\n) WITH (\n  connector = 'single_file', type = 'source'"), "{sql}");
         let more = PROGRAM.replace("BYTEA NOT NULL", "BYTEA NOT NULL,\n  t TIMESTAMP");
-        assert!(
-            on_files(&more, Path::new("/in"), Path::new("/out"), Arrival::InFile)
-                .unwrap_err()
-                .contains("events_raw has more")
-        );
+        assert!(of(&more, Arrival::InFile).unwrap_err().contains("events_raw has more"));
     }
 }

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, ExitStatus},
 };
 
-pub use files::{Arrival, on_files, sink_file};
+pub use files::{Arrival, Input, on_files, sink_file};
 
 /// What a cluster writes to.
 const LOG: &str = "arroyo.log";

@@ -48,11 +48,13 @@ impl WithBeats {
 
     fn fetch(&mut self) -> io::Result<()> {
         loop {
-            self.next = self.events.next().transpose()?.map(|(head, record)| (head.nanos, record));
+            let next = self.events.next().transpose()?;
             // A further reading of a record is no record.
-            if self.next.as_ref().is_none_or(|(_, record)| !record.is_empty()) {
-                return Ok(());
+            if next.as_ref().is_some_and(|(head, record)| head.is_reading() && record.is_empty()) {
+                continue;
             }
+            self.next = next.map(|(head, record)| (head.nanos, record));
+            return Ok(());
         }
     }
 

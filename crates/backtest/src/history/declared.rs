@@ -92,7 +92,7 @@ impl Reader {
         read.ignored = tally.ignored;
         let latest = read.readings.iter().map(|reading| reading.time.nanos()).max();
         // With a time of its own, a record arrives when it says; a made-up arrival is for those without.
-        let own = self.stream().time.is_some();
+        let own = self.stream().carries_time();
         let at = if own { latest.or(arrival) } else { arrival.or(latest) };
         Ok((read, at.unwrap_or(BEGIN)))
     }

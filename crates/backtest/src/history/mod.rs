@@ -185,7 +185,7 @@ impl StoredRecords for AsTheyAre {
     fn read(&self) -> Box<dyn Iterator<Item = io::Result<RawRecord>> + Send> {
         let record = |read: io::Result<(Head, bytes::Bytes)>| match read {
             // A further reading of the record before it.
-            Ok((_, payload)) if payload.is_empty() => None,
+            Ok((head, payload)) if head.is_reading() && payload.is_empty() => None,
             Ok((head, payload)) => Some(Ok(RawRecord { payload, arrival_nanos: Some(head.nanos), partition: 0 })),
             Err(error) => Some(Err(error)),
         };
@@ -274,13 +274,14 @@ impl Builder {
         for poison in &read.refused {
             self.refused.count_one(&poison.reason.to_string(), || format!("{place}: {}", poison.detail));
         }
-        let past = |time: Timestamp| self.to.is_some_and(|to| time > to);
+        let to = self.to;
+        let past = |time: Timestamp| to.is_some_and(|to| time > to);
         if read.readings.is_empty() || read.readings.iter().all(|reading| past(reading.time)) {
             return Ok(());
         }
         self.records += 1;
         self.collector.push((at, 0.0, Head::RECORD), bytes).context(SPILL)?;
-        for reading in read.readings {
+        for reading in read.readings.into_iter().filter(|reading| !past(reading.time)) {
             let series = self.number(&reading.source, &reading.metric)?;
             self.collector.push((reading.time.nanos(), reading.value, series), b"").context(SPILL)?;
         }
@@ -307,7 +308,11 @@ impl Builder {
         if self.collector.records() == 0 {
             let mut firsts = self.refused.by_reason.values();
             let why = firsts.next().map_or_else(String::new, |(_, first)| format!(" (the first fault: {first})"));
-            bail!("the input holds no events{why}");
+            let left_out = match self.refused.ignored {
+                0 => String::new(),
+                rows => format!("; `ignore` leaves out {rows} rows"),
+            };
+            bail!("the input holds no events{why}{left_out}");
         }
         let store = self.collector.finish().context(SPILL)?;
         let mut gaps = Gaps::new(self.readings.len());

@@ -104,9 +104,15 @@ impl DeclaredDecoder {
         self.columns.kind.len()
     }
 
+    /// How many bytes the texts have that are collected.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.columns.bytes
+    }
+
     /// Hands over the columns and starts anew.
     pub(crate) fn finish(&mut self) -> Vec<ArrayRef> {
         let columns = &mut self.columns;
+        columns.bytes = 0;
         let mut arrays: Vec<ArrayRef> = columns.own.iter_mut().map(Builder::finish).collect();
         arrays.extend([
             Arc::new(columns.kind.finish()) as ArrayRef,
@@ -123,6 +129,8 @@ impl DeclaredDecoder {
 #[derive(Debug, Default)]
 struct Columns {
     own: Vec<Builder>,
+    /// Of the texts, and of what was refused.
+    bytes: u64,
     kind: StringBuilder,
     time: TimestampNanosecondBuilder,
     raw: BinaryBuilder,
@@ -226,6 +234,7 @@ impl RowSink for Columns {
     fn text(&mut self, column: usize, value: &str) {
         if let Some(Builder::Text(builder)) = self.own.get_mut(column) {
             builder.append_value(value);
+            self.bytes += value.len() as u64;
         }
     }
 
@@ -245,6 +254,7 @@ impl RowSink for Columns {
 
     fn refused(&mut self, bytes: &[u8], poison: Poison) {
         self.other(&poison.reason.to_string(), None);
+        self.bytes += (bytes.len() + poison.detail.len()) as u64;
         self.raw.append_value(bytes);
         self.error.append_value(&poison.detail);
         self.probe_id.append_null();

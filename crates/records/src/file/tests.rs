@@ -84,7 +84,9 @@ fn compression_of_the_file_is_taken_off() {
     let cut_between = [pack(b"one\ntw"), pack(b"o\n")].concat();
     assert_eq!(found(&cut_between, Shape::Lines { gzip: false }), ["f:1 one", "f:2 two"], "one text in two members");
     assert_eq!(found(&cut_between, Shape::Lines { gzip: true }), ["f:1 one", "f:2 tw", "f:3 o"], "two records");
-    assert!(matches!(read(b"BZh91AY", JSON).unwrap().0, Outcome::Skipped(why) if why.contains("bzip2")));
+    assert!(
+        matches!(read(b"BZh91AY&SY\xc9\x03\x9b\x97\0\0\x01\xd9", JSON).unwrap().0, Outcome::Skipped(why) if why.contains("bzip2"))
+    );
 }
 
 #[test]
@@ -119,6 +121,30 @@ fn exported_records_have_their_arrival() {
     assert_eq!(arrival, Some(1_767_225_600_000_000_000));
     let broken = format!("{}\n{{\"a\":1}}\n", record(1));
     assert!(read(broken.as_bytes(), JSON).unwrap_err().to_string().starts_with("f:2: this is no record as"));
+}
+
+#[test]
+fn a_line_that_is_too_long_for_a_record_is_one_record_and_no_more() {
+    let long = "x".repeat(MAX_UNPACKED_BYTES * 2 + 5);
+    let text = format!("a\n{long}\r\nb\n{long}");
+    let lengths = |shape| {
+        let (_, records) = read(text.as_bytes(), shape).unwrap();
+        records.into_iter().map(|(place, record)| (place, record.len())).collect::<Vec<_>>()
+    };
+    let of = |length| [("f:1", 1), ("f:2", length), ("f:3", 1), ("f:4", length)].map(|(at, n)| (at.to_owned(), n));
+    assert_eq!(lengths(Shape::Lines { gzip: false }), of(MAX_UNPACKED_BYTES + 1), "the decoder refuses so much");
+    // The longest line that is a record is whole.
+    let longest = format!("{}\nb", "x".repeat(MAX_UNPACKED_BYTES));
+    let (_, records) = read(longest.as_bytes(), Shape::Lines { gzip: false }).unwrap();
+    assert_eq!(records.iter().map(|(_, record)| record.len()).collect::<Vec<_>>(), [MAX_UNPACKED_BYTES, 1]);
+    // Among JSON values too.
+    let json = format!("{{\"a\":1}}\n{{\"a\":{long}\n{{\"a\":2}}");
+    let (_, records) = read(json.as_bytes(), JSON).unwrap();
+    let places: Vec<&str> = records.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, ["f:1", "f:2", "f:3"]);
+    // A line of base64 may hold many records: none of them is left out without a word.
+    let words = "eyJhIjoxfQ== ".repeat(MAX_UNPACKED_BYTES / 13 + 2);
+    assert!(read(words.as_bytes(), JSON).unwrap_err().to_string().starts_with("f:1: a line of base64 has more than"));
 }
 
 #[test]

@@ -49,9 +49,10 @@ fn form(format: &str) -> Option<Form> {
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
         if character != '%' {
-            if character.is_ascii_punctuation() {
+            // With a backslash these two are the ends of a word.
+            if character.is_ascii_punctuation() && !matches!(character, '<' | '>') {
                 pattern.push('\\');
-            } else if !character.is_ascii_alphanumeric() && character != ' ' {
+            } else if !character.is_ascii() || character.is_ascii_control() {
                 return None;
             }
             pattern.push(character);
@@ -207,6 +208,7 @@ mod tests {
             ))
         );
         assert_eq!(form("%d.%m.%Y").unwrap().1, "\\3-\\2-\\1 00:00:00");
+        assert_eq!(form("<%Y-%m-%d>").unwrap().0, "^<(\\d{4})\\-(\\d{1,2})\\-(\\d{1,2})>$");
         for none in ["%H:%M", "%Y-%m", "%Y-%m-%d %Y", "%Y-%m-%b-%d", "%s", "%Y-%m-%dT%H:%M:%S%.f", "%", "%Y年%m月%d日"]
         {
             assert_eq!(form(none), None, "{none}");

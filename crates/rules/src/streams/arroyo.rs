@@ -279,7 +279,7 @@ FROM (
             );
         }
         if let Some(ignore) = &self.declaration.ignore {
-            when(&format!("({})", self.ignore(ignore.text())), "'ignored'");
+            when(&ignore.to_sql(&|index| self.ignored_by(index)), "'ignored'");
         }
         if let Some(time) = &self.declaration.time {
             when("weir_time IS NULL", &quote(&format!("bad_time:{}", time.path)));
@@ -295,17 +295,15 @@ FROM (
         sql
     }
 
-    /// `ignore` sees defaults where a field is absent, NULL where it is not of its type.
-    fn ignore(&self, text: &str) -> String {
-        let defaults =
-            self.declaration.fields.iter().enumerate().filter_map(|(index, f)| Some((index, f, f.default.as_ref()?)));
-        let mut sql = text.to_owned();
-        for (index, field, default) in defaults {
-            let value =
-                format!("(CASE WHEN weir_t{index} IS NULL THEN {} ELSE \"{}\" END)", literal(default), field.name);
-            sql = with_column(&sql, &field.name, &value);
+    /// A column as `ignore` sees it: its default where the field is absent, NULL where it is not of its type.
+    fn ignored_by(&self, index: usize) -> String {
+        match self.declaration.fields.get(index) {
+            Some(Field { name, default: Some(default), .. }) => {
+                format!("(CASE WHEN weir_t{index} IS NULL THEN {} ELSE \"{name}\" END)", literal(default))
+            }
+            Some(Field { name, .. }) => format!("\"{name}\""),
+            None => "NULL".to_owned(),
         }
-        sql
     }
 
     /// Every member on the way to what is read, in the order in which the decoder comes to know them.
@@ -334,25 +332,6 @@ FROM (
         }
         found
     }
-}
-
-/// A condition with a column's name replaced, where it stands as a name of its own.
-fn with_column(condition: &str, name: &str, value: &str) -> String {
-    let (mut out, mut rest, mut quote) = (String::new(), condition, None);
-    while let Some(c) = rest.chars().next() {
-        let word: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        if quote.is_none() && !word.is_empty() {
-            out.push_str(if word.eq_ignore_ascii_case(name) { value } else { &word });
-            rest = rest.get(word.len()..).unwrap_or_default();
-            continue;
-        }
-        if c == '\'' {
-            quote = if quote.is_some() { None } else { Some(c) };
-        }
-        out.push(c);
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
-    }
-    out
 }
 
 /// The number that a text is: what the decoder takes for one.

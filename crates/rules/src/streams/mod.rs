@@ -11,7 +11,7 @@ mod views;
 
 use std::collections::BTreeSet;
 
-use weir_stream::{Declaration, Framing, did_you_mean};
+use weir_stream::{Declaration, did_you_mean};
 
 pub use file::StreamFile;
 pub(crate) use file::load;
@@ -82,8 +82,7 @@ pub fn plain_stream(stream: &StreamFile, environment: &Environment) -> String {
 
 /// Which clock windows go by on a stream: a stream whose records carry no time goes by arrival in every environment.
 fn clock(declaration: &Declaration, environment: &Environment) -> TimeMode {
-    let carries_time = declaration.time.is_some() || declaration.envelope.framing == Framing::CloudwatchLogs;
-    if carries_time { environment.time } else { TimeMode::Arrival }
+    if declaration.carries_time() { environment.time } else { TimeMode::Arrival }
 }
 
 /// The region of an environment's streams, as an option of a table.

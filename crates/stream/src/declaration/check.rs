@@ -1,5 +1,7 @@
 //! What must hold between the keys of a stream's file.
 
+use std::collections::BTreeSet;
+
 use super::{
     Declaration, Field, FieldType, Scope,
     key::MAX_NAME,
@@ -55,7 +57,12 @@ pub(super) fn declaration(source: &mut Source<'_>, declaration: &mut Declaration
             Some(_) => {}
         }
     }
+    let mut seen = BTreeSet::new();
     for (metric, span) in top.texts(source, "metrics").unwrap_or_default() {
+        if !seen.insert(metric) {
+            source.fault(span.start, format!("`{metric}` is a metric already: each reading would count twice"));
+            continue;
+        }
         match columns.iter().find(|column| column.name == metric) {
             None => source.fault_with_hint(
                 span.start,

@@ -11,7 +11,7 @@ pub use sample::{Sample, SampleRecord};
 use std::path;
 
 use crate::{
-    envelope::Envelope,
+    envelope::{Envelope, Framing},
     fault::Fault,
     format::Format,
     path::Path,
@@ -114,6 +114,12 @@ pub struct TimeField {
 }
 
 impl Declaration {
+    /// Whether its records say when they were; those of other streams go by arrival.
+    #[must_use]
+    pub fn carries_time(&self) -> bool {
+        self.time.is_some() || self.envelope.framing == Framing::CloudwatchLogs
+    }
+
     /// Reads a stream's file from its text. The stream's name is the file's.
     ///
     /// # Errors

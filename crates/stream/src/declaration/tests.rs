@@ -91,6 +91,10 @@ fn unknown_names_are_placed_and_guessed() {
         fault("key = \"devcie\"\n[fields]\ndevice = \"text\""),
         "1:7: there is no field `devcie`\n  hint: did you mean `device`?"
     );
+    assert_eq!(
+        fault("metrics = [\"b\", \"c\", \"b\"]\n[fields]\nb = \"double\"\nc = \"double\""),
+        "1:22: `b` is a metric already: each reading would count twice"
+    );
     assert_eq!(fault("metrics = [\"b\"]\n[fields]\nb = \"text\""), "1:12: `b` is no metric: it is of type text");
     assert_eq!(
         fault("ignore = \"knid = 'x'\"\n[fields]\nkind = \"text\""),
@@ -209,4 +213,15 @@ mod laws {
             }
         }
     }
+}
+
+#[test]
+fn records_carry_a_time_where_it_is_declared_or_their_envelope_has_one() {
+    let carries = |text: &str| {
+        let text = format!("{text}\n[fields]\na = \"text\"");
+        Declaration::parse("s.toml".as_ref(), &text).unwrap().carries_time()
+    };
+    assert!(carries("time = { path = \"at\", format = \"unix\" }"));
+    assert!(carries("envelope = \"cloudwatch_logs\"\nformat = \"logfmt\""));
+    assert!(!carries("") && !carries("envelope = \"gzip\"") && !carries("envelope = \"eventbridge\""));
 }

@@ -15,7 +15,7 @@ use crate::{
     declaration::Declaration,
     format::Span,
     reason::{Poison, Reason, excerpt},
-    row::{Control, ControlKind},
+    row::{Control, ControlKind, Value},
     time::TimeFault,
 };
 
@@ -68,6 +68,29 @@ pub(super) fn rows(
         state.accepted.push(index);
     }
     Ok(())
+}
+
+/// How many bytes the texts of the accepted rows have.
+pub(super) fn text_bytes(plan: &Plan, state: &State) -> usize {
+    let width = plan.columns.len();
+    let of_row = |index: &usize| {
+        let row =
+            if plan.levels == 0 { state.slots.as_slice() } else { &state.rows[index * width..(index + 1) * width] };
+        row.iter().zip(&plan.columns).take(plan.visible).map(text_length).sum::<usize>()
+    };
+    state.accepted.iter().map(of_row).fold(0, usize::saturating_add)
+}
+
+#[inline]
+fn text_length((slot, column): (&Slot, &ColumnPlan)) -> usize {
+    match slot {
+        Slot::Text(span) | Slot::Json(span) => span.end() - span.start(),
+        Slot::Absent => match &column.default {
+            Some(Value::Text(text) | Value::Json(text)) => text.len(),
+            _ => 0,
+        },
+        _ => 0,
+    }
 }
 
 fn row_fault(
@@ -169,7 +192,7 @@ fn can_be_event_time(nanos: i64) -> bool {
     is_event_time(Timestamp::from_nanos(nanos))
 }
 
-impl crate::row::Value {
+impl Value {
     /// As a borrowed value.
     pub(crate) fn cell(&self) -> Cell<'_> {
         match self {

@@ -51,6 +51,8 @@ pub struct Decoder {
     state: State,
     /// How many bytes the record at hand may still unpack to.
     budget: usize,
+    /// How many bytes of text its rows may still hold.
+    room: usize,
     columns: Arc<[Column]>,
     /// Finds control records on a stream whose own records are no JSON.
     control: Option<Box<Self>>,
@@ -75,6 +77,7 @@ impl Decoder {
         Self {
             state: State::new(&plan),
             budget: 0,
+            room: 0,
             columns: declaration.columns().into(),
             control: aside.then(|| Box::new(Self::new(&crate::events::declaration()))),
             declaration: Arc::new(declaration.clone()),
@@ -109,6 +112,7 @@ impl Clone for Decoder {
             plan: Arc::clone(&self.plan),
             state: State::new(&self.plan),
             budget: 0,
+            room: 0,
             columns: Arc::clone(&self.columns),
             control: self.control.clone(),
         }

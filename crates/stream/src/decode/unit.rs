@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Decoder, Record, judge, reader::Reader, unpack::refuse};
+use super::{
+    Decoder, Record, judge,
+    reader::Reader,
+    unpack::{refuse, too_much_text},
+};
 use crate::{
     envelope::cloudwatch_logs::{LogEvent, Message},
     format::Format,
@@ -79,6 +83,8 @@ impl Decoder {
             Format::Logfmt => reader.logfmt()?,
         }
         judge::rows(declaration, &self.plan, &mut self.state, text, unit.time())?;
+        let bytes = judge::text_bytes(&self.plan, &self.state);
+        self.room = self.room.checked_sub(bytes).ok_or_else(too_much_text)?;
         Ok(None)
     }
 

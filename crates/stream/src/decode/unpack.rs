@@ -8,7 +8,7 @@ use crate::{
     envelope::{Framing, Wrapping, cloudwatch_logs::Message, gzip},
     format::{Format, record_ends},
     json::Cursor,
-    limits::{MAX_CELLS, MAX_ENVELOPES, MAX_ROWS, MAX_UNPACKED_BYTES},
+    limits::{MAX_CELLS, MAX_ENVELOPES, MAX_ROWS, MAX_TEXT_BYTES, MAX_UNPACKED_BYTES},
     reason::{Poison, Reason},
     row::{RowSink, Tally},
 };
@@ -16,6 +16,7 @@ use crate::{
 impl Decoder {
     pub(super) fn unpack(&mut self, record: Record<'_>, sink: &mut impl RowSink, tally: &mut Tally) {
         self.budget = MAX_UNPACKED_BYTES;
+        self.room = MAX_TEXT_BYTES;
         self.unwrap(record.bytes, record, 0, sink, tally);
     }
 
@@ -119,6 +120,11 @@ impl Decoder {
         if message.events.len() > MAX_ROWS {
             return refuse(record.bytes, too_many_rows(), sink, tally);
         }
+        // Whether it is accepted or refused, each event carries the envelope with it.
+        match self.room.checked_sub(message.head_bytes().saturating_mul(message.events.len())) {
+            Some(room) => self.room = room,
+            None => return refuse(record.bytes, too_much_text(), sink, tally),
+        }
         if message.events.is_empty() {
             tally.accepted += 1;
         }
@@ -140,6 +146,10 @@ fn too_many_bytes() -> Poison {
 
 pub(super) fn too_many_rows() -> Poison {
     Poison::new(Reason::TooLarge, format!("more than {MAX_ROWS} rows, or {MAX_CELLS} cells, in one record"))
+}
+
+pub(super) fn too_much_text() -> Poison {
+    Poison::new(Reason::TooLarge, format!("more than {MAX_TEXT_BYTES} bytes of text in the rows of one record"))
 }
 
 /// The lines that are not empty; counted beyond [`MAX_ROWS`] by one at most.

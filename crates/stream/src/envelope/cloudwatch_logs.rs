@@ -59,6 +59,11 @@ impl Message {
         }
     }
 
+    /// How many bytes it has without its events.
+    pub(crate) fn head_bytes(&self) -> usize {
+        serde_json::to_string(&self.head).map_or(usize::MAX, |head| head.len())
+    }
+
     /// The message with one event alone: what goes to quarantine when that event is refused, and gives the same verdict when
     /// it is sent again.
     pub(crate) fn with_only(&self, event: &LogEvent) -> Vec<u8> {

@@ -92,9 +92,8 @@ impl Declaration {
         if !times.chain(self.time.iter().map(|time| &time.reader)).all(is_sql_time) {
             return Some("a time is written in a form that SQL cannot read");
         }
-        let names_time =
-            |text: &str| self.fields.iter().filter(is_time).any(|field| text.contains(field.name.as_str()));
-        if self.ignore.as_ref().is_some_and(|ignore| names_time(ignore.text())) {
+        let mut times = (0..).zip(&self.fields).filter(|(_, field)| is_time(field));
+        if self.ignore.as_ref().is_some_and(|ignore| times.any(|(index, _)| ignore.names(index))) {
             return Some("`ignore` compares times");
         }
         None

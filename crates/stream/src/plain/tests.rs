@@ -126,6 +126,12 @@ fn the_gate_is_asked_for_where_sql_falls_short() {
         why("time = { path = \"$.a[0]\", format = \"unix\" }") && why("time = { path = \"t\", zone = \"+01:00\" }")
     );
     assert!(!why("time = { path = \"a.b\", format = [\"unix\", \"rfc3339\"] }\nignore = \"v > 5\""));
+    let at = |ignore: &str| {
+        let text = format!("ignore = \"{ignore}\"\n[fields]\nat = \"timestamp\"\nstatus = \"text\"\n");
+        declare(&text).why_gate().is_some()
+    };
+    assert!(at("status = 'x' OR at IS NULL"));
+    assert!(!at("status = 'at'"), "part of a name, or of a text, is no time");
     assert!(!why("") && !why("envelope = \"lines\"") && !why("envelope = \"eventbridge\""));
 }
 

@@ -72,6 +72,32 @@ fn null_is_neither_true_nor_false() {
 }
 
 #[test]
+fn as_sql_it_is_what_was_read() {
+    let sql = |text: &str| {
+        let predicate = Predicate::parse(text, &COLUMNS).unwrap();
+        let sql = predicate.to_sql(&|index| format!("\"{}\"", COLUMNS[index].0));
+        assert_eq!(Predicate::parse(&sql, &COLUMNS).map(|again| again.root == predicate.root), Ok(true), "{sql}");
+        sql
+    };
+    assert_eq!(sql("KIND = 'it''s' or not OK"), r#"(("kind" = 'it''s') OR (NOT "ok"))"#);
+    assert_eq!(
+        sql("value between 1 and 2 AND count != 7"),
+        r#"((("value" >= 1) AND ("value" <= 2)) AND ("count" <> 7))"#
+    );
+    assert_eq!(
+        sql("kind not in ('a', NULL) AND kind is not null"),
+        r#"((NOT ("kind" IN ('a', NULL))) AND (NOT ("kind" IS NULL)))"#
+    );
+    assert_eq!(sql("kind not like 'ok%'"), r#"(NOT ("kind" LIKE 'ok%'))"#);
+    let own = Predicate::parse("value > -1.5e300 OR count > -3 OR NULL", &COLUMNS).unwrap();
+    let own = own.to_sql(&|index| index.to_string());
+    assert_eq!(own, "(((1 > CAST('-1.5e300' AS DOUBLE)) OR (2 > CAST('-3' AS BIGINT))) OR CAST(NULL AS BOOLEAN))");
+    let names =
+        |text: &str| Predicate::parse(text, &COLUMNS).map(|p| (0..5).filter(|i| p.names(*i)).collect::<Vec<_>>());
+    assert_eq!(names("kind = 'value at' AND NOT (count IN (1) OR kind LIKE 'ok')"), Ok(vec![0, 2]));
+}
+
+#[test]
 fn faults_name_their_place() {
     let error = |text| Predicate::parse(text, &COLUMNS).unwrap_err();
     assert_eq!(error("knid = 'a'").hint.unwrap(), "did you mean `kind`?");

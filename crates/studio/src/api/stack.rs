@@ -15,7 +15,7 @@ use weir_anomaly::{
     store::{Alert, PENDING, SILENCE, Silence, StoredAnomaly},
     stored_key,
 };
-use weir_backtest::{Recomputed, recompute};
+use weir_backtest::{Recomputed, data::read::Columns, kinesis_input, recompute};
 use weir_cloud::{
     store::{self, Index},
     stream,
@@ -204,9 +204,11 @@ pub(crate) async fn again(State(studio): State<Arc<Studio>>, Path(id): Path<Stri
             let found = found.with_context(|| {
                 format!("version {} of `{}` is neither in this checkout nor in its history", one.rule_version, one.rule)
             })?;
-            let inputs = [format!("kinesis://{}", place.events_stream)];
+            // Of a declared stream the raw records, which have no other columns.
+            let declared = kinesis_input(&found.pack, &found.environment);
+            let columns = if declared.is_some() { Columns::default() } else { studio.options.columns.clone() };
+            let inputs = [format!("kinesis://{}", declared.unwrap_or(place.events_stream))];
             let connect = async || Ok(place.clients.clone());
-            let columns = studio.options.columns.clone();
             let recomputed =
                 runtime.block_on(recompute(&one.key, found.pack, found.environment, &inputs, &columns, &connect))?;
             Ok::<_, anyhow::Error>(recomputation(&one, &recomputed))

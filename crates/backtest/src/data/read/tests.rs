@@ -132,7 +132,7 @@ fn compressed_files_are_known_by_their_bytes() {
 #[test]
 fn what_cannot_be_read_is_named() {
     let said = |name: &str, bytes: &[u8]| lines_of(name, bytes, &Columns::default()).unwrap_err().to_string();
-    assert_eq!(said("a.jsonl", b"BZh91AY"), "skipped: this is bzip2, which is not read");
+    assert_eq!(said("a.jsonl", b"BZh91AY&SY\xc9\x03\x9b\x97\0\0\x01\xd9"), "skipped: this is bzip2, which is not read");
     assert_eq!(said("a.csv", b"\xff\xfet\0i\0"), "skipped: this is UTF-16 text (save it as UTF-8), which is not read");
     assert_eq!(said("notes.txt", b"to do"), "skipped: what it holds is not known");
     assert!(

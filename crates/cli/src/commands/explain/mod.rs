@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use weir_anomaly::{Anomaly, AnomalyId, Timestamp, store::StoredAnomaly};
-use weir_backtest::{Recomputed, recompute};
+use weir_backtest::{Recomputed, kinesis_input, recompute};
 use weir_cloud::store;
 use weir_project::Repo;
 use weir_terminal::visible;
@@ -19,7 +19,7 @@ const AROUND_NANOS: i64 = 300_000_000_000;
 
 /// Explains a stored anomaly: the rule's text of that version, its window, the events in it, and the same computed again
 ///
-/// Events are read from what the events stream keeps, or from --input. They are replayed by the time that they carry: where
+/// Events are read from what the events stream keeps, or the declared stream that the rule reads, or from --input. They are replayed by the time that they carry: where
 /// windows go by time of arrival, those computed again may lie beside the stored one.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -60,12 +60,14 @@ pub(crate) async fn run(command: ExplainCommand) -> Result<()> {
         return Ok(());
     };
     println!("\n{}", text(&found));
-    let inputs = if command.input.is_empty() {
+    let inputs = if !command.input.is_empty() {
+        command.input.clone()
+    } else if let Some(stream) = kinesis_input(&found.pack, &found.environment) {
+        vec![format!("kinesis://{stream}")]
+    } else {
         // A stack has streams of its own, under any names of its environment.
         let stream = command.target.target().names().await?.map(|names| names.events_stream);
         vec![format!("kinesis://{}", stream.unwrap_or_else(|| found.environment.streams.events.clone()))]
-    } else {
-        command.input.clone()
     };
     match recompute(&anomaly.key, found.pack, found.environment, &inputs, &command.columns.columns(), &async || {
         Ok(command.target.target().connect().await?.0)

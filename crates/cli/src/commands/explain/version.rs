@@ -44,7 +44,11 @@ pub(crate) fn find(repo: &Repo, anomaly: &Anomaly) -> Result<Option<Found>> {
         let Some((revision, date)) = line.split_once(' ') else { continue };
         // The commit that removed the rule has none.
         let Some(file) = file_at(&repo.root, revision, &sql, &anomaly.rule) else { continue };
-        let Ok(folder) = checkout(&repo.root, revision, &[&file, &format!("{sql}/tables.sql"), &environments]) else {
+        let Ok(folder) = checkout(
+            &repo.root,
+            revision,
+            &[&file, &format!("{sql}/tables.sql"), &format!("{sql}/streams"), &environments],
+        ) else {
             continue;
         };
         let place = format!("revision {revision} of {date}");
@@ -75,6 +79,7 @@ fn in_folder(sql: &Path, anomaly: &Anomaly, place: &str) -> Option<Found> {
             let mut pack = pack.clone();
             for rule in &mut pack.rules {
                 rule.header.stage = picked.unwrap_or_else(|| environment.stage(rule));
+                rule.header.stream = environment.stream(rule).map(str::to_owned);
             }
             let environment = Environment { rules: std::collections::BTreeMap::new(), ..environment.clone() };
             let version = compile(&pack, &environment).ok().and_then(|program| program.rules.into_iter().next());

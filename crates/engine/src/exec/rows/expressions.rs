@@ -125,8 +125,12 @@ fn joined(schema: &SchemaRef, mut parts: Vec<RecordBatch>) -> std::result::Resul
 
 /// Bytes of a batch's rows: of a slice, what it shows, so that the parts of one batch do not count it again and again.
 pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
-    let bytes = |c: &ArrayRef| c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size());
-    batch.columns().iter().map(bytes).sum()
+    batch.columns().iter().map(bytes_of_column).sum()
+}
+
+/// Bytes of a column's rows: see [`bytes_of`].
+pub(crate) fn bytes_of_column(column: &ArrayRef) -> usize {
+    column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
 }
 
 /// Conditions are joined here and not by DataFusion's `AND`, which in this version keeps every row of a batch when few rows

@@ -57,9 +57,9 @@ pub(crate) struct SourceTask {
     pub(crate) budget: Option<Arc<AtomicU64>>,
 }
 
-/// What one poll brought, decoded or about to be.
+/// What one poll brought, decoded or about to be, in order.
 struct Pending {
-    rows: BoxFuture<'static, Result<Option<Computed>, RunError>>,
+    rows: BoxFuture<'static, Result<Arc<[Computed]>, RunError>>,
     position: Value,
     partitions: Vec<PartitionStatus>,
     finished: bool,
@@ -69,7 +69,7 @@ struct Pending {
 #[derive(Debug, Clone)]
 pub(super) struct Computed {
     pub(super) batch: RecordBatch,
-    decoded: Decoded,
+    pub(super) decoded: Decoded,
 }
 
 /// Turns polls into rows, several at a time; in this they depend on nothing but themselves.
@@ -109,10 +109,11 @@ const BINS_OF_A_PART: i64 = 64;
 const ROWS_OF_A_PART: usize = 128;
 
 impl Decoding {
-    fn decode(&self, polled: Polled, now: i64) -> Result<Option<Computed>, RunError> {
+    /// The rows of a poll: one batch, or several where they are large.
+    fn decode(&self, polled: Polled, now: i64) -> Result<Arc<[Computed]>, RunError> {
         let earlier = self.earlier.as_ref().and_then(|earlier| Some((earlier, earlier.name_of(&polled)?)));
         if let Some(computed) = earlier.and_then(|(earlier, name)| earlier.decoded(name)) {
-            return Ok(Some(computed));
+            return Ok(computed);
         }
         let failed = self.failures.count();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -122,13 +123,16 @@ impl Decoding {
         };
         let decoded = decoder.decode(polled, now)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
-        let Some(decoded) = decoded else { return Ok(None) };
-        let batch = RowEvaluator(&self.rows).apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
-        let computed = Computed { batch, decoded };
+        let compute = |decoded: Decoded| {
+            let batch =
+                RowEvaluator(&self.rows).apply_or_null(&decoded.batch, &self.failures).map_err(RunError::from)?;
+            Ok(Computed { batch, decoded })
+        };
+        let computed: Arc<[Computed]> = decoded.into_iter().map(compute).collect::<Result<_, RunError>>()?;
         if let Some((earlier, name)) = earlier.filter(|_| self.failures.count() == failed) {
             earlier.keep_decoded(name, &computed);
         }
-        Ok(Some(computed))
+        Ok(computed)
     }
 }
 
@@ -240,7 +244,7 @@ impl RowReader {
         let rows = rows.await?;
         let before = self.tracker.watermark();
         self.tracker.set_partitions(partitions);
-        let parts = rows.map(|rows| self.read(rows)).unwrap_or_default();
+        let parts: Vec<_> = rows.iter().flat_map(|rows| self.read(rows.clone())).collect();
         let watermark = if finished { i64::MAX } else { self.tracker.watermark() };
         if parts.is_empty() && watermark == before && !finished {
             return Ok(None);
@@ -346,7 +350,7 @@ impl Polling {
         let finished = matches!(polled, Polled::Finished);
         let (position, partitions) = (self.source.position(), self.source.partitions());
         let rows = if matches!(polled, Polled::Idle | Polled::Finished) {
-            ready(Ok(None)).boxed()
+            ready(Ok(Arc::default())).boxed()
         } else {
             let (decoding, now) = (Arc::clone(&self.decoding), now_nanos());
             let task = tokio::spawn(async move { decoding.decode(polled, now) });
@@ -357,7 +361,7 @@ impl Polling {
             // How much is left is known only when the records are counted.
             Some(budget) => {
                 let rows = rows.await?;
-                let records = rows.as_ref().map_or(0, |r| r.decoded.records);
+                let records = rows.iter().map(|rows| rows.decoded.records).sum();
                 budget.store(budget.load(Ordering::Relaxed).saturating_sub(records), Ordering::Relaxed);
                 ready(Ok(rows)).boxed()
             }

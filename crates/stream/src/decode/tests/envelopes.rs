@@ -45,6 +45,56 @@ fn gzip_is_unpacked_and_refused_as_it_came() {
 }
 
 #[test]
+fn a_text_of_the_record_stands_in_its_rows_up_to_a_limit() {
+    const EACH: &str = "each = \"$.rows[*]\"\n[fields]\nv = \"integer\"\nbig = { type = \"text\", of = \"record\" }\n";
+    let most = crate::limits::MAX_TEXT_BYTES;
+    let record = |bytes: usize, rows: usize| {
+        format!("{{\"big\":\"{}\",\"rows\":[{}]}}", "x".repeat(bytes), vec!["{\"v\":1}"; rows].join(","))
+    };
+    let of = |declaration: &str, bytes: &[u8]| {
+        let (rows, tally) = decode(&declare(declaration), bytes);
+        (rows.first().cloned().filter(|row| row == "too_large"), tally.rows, tally.poison)
+    };
+    assert_eq!(of(EACH, record(most / 64, 64).as_bytes()), (None, 64, 0), "as much as there may be");
+    let refused = (Some("too_large".to_owned()), 0, 1);
+    assert_eq!(of(EACH, record(most / 64 + 1, 64).as_bytes()), refused);
+    // Packed it is a hundredth.
+    let packed = pack(record(30_000_000, 80).as_bytes());
+    assert!(packed.len() < 300_000);
+    assert_eq!(of(&format!("envelope = \"gzip\"\n{EACH}"), &packed), refused);
+    // What `ignore` leaves out holds nothing.
+    assert_eq!(of(&format!("ignore = \"v = 1\"\n{EACH}"), record(most / 64, 90).as_bytes()), (None, 0, 0));
+    // JSON and defaults count as texts do.
+    let json = EACH.replace("\"text\"", "\"json\"");
+    assert_eq!(of(&json, record(most / 64 + 1, 64).as_bytes()), refused);
+    let default = format!("{EACH}d = {{ type = \"text\", default = \"{}\" }}\n", "y".repeat(most / 64));
+    assert_eq!(of(&default, record(1, 64).as_bytes()), refused);
+    // Records inside one share what there may be, and one that is refused takes nothing of it.
+    let lines = [record(most / 64, 60), record(most / 64, 5), record(most / 64, 3), record(most / 64, 2)].join("\n");
+    let (rows, tally) = decode(&declare(&format!("envelope = \"lines\"\n{EACH}")), lines.as_bytes());
+    assert_eq!((tally.accepted, tally.rows, tally.poison), (2, 63, 2));
+    assert_eq!(rows.iter().filter(|row| *row == "too_large").count(), 2);
+}
+
+#[test]
+fn the_head_of_a_log_message_goes_with_each_event_up_to_a_limit() {
+    let declaration =
+        "envelope = \"cloudwatch_logs\"\nformat = \"logfmt\"\n[fields]\na = { type = \"integer\", required = true }\n";
+    let message = |head: usize, events: usize, text: &str| {
+        let event = serde_json::json!({ "id": "1", "timestamp": 1_767_225_600_000_i64, "message": text });
+        let message = serde_json::json!({ "messageType": "DATA_MESSAGE", "logGroup": "g".repeat(head), "logEvents": vec![event; events] });
+        pack(message.to_string().as_bytes())
+    };
+    let tally = |bytes: &[u8]| {
+        let tally = decode(&declare(declaration), bytes).1;
+        (tally.accepted, tally.poison)
+    };
+    assert_eq!(tally(&message(100, 10_000, "a=1")), (10_000, 0), "a whole batch of CloudWatch Logs");
+    assert_eq!(tally(&message(10_000_000, 1_000, "a=1")), (0, 1));
+    assert_eq!(tally(&message(10_000_000, 1_000, "nonsense")), (0, 1), "refusals carry it too");
+}
+
+#[test]
 fn auto_goes_by_magic_bytes() {
     let declaration = format!("envelope = \"auto\"\n{V}");
     for bytes in [b"{\"v\":1}{\"v\":2}".to_vec(), pack(b"{\"v\":1}\n{\"v\":2}"), pack(&pack(b"{\"v\":1}{\"v\":2}"))] {
