@@ -148,10 +148,9 @@ impl Pass {
         }
         if let NodeKind::Window(window) = &node.kind {
             // A window over windows is rare, and its columns would move after they are read.
-            if let Some(new) = SharedWindow::of(id, window).filter(|_| !self.behind_windows.contains(&id)) {
-                if !self.windows.iter_mut().any(|known| known.take(&new)) {
-                    self.windows.push(new);
-                }
+            let new = SharedWindow::of(id, window).filter(|_| !self.behind_windows.contains(&id));
+            if let Some(new) = new.filter(|new| !self.windows.iter_mut().any(|known| known.take(new))) {
+                self.windows.push(new);
             }
             return Ok(());
         }
