@@ -29,21 +29,30 @@ terraform_check() { TF_DATA_DIR="$PWD/.weir/check/terraform" terraform -chdir=te
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "build" make --no-print-directory build
-# Minutes of waiting and little work: beside the steps that follow. In a process group of its own, which ends with this script.
-whole="$(mktemp -d)"
-set -m
-(scripts/whole-stack.sh >"$whole/said" 2>&1 && echo 0 >"$whole/status" || echo 1 >"$whole/status") &
-stack=$!
-set +m
-trap 'kill -- "-$stack" 2>/dev/null || true; rm -rf "$log" "$whole"' EXIT
-whole_stack() {
-  while [[ ! -s "$whole/status" ]]; do sleep 1; done
-  cat "$whole/said"
-  return "$(cat "$whole/status")"
+# What waits for minutes and works little runs beside the steps that follow. In a process group of its own, which ends with
+# this script.
+beside="$(mktemp -d)"
+groups=()
+trap 'for group in "${groups[@]}"; do kill -- "-$group" 2>/dev/null || true; done; rm -rf "$log" "$beside"' EXIT
+start() { # name command…
+  local folder="$beside/$1"
+  shift
+  mkdir "$folder"
+  set -m
+  ("$@" >"$folder/said" 2>&1 && echo 0 >"$folder/status" || echo 1 >"$folder/status") &
+  groups+=($!)
+  set +m
 }
+end() { # name
+  while [[ ! -s "$beside/$1/status" ]]; do sleep 1; done
+  cat "$beside/$1/said"
+  return "$(cat "$beside/$1/status")"
+}
+start whole-stack scripts/whole-stack.sh
 # Always the whole workspace: cargo compiles DataFusion again for every other set of packages. The tests that run real
 # binaries want the machine to themselves and come last.
 step "unit, snapshot and property tests" cargo test --workspace --locked --no-fail-fast --lib --bins
+start engine cargo test --workspace --locked --test engine
 step "rule checks" target/debug/weir check --deny warnings
 step "rule tests" target/debug/weir test
 step "patches of the local emulator" timeout 120 scripts/local-aws.sh check
@@ -55,15 +64,16 @@ step "terraform test" terraform_check test -no-color
 step "policy scan" scripts/policy-scan.sh --compact --quiet
 step "libraries and types of the page" scripts/studio-vendor.sh check
 step "documentation tests" cargo test --workspace --locked --doc
-step "all of Terraform on the emulator: applied, planned again, destroyed" whole_stack
+step "all of Terraform on the emulator: applied, planned again, destroyed" end whole-stack
 # Those of the Lambdas wait for much and work little; each makes its own queues and tables.
 lambda_tests=(alerter gate heartbeat)
 other_tests=()
 for file in crates/*/tests/*.rs lambdas/*/tests/*.rs tests/tests/*.rs tests/tests/*/main.rs; do
   name="$(basename "${file%/main.rs}" .rs)"
-  [[ " ${lambda_tests[*]} " == *" $name "* ]] || other_tests+=(--test "$name")
+  [[ " ${lambda_tests[*]} engine " == *" $name "* ]] || other_tests+=(--test "$name")
 done
 step "tests of the Lambdas' binaries" cargo test --workspace --locked --no-fail-fast "${lambda_tests[@]/#/--test=}"
+step "the embedded engine as a service" end engine
 step "tests across crates and of the real binaries" cargo test --workspace --locked --no-fail-fast "${other_tests[@]}" -- --test-threads=1
 
 echo

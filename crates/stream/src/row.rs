@@ -40,7 +40,7 @@ pub trait RowSink {
 pub struct Control {
     /// `heartbeat` or `probe`.
     pub kind: ControlKind,
-    /// The time it carries; arrival where it carries none.
+    /// The time that it carries, in nanoseconds since the epoch; none where it carries none that can be one.
     pub time: Option<i64>,
     /// A probe's id.
     pub probe_id: Option<String>,
