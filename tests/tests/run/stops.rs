@@ -157,7 +157,7 @@ fn a_folder_holds_the_state_of_one_run_at_a_time_and_is_free_after_kill_9() {
         let running = Running::start(run(folder.path(), COUNTING, &arguments));
         until("a checkpoint is written", || stat(folder.path(), "checkpoints").filter(|n| *n >= 1));
         let other = run(folder.path(), COUNTING, &["--state", "state"]).output().unwrap();
-        assert_eq!(other.status.code(), Some(1), "{}", said(&other));
+        assert_eq!(other.status.code(), Some(4), "{}", said(&other));
         let expected = "error: state is in use by another run\nhint: one folder holds the state of one run: ";
         assert!(said(&other).contains(expected), "{}", said(&other));
         running.signal(Signal::SIGKILL);
@@ -283,7 +283,7 @@ fn state_in_s3_survives_kill_9_and_belongs_to_one_run() {
         both.iter_mut().find_map(|r| if is_over(r) { r.take() } else { None })
     });
     let (status, rest) = ended.end();
-    assert_eq!(status.code(), Some(1), "{rest}");
+    assert_eq!(status.code(), Some(4), "{rest}");
     assert!(rest.contains("another run has written s3://weir-state/runs/one/checkpoint since this one did"), "{rest}");
     let left = both.into_iter().flatten().next().unwrap();
     left.signal(Signal::SIGTERM);
