@@ -21,7 +21,8 @@ fn fake(folder: &Path, version: &str) -> PathBuf {
     program(&root.join("bin/weir"), &format!("#!/bin/sh\necho weir {version}\n"));
     fs::write(root.join("completions/weir.bash"), "").unwrap();
     fs::write(root.join("man/man1/weir.1"), ".TH weir 1\n").unwrap();
-    let sums = "find . -type f ! -name SHA256SUMS | xargs sha256sum > sums; mv sums SHA256SUMS";
+    // Beside the folder, as it must not list itself.
+    let sums = "find . -type f ! -name SHA256SUMS | xargs sha256sum > ../sums; mv ../sums SHA256SUMS";
     assert!(clean(&root, sums).status.success());
     let pack = format!("tar -C made -czf {name}.tar.gz {name} && sha256sum weir-*.tar.gz > SHA256SUMS");
     assert!(clean(folder, &pack).status.success());
